@@ -1,0 +1,303 @@
+//! The one error of the program: a reason with a status and a stable code, and a message for the
+//! reader who must act. `observe.rs` turns it into bytes, with the request's trace ID in it.
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+
+macro_rules! reasons {
+    ($($(#[doc = $about:literal])+ $name:ident = $status:literal $code:literal;)*) => {
+        /// Why a request was refused. Codes are stable: clients may compare them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[doc = $about])+ $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, in the order of the catalogue.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The HTTP status it is answered with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The stable snake_case word in the member `code`.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What it means, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($about),+),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The body is not JSON, or a member is missing, of the wrong type or out of range; the message names it.
+    Malformed = 400 "malformed";
+    /// The header `api-version` says something other than `v1`.
+    UnknownApiVersion = 400 "unknown_api_version";
+    /// The request carries more than one credential: a cookie and a key, or a key twice.
+    AmbiguousCredentials = 400 "ambiguous_credentials";
+    /// A query or a path says something that cannot be understood.
+    BadRequest = 400 "bad_request";
+    /// The body names a role that does not exist.
+    UnknownRole = 400 "unknown_role";
+    /// The time zone is not known; the member `accepted` lists those that are.
+    UnknownTimeZone = 400 "unknown_time_zone";
+    /// The locale is not known; the member `accepted` lists those that are.
+    UnknownLocale = 400 "unknown_locale";
+    /// The expiry date lies outside one minute to ten years ahead.
+    ExpiryOutOfRange = 400 "expiry_out_of_range";
+    /// A search names a field that cannot be searched, or tests it in a way it does not take.
+    BadSearch = 400 "bad_search";
+    /// The new password does not meet the rules; the message says which.
+    WeakPassword = 400 "weak_password";
+    /// No credential came with the request.
+    NotSignedIn = 401 "not_signed_in";
+    /// The user name, the password, the tenant or the MFA code is wrong, or the user may not sign in.
+    SignInFailed = 401 "sign_in_failed";
+    /// The password is right, and the user's MFA code is needed too.
+    MfaCodeNeeded = 401 "mfa_code_needed";
+    /// The session is unknown, ended or timed out.
+    SessionEnded = 401 "session_ended";
+    /// The API key is unknown, or its secret is wrong.
+    InvalidApiKey = 401 "invalid_api_key";
+    /// The API key's secret is right, and the key has expired.
+    ApiKeyExpired = 401 "api_key_expired";
+    /// The API key's secret is right, and the key is locked out.
+    ApiKeyLocked = 401 "api_key_locked";
+    /// The session's request ID is missing or is another session's.
+    WrongRequestID = 403 "wrong_request_id";
+    /// The role does not allow the web service (or the console) that the credential is for.
+    AccessNotAllowed = 403 "access_not_allowed";
+    /// The session was opened with the initial password, which must be changed first.
+    InitialPassword = 403 "initial_password";
+    /// The right that the call needs is missing.
+    NotAuthorized = 403 "not_authorized";
+    /// The call is only for API keys, or only for sessions.
+    WrongCredentialKind = 403 "wrong_credential_kind";
+    /// The result would be stronger or longer lived than the caller.
+    BeyondCaller = 403 "beyond_caller";
+    /// There is no such route.
+    NoSuchRoute = 404 "no_such_route";
+    /// There is no such object, or it is not visible to the caller.
+    NotFound = 404 "not_found";
+    /// The route does not offer the method; the header `Allow` lists those it does.
+    MethodNotAllowed = 405 "method_not_allowed";
+    /// The body did not arrive within ten seconds.
+    BodyTimeout = 408 "body_timeout";
+    /// The name is taken.
+    NameTaken = 409 "name_taken";
+    /// The object's state does not allow the change.
+    Conflict = 409 "conflict";
+    /// The body is larger than the route takes.
+    BodyTooLarge = 413 "body_too_large";
+    /// The body is of a type other than JSON.
+    NotJson = 415 "not_json";
+    /// Too many attempts to sign in; the header `Retry-After` says for how long.
+    SignInThrottled = 429 "sign_in_throttled";
+    /// A fault of the server; the trace ID leads to its log line.
+    Internal = 500 "internal";
+    /// The server cannot answer now; the header `Retry-After` says when to try again.
+    Unavailable = 503 "unavailable";
+}
+
+impl Reason {
+    /// The status as actix's type.
+    pub fn status_code(self) -> StatusCode {
+        StatusCode::from_u16(self.status()).expect("the catalogue holds valid statuses only")
+    }
+}
+
+/// A refusal or a fault, on its way to the client.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    reason: Reason,
+    message: Cow<'static, str>,
+    /// What would have been taken, for the member `accepted`.
+    accepted: Vec<String>,
+    /// Seconds, for the header `Retry-After`.
+    retry_after: Option<u64>,
+    /// The methods a route offers, for the header `Allow`.
+    allow: Option<String>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What most functions of the program answer with.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A refusal with its message.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, message: message.into(), accepted: Vec::new(), retry_after: None, allow: None, source: None }
+    }
+
+    /// The member `member` is missing or wrong; `expected` says what it should be.
+    pub fn member(member: &str, expected: &str) -> Self {
+        Self::new(Reason::Malformed, format!("{member}: {expected}."))
+    }
+
+    /// `thing` ("API key") does not exist, or is not the caller's to see.
+    pub fn not_found(thing: &str) -> Self {
+        Self::new(Reason::NotFound, format!("The {thing} does not exist."))
+    }
+
+    /// The right for `doing` ("create API keys") is missing.
+    pub fn not_authorized(doing: &str) -> Self {
+        Self::new(Reason::NotAuthorized, format!("Not authorized to {doing}."))
+    }
+
+    /// A fault of ours: logged with its cause, answered without it.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..Self::new(Reason::Internal, "The server made a mistake. Its log tells more under this trace ID.")
+        }
+    }
+
+    /// Something the server needs is away or busy; try again after `seconds`.
+    pub fn unavailable(seconds: u64, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..Self::new(Reason::Unavailable, "The server cannot answer right now. Try again shortly.")
+                .retry_after(seconds)
+        }
+    }
+
+    /// Adds the values that would have been taken.
+    #[must_use]
+    pub fn accepting(mut self, accepted: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.accepted = accepted.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds the seconds to wait.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds the methods that the route offers.
+    #[must_use]
+    pub fn allow(mut self, methods: &str) -> Self {
+        self.allow = Some(methods.to_owned());
+        self
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The text for the reader who must act.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What would have been taken.
+    pub fn accepted(&self) -> &[String] {
+        &self.accepted
+    }
+
+    /// Seconds to wait, if that helps.
+    pub fn seconds_to_wait(&self) -> Option<u64> {
+        self.retry_after
+    }
+
+    /// The methods that the route offers, if the method was the trouble.
+    pub fn allowed_methods(&self) -> Option<&str> {
+        self.allow.as_deref()
+    }
+
+    /// The cause, spelt out with everything below it; for the log only.
+    pub fn cause(&self) -> Option<String> {
+        let mut next = std::error::Error::source(self);
+        let mut text = String::new();
+        while let Some(error) = next {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// actix needs a response wherever an error may stand; its body is written by `observe.rs`, which
+/// alone knows the trace ID.
+impl actix_web::ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.reason.status_code()
+    }
+}
+
+/// A database failure is never the caller's fault: an outage (503) or a bug (500). Unique violations
+/// that callers can cause are told apart where they are expected, by [`is_unique_violation`].
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+        match &error {
+            Diesel::DatabaseError(
+                Kind::ClosedConnection
+                | Kind::UnableToSendCommand
+                | Kind::ReadOnlyTransaction
+                | Kind::SerializationFailure,
+                _,
+            )
+            | Diesel::BrokenTransactionManager => Self::unavailable(1, error),
+            Diesel::DatabaseError(Kind::Unknown, info) if says_outage(info.message()) => Self::unavailable(1, error),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+/// Neither database gives these a kind of their own, so the text must do; a text not known here is
+/// answered 500 instead of 503, nothing worse.
+fn says_outage(message: &str) -> bool {
+    const OUTAGES: &[&str] = &[
+        "database is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "attempt to write a readonly database",
+        "server closed the connection",
+        "terminating connection",
+        "the database system is",
+        "connection to server",
+        "could not connect",
+        "no connection to the server",
+        "SSL connection has been closed",
+        "deadlock detected",
+        "canceling statement due to",
+        "No space left on device",
+    ];
+    OUTAGES.iter().any(|outage| message.contains(outage))
+}
+
+/// Whether a statement was refused because a value that must be unique is there already.
+pub fn is_unique_violation(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error as Diesel};
+    matches!(error, Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+}
+
+/// The catalogue of codes as the page `docs/errors.md` shows it.
+pub fn catalogue() -> String {
+    let mut page = String::from(
+        "# Error codes\n\n\
+         Every refused call answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
+         `traceId` (also the header `X-Request-ID`; the server's log names it). Some answers add `accepted`, the list of\n\
+         values that would have been taken.\n\n\
+         | status | code | meaning |\n|---|---|---|\n",
+    );
+    for reason in Reason::ALL {
+        page.push_str(&format!("| {} | `{}` | {} |\n", reason.status(), reason.code(), reason.meaning().trim()));
+    }
+    page
+}

@@ -1,0 +1,330 @@
+//! The 173 rights of Deep Security as one table, sets of them as bits, and the marker types by which
+//! a handler's signature names the right it needs.
+
+use std::fmt;
+
+/// One right of the table: its place is its bit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Right(u8);
+
+/// Where a right stands in the three levels of the wire form.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RightName {
+    /// First level, for example `platformRights`.
+    pub group: &'static str,
+    /// Second level, for example `apikeyRights`.
+    pub sub_group: &'static str,
+    /// The right itself, for example `canCreateNewApiKeys`.
+    pub name: &'static str,
+}
+
+macro_rules! rights {
+    ($($group:ident { $($sub:ident: $($name:ident),+;)+ })+) => {
+        /// Every right, in the order in which answers list them (seed row DS-19; reference: the vendor's SDK 20.0).
+        pub const TABLE: &[RightName] = &[
+            $($($(RightName {
+                group: stringify!($group),
+                sub_group: stringify!($sub),
+                name: stringify!($name),
+            },)+)+)+
+        ];
+    };
+}
+
+rights! {
+    platformRights {
+        administratorRights: canCreateNewAdministrators, canDeleteAdministrators, canEditAdministratorProperties, canViewAdministrators;
+        administratorRoleRights: canCreateNewAdministratorRoles, canDeleteAdministratorRoles, canEditAdministratorRoleProperties, canViewAdministratorRoles;
+        agentVersionControlRights: canEditAgentVersionControls;
+        alertConfigurationRights: canEditAlertConfigurations;
+        alertRights: canDismissGlobalAlerts;
+        certificateRights: canCreateNewCertificates, canDeleteCertificates;
+        computerRights: canAddAndRemoveComputerGroups, canCreateNewComputers, canDeleteComputers, canDismissAlerts, canEditComputerProperties, canImportComputers, canManageCloudAccounts, canManageDirectories, canManageVCenters, canTagComputers, canViewNotRelatedToComputers, canViewOtherComputers;
+        contactRights: canCreateNewContacts, canDeleteContacts, canEditContactProperties, canViewContacts;
+        diagnosticRights: canCreateDiagnosticPackages;
+        assetValueRights: canCreateNewAssetValues, canDeleteAssetValues, canEditAssetValueProperties;
+        licenseRights: canChangeLicense, canViewLicense;
+        multiTenantRights: canCreateTenants, canDeleteTenants, canEditTenantGeneralProperties, canEditTenantModules, canEditTenantAccountDetails, canEditTenantFeatures, canEditTenantSettings, canCreateAndEditTenantDatabaseServers, canDeleteTenantDatabaseServers, canManageTenantAPIKeys, canSignInAsTenant, canViewTenants;
+        policyRights: canCreateNewPolicies, canDeletePolicies, canEditPolicyProperties, canImportPolicies, canViewOtherPolicies;
+        portListRights: canCreateNewPortLists, canDeletePortLists, canEditPortListProperties;
+        proxyRights: canCreateNewProxies, canDeleteProxies, canEditProxyProperties;
+        relayGroupRights: canCreateNewRelayGroups, canDeleteRelayGroups, canEditRelayGroupProperties;
+        scanCacheRights: canManageScanCache;
+        scheduledTaskRights: canCreateNewScheduledTasks, canDeleteScheduledTasks, canEditScheduledTaskProperties, canExecuteScheduledTasks, canViewScheduledTasks;
+        scheduleRights: canCreateNewSchedules, canDeleteSchedules, canEditScheduleProperties;
+        settingRights: canEditSettings, canViewSettings;
+        expertSettingRights: canEditExpertSettings, canViewExpertSettings;
+        syslogConfigurationRights: canCreateNewSyslogConfigurations, canDeleteSyslogConfigurations, canEditSyslogConfigurationProperties;
+        systemInformationRights: canManageExtensions, canManageNodes, canViewSystemInformation;
+        taggingRights: canDeleteAutoTagRules, canUpdateAutoTagRules, canRunAutoTagRules, canDeleteTags, canTag;
+        updateRights: canImportSoftware, canDeleteSoftware, canEditSoftwareProperties, canImportRuleUpdates, canDeleteRuleUpdates, canViewRuleUpdates;
+        apikeyRights: canCreateNewApiKeys, canDeleteApiKeys, canEditApiKeyProperties, canViewApiKeys;
+        iplistRights: canCreateNewIPLists, canDeleteIPLists, canEditIPListProperties;
+        samlidentityProviderRights: canCreateNewSAMLIdentityProviders, canDeleteSAMLIdentityProviders, canEditSAMLIdentityProviders, canViewSAMLIdentityProviders;
+    }
+    antiMalwareRights {
+        antiMalwareConfigurationRights: canCreateNewAntiMalwareConfigurations, canDeleteAntiMalwareConfigurations, canEditAntiMalwareConfigurations;
+        directoryListRights: canCreateNewDirectoryLists, canDeleteDirectoryLists, canEditDirectoryListProperties;
+        fileListRights: canCreateNewFileLists, canDeleteFileLists, canEditFileListProperties;
+        fileExtensionListRights: canCreateNewFileExtensionLists, canDeleteFileExtensionLists, canEditFileExtensionListProperties;
+        identifiedFileRights: canDeleteIdentifiedFiles, canDownloadIdentifiedFiles, canRestoreIdentifiedFiles, canSubmitIdentifiedFiles;
+    }
+    webReputationRights {
+        webReputationConfigurationRights: canEditWebReputationConfiguration;
+    }
+    sensingModeRights {
+        sensingModeConfigurationRights: canEditSensingModeConfiguration;
+    }
+    firewallRights {
+        contextRights: canCreateNewContexts, canDeleteContexts, canEditContextProperties;
+        firewallRuleRights: canCreateNewFirewallRules, canDeleteFirewallRules, canEditFirewallRuleProperties;
+        statefulConfigurationRights: canCreateNewStatefulConfigurations, canDeleteStatefulConfigurations, canEditStatefulConfigurationProperties;
+        macListRights: canCreateNewMACLists, canDeleteMACLists, canEditMACListProperties;
+    }
+    intrusionPreventionRights {
+        applicationTypeRights: canCreateNewApplicationTypes, canDeleteApplicationTypes, canEditApplicationTypeProperties;
+        intrusionPreventionRuleRights: canCreateNewIntrusionPreventionRules, canDeleteIntrusionPreventionRules, canEditIntrusionPreventionRuleProperties;
+    }
+    integrityMonitoringRights {
+        integrityMonitoringRuleRights: canCreateNewIntegrityMonitoringRules, canDeleteIntegrityMonitoringRules, canEditIntegrityMonitoringRuleProperties;
+    }
+    logInspectionRights {
+        logInspectionDecoderRights: canCreateNewLogInspectionDecoders, canDeleteLogInspectionDecoders, canEditLogInspectionDecoderProperties;
+        logInspectionRuleRights: canCreateNewLogInspectionRules, canDeleteLogInspectionRules, canEditLogInspectionRuleProperties;
+    }
+    applicationControlRights {
+        driftRights: canAllowOrBlockDrift, canViewDrift;
+        rulesetRights: canCreateNewRulesets, canDeleteRulesets, canEditRulesetProperties, canViewRulesets;
+        ruleRights: canCreateNewAppControlRules, canDeleteAppControlRules, canEditAppControlRulesProperties, canViewAppControlRules;
+        softwareInventoryRights: canCreateNewSoftwareInventory, canDeleteSoftwareInventory, canViewSoftwareInventory;
+    }
+    hostedServiceRights {
+        accountRights: canDeleteAccounts, canUpdateAccounts, canViewAccountBilling;
+        fixRights: canViewFixes;
+        heapRights: canViewHeap;
+        licenseRateRights: canSaveLicenseRates, canViewLicenseRates;
+        queryRights: canViewQuery;
+        queryTracebackRights: canViewQueryTracebacks;
+        serverLogRights: canViewServerLogs;
+        stackTraceRights: canViewStackTraces;
+        networkSecurityRights: canCreateDeviceAuthorizationTokens;
+    }
+    awsmarketplaceRights {
+        billingInformationRights: canViewAWSBillingInformation;
+    }
+}
+
+/// How many rights there are.
+pub const COUNT: usize = TABLE.len();
+
+/// Finds a right while compiling, so that a misspelt one does not build.
+const fn named(sub_group: &str, name: &str) -> Right {
+    let mut at = 0;
+    while at < TABLE.len() {
+        if same(TABLE[at].sub_group, sub_group) && same(TABLE[at].name, name) {
+            return Right(at as u8);
+        }
+        at += 1;
+    }
+    panic!("no such right")
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl Right {
+    /// Every right, in the table's order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..COUNT as u8).map(Self)
+    }
+
+    /// Its three names.
+    pub fn name(self) -> &'static RightName {
+        &TABLE[usize::from(self.0)]
+    }
+
+    /// Finds a right by its three names.
+    pub fn find(group: &str, sub_group: &str, name: &str) -> Option<Self> {
+        Self::all().find(|right| {
+            let known = right.name();
+            known.group == group && known.sub_group == sub_group && known.name == name
+        })
+    }
+}
+
+impl fmt::Debug for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        write!(f, "{}.{}.{}", name.group, name.sub_group, name.name)
+    }
+}
+
+/// A set of rights: one bit each, in the table's order.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rights([u64; 3]);
+
+const _: () = assert!(COUNT <= 3 * 64);
+
+impl Rights {
+    /// No right at all.
+    pub const NONE: Self = Self([0; 3]);
+
+    /// Every right of the table.
+    pub fn all() -> Self {
+        Right::all().collect()
+    }
+
+    /// What the built-in role Auditor may do.
+    pub fn auditor() -> Self {
+        [VIEW_NOT_RELATED_TO_COMPUTERS, VIEW_OTHER_COMPUTERS, VIEW_OTHER_POLICIES].into_iter().collect()
+    }
+
+    /// This set and one right more.
+    #[must_use]
+    pub fn with(mut self, right: Right) -> Self {
+        self.0[usize::from(right.0 / 64)] |= 1 << (right.0 % 64);
+        self
+    }
+
+    /// Whether `right` is in the set.
+    pub fn contains(&self, right: Right) -> bool {
+        self.0[usize::from(right.0 / 64)] & (1 << (right.0 % 64)) != 0
+    }
+
+    /// Whether every right of this set is in `other` too.
+    pub fn is_subset_of(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(mine, theirs)| mine & !theirs == 0)
+    }
+
+    /// The rights of the set, in the table's order.
+    pub fn iter(&self) -> impl Iterator<Item = Right> {
+        let set = *self;
+        Right::all().filter(move |right| set.contains(*right))
+    }
+
+    /// The form in which the database keeps a set: 24 bytes, bit 0 first.
+    pub fn to_bytes(self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// Reads what [`Rights::to_bytes`] wrote; bits beyond the table are dropped, missing bytes are no rights.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Right::all()
+            .filter(|right| bytes.get(usize::from(right.0 / 8)).is_some_and(|byte| byte & (1 << (right.0 % 8)) != 0))
+            .collect()
+    }
+}
+
+impl FromIterator<Right> for Rights {
+    fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
+        rights.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+impl fmt::Debug for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// Reads computers that belong to no group of the role.
+pub const VIEW_NOT_RELATED_TO_COMPUTERS: Right = named("computerRights", "canViewNotRelatedToComputers");
+/// Reads computers that the role does not name.
+pub const VIEW_OTHER_COMPUTERS: Right = named("computerRights", "canViewOtherComputers");
+/// Reads policies that the role does not name.
+pub const VIEW_OTHER_POLICIES: Right = named("policyRights", "canViewOtherPolicies");
+
+/// What a handler asks of its caller: a marker type in `Caller<…>`.
+pub trait Demand: 'static {
+    /// The right that is needed; none where every caller may.
+    const RIGHT: Option<Right>;
+    /// What the caller wants, for "Not authorized to …".
+    const DOING: &'static str;
+    /// Whether a session opened with the initial password may do it too.
+    const WITH_INITIAL_PASSWORD: bool = false;
+}
+
+macro_rules! demands {
+    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $initial:ident)?;)*) => {$(
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Demand for $name {
+            const RIGHT: Option<Right> = $right;
+            const DOING: &'static str = $doing;
+            $(const WITH_INITIAL_PASSWORD: bool = initial_password::$initial;)?
+        }
+    )*};
+}
+
+/// Spells out at each demand whether the initial password is enough.
+mod initial_password {
+    #[allow(non_upper_case_globals, reason = "reads as a word in the table of demands")]
+    pub const allowed: bool = true;
+}
+
+demands! {
+    /// Whoever is signed in or brings a live key.
+    Authenticated: None, "use this call";
+    /// What concerns nobody but the caller, and is open even before the initial password is changed.
+    OwnAccount: None, "use this call", allowed;
+    /// Mints keys.
+    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", allowed;
+    /// Reads keys.
+    ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
+    /// Changes keys.
+    EditApiKeys: Some(named("apikeyRights", "canEditApiKeyProperties")), "edit API keys";
+    /// Revokes keys for good.
+    DeleteApiKeys: Some(named("apikeyRights", "canDeleteApiKeys")), "delete API keys";
+    /// Reads roles.
+    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", allowed;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_table_holds_the_173_rights_in_their_order() {
+        assert_eq!(COUNT, 173);
+        assert_eq!(format!("{:?}", Right(0)), "platformRights.administratorRights.canCreateNewAdministrators");
+        assert_eq!(
+            format!("{:?}", Right(172)),
+            "awsmarketplaceRights.billingInformationRights.canViewAWSBillingInformation"
+        );
+        assert_eq!(Rights::all().iter().count(), 173);
+        assert_eq!(Rights::auditor().iter().count(), 3);
+    }
+
+    fn any_rights() -> impl Strategy<Value = Rights> {
+        prop::collection::vec(any::<bool>(), COUNT)
+            .prop_map(|bits| Right::all().zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_survives_the_database(rights in any_rights()) {
+            prop_assert_eq!(Rights::from_bytes(&rights.to_bytes()), rights);
+        }
+
+        #[test]
+        fn subset_means_every_right_is_there(a in any_rights(), b in any_rights()) {
+            prop_assert_eq!(a.is_subset_of(&b), a.iter().all(|right| b.contains(right)));
+            prop_assert!(Rights::NONE.is_subset_of(&a) && a.is_subset_of(&a) && a.is_subset_of(&Rights::all()));
+        }
+    }
+}
