@@ -1,6 +1,7 @@
 //! The 173 rights of Deep Security as one table, sets of them as bits, and the marker types by which
 //! a handler's signature names the right it needs.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One right of the table: its place is its bit.
@@ -245,6 +246,54 @@ pub const VIEW_NOT_RELATED_TO_COMPUTERS: Right = named("computerRights", "canVie
 pub const VIEW_OTHER_COMPUTERS: Right = named("computerRights", "canViewOtherComputers");
 /// Reads policies that the role does not name.
 pub const VIEW_OTHER_POLICIES: Right = named("policyRights", "canViewOtherPolicies");
+
+/// The computers and policies a role reaches (seed row DS-19).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Every computer, whatever the lists say.
+    pub all_computers: bool,
+    /// Every policy, whatever the list says.
+    pub all_policies: bool,
+    /// Single computers, by ID.
+    pub computers: BTreeSet<i64>,
+    /// Groups of computers, by ID; 0 are the computers in no group. Subgroups are not implied.
+    pub computer_groups: BTreeSet<i64>,
+    /// Single policies, by ID.
+    pub policies: BTreeSet<i64>,
+}
+
+impl Reach {
+    /// Everything there is.
+    pub fn everything() -> Self {
+        Self { all_computers: true, all_policies: true, ..Self::default() }
+    }
+
+    /// Whether all that this reaches is reached by `other` too.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let computers = other.all_computers
+            || (!self.all_computers
+                && self.computers.is_subset(&other.computers)
+                && self.computer_groups.is_subset(&other.computer_groups));
+        let policies = other.all_policies || (!self.all_policies && self.policies.is_subset(&other.policies));
+        computers && policies
+    }
+}
+
+/// What a role lets its bearers do, and to what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What.
+    pub rights: Rights,
+    /// To what.
+    pub reach: Reach,
+}
+
+impl Grant {
+    /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach)
+    }
+}
 
 /// What a handler asks of its caller: a marker type in `Caller<…>`.
 pub trait Demand: 'static {

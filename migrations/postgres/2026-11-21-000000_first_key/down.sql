@@ -1,0 +1,10 @@
+DROP TABLE audit_events;
+DROP TABLE api_key_secrets;
+DROP TABLE api_keys;
+DROP TABLE sign_in_attempts;
+DROP TABLE sessions;
+DROP TABLE administrators;
+DROP TABLE roles;
+DROP TABLE tenants;
+DROP TABLE installation;
+DROP FUNCTION audit_events_are_append_only;

@@ -1,0 +1,9 @@
+DROP TABLE audit_events;
+DROP TABLE api_key_secrets;
+DROP TABLE api_keys;
+DROP TABLE sign_in_attempts;
+DROP TABLE sessions;
+DROP TABLE administrators;
+DROP TABLE roles;
+DROP TABLE tenants;
+DROP TABLE installation;

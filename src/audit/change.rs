@@ -1,0 +1,50 @@
+//! The one way to change something: a transaction that will not commit without its events.
+
+use super::{Actor, Event, store};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::clock::Timestamp;
+use crate::db::Db;
+use crate::error::Result;
+
+impl App {
+    /// Runs `f` in a transaction for `caller` and records the event it answers with; or nothing happened.
+    /// The caller is lent back, because the closure outlives this call's borrow.
+    pub async fn change<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Event)> + Send + 'static,
+        T: Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        let (caller, now) = (caller.clone(), self.now());
+        self.database
+            .write(move |db| {
+                let (outcome, event) = f(db, &caller)?;
+                record(db, &Actor::caller(&caller), now, &[event])?;
+                Ok(outcome)
+            })
+            .await
+    }
+
+    /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.
+    pub async fn change_as<T, F>(&self, actor: Actor, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
+        T: Send + 'static,
+    {
+        let now = self.now();
+        self.database
+            .write(move |db| {
+                let (outcome, events) = f(db)?;
+                record(db, &actor, now, &events)?;
+                Ok(outcome)
+            })
+            .await
+    }
+}
+
+/// Writes events within a transaction that is open already: the first start's, or a command's.
+pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
+    events.iter().try_for_each(|event| store::insert(db, actor, now, event))
+}

@@ -1,0 +1,182 @@
+//! What happened, by whom, from where: written in the transaction of the change it speaks of.
+
+mod change;
+mod store;
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use crate::auth::{Caller, Who};
+use crate::id::TenantID;
+
+pub use change::record;
+
+macro_rules! kinds {
+    ($($(#[doc = $about:literal])+ $kind:ident = $number:literal $level:ident $name:literal;)*) => {
+        /// What can happen. Numbers below 1000 are Deep Security's own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum EventKind {
+            $($(#[doc = $about])+ $kind,)*
+        }
+
+        impl EventKind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// Its stable number.
+            pub const fn number(self) -> i64 {
+                match self { $(Self::$kind => $number,)* }
+            }
+
+            /// Its name, as reports show it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// `info` or `warning`.
+            pub const fn level(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($level),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A sign-in was refused.
+    SignInFailed = 160 warning "Authentication Failed";
+    /// A session was opened.
+    SignedIn = 600 info "User Signed In";
+    /// A session was ended by its owner.
+    SignedOut = 601 info "User Signed Out";
+    /// A lock was taken off an administrator.
+    AdministratorUnlocked = 604 info "User Unlocked";
+    /// A session's cookie came without its request ID, or with another's.
+    RequestIDRefused = 608 warning "User Session Validation Failed";
+    /// An administrator was made.
+    AdministratorCreated = 650 info "User Created";
+    /// An administrator's second factor was changed.
+    AdministratorUpdated = 652 info "User Updated";
+    /// An administrator's password was set.
+    PasswordSet = 653 info "User Password Set";
+    /// A session was ended because its owner opened too many.
+    SessionDisplaced = 5001 info "User Session Ended By Limit";
+    /// Wrong passwords for one administrator have passed a hundred since the last good one.
+    UnderAttack = 5002 warning "User Under Attack";
+    /// A key was minted.
+    ApiKeyCreated = 5010 info "API Key Created";
+    /// A key's properties were changed.
+    ApiKeyUpdated = 5011 info "API Key Updated";
+    /// A key was revoked for good.
+    ApiKeyDeleted = 5012 info "API Key Deleted";
+    /// The server was set up.
+    Initialised = 5030 info "Server Initialised";
+    /// The master key was replaced; passwords and second factors were reset.
+    MasterKeyReplaced = 5031 warning "Master Key Replaced";
+}
+
+/// One thing that happened, before its actor is known.
+#[derive(Debug)]
+pub struct Event {
+    kind: EventKind,
+    target: Target,
+    details: Value,
+}
+
+/// What it happened to.
+#[derive(Debug, Default)]
+pub struct Target {
+    kind: &'static str,
+    id: Option<i64>,
+    name: String,
+}
+
+impl Target {
+    /// A target by kind ("apiKey"), number and name.
+    pub fn new(kind: &'static str, id: i64, name: impl Into<String>) -> Self {
+        Self { kind, id: Some(id), name: name.into() }
+    }
+}
+
+impl Event {
+    /// Something that happened to `target`.
+    pub fn new(kind: EventKind, target: Target) -> Self {
+        Self { kind, target, details: json!({}) }
+    }
+
+    /// Adds what is worth knowing besides; never a secret.
+    #[must_use]
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+/// Where a request came from, as its log line and its events say it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// The request's trace ID.
+    pub request_id: String,
+}
+
+/// Who made something happen.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The tenant whose event it is.
+    pub tenant: TenantID,
+    kind: &'static str,
+    id: Option<i64>,
+    name: String,
+    address: String,
+    request_id: String,
+}
+
+impl Actor {
+    /// The one who makes a call.
+    pub fn caller<R, V>(caller: &Caller<R, V>) -> Self {
+        Self::known(caller.tenant().id, caller.who(), caller.origin())
+    }
+
+    /// An identity that has not become a caller.
+    pub fn known(tenant: TenantID, who: &Who, origin: &Origin) -> Self {
+        let (kind, id, name) = match who {
+            Who::Administrator(session) => ("administrator", session.administrator.get(), session.username.clone()),
+            Who::ApiKey(key) => ("apiKey", key.id.get(), key.name.clone()),
+        };
+        Self {
+            tenant,
+            kind,
+            id: Some(id),
+            name,
+            address: origin.address.to_string(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// Somebody who signs in, or tries to; `known` when the account exists.
+    pub fn signing_in(tenant: TenantID, known: Option<(i64, &str)>, origin: &Origin) -> Self {
+        Self {
+            tenant,
+            kind: if known.is_some() { "administrator" } else { "unknown" },
+            id: known.map(|(id, _)| id),
+            // What was typed for an unknown name may be a password in the wrong field: it is not kept.
+            name: known.map(|(_, name)| name.to_owned()).unwrap_or_default(),
+            address: origin.address.to_string(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// The program itself: its first start, or a command typed on the host.
+    pub fn system(doing: &str) -> Self {
+        Self {
+            tenant: TenantID::PRIMARY,
+            kind: "system",
+            id: None,
+            name: doing.to_owned(),
+            address: String::new(),
+            request_id: String::new(),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The proof, in a handler's signature, that somebody may do what the handler does.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use uuid::Uuid;
+
+use super::identify::{Identified, check_api_version};
+use crate::audit::Origin;
+use crate::clock::Timestamp;
+use crate::error::{Error, Reason, Result};
+use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::rights::{Demand, Grant};
+
+/// Somebody who is known, and what their role lets them do at this moment.
+#[derive(Debug)]
+pub struct Identity {
+    /// Where they belong.
+    pub tenant: Tenant,
+    /// A person's session, or a key.
+    pub who: Who,
+    /// Their role.
+    pub role: RoleID,
+    /// Its name.
+    pub role_name: String,
+    /// What it lets them do.
+    pub grant: Grant,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// A tenant as every caller carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant {
+    /// 0 is the primary one.
+    pub id: TenantID,
+    /// The same for machines.
+    pub guid: Uuid,
+}
+
+impl Tenant {
+    /// What stands in front of this tenant's keys: nothing in the primary tenant.
+    pub fn key_prefix(&self) -> Option<Uuid> {
+        (self.id != TenantID::PRIMARY).then_some(self.guid)
+    }
+}
+
+/// The two kinds of caller.
+#[derive(Debug)]
+pub enum Who {
+    /// A person, by a session.
+    Administrator(SessionCaller),
+    /// A program, by a key.
+    ApiKey(KeyCaller),
+}
+
+/// A person's session.
+#[derive(Debug)]
+pub struct SessionCaller {
+    /// The person.
+    pub administrator: AdministratorID,
+    /// The name they sign in by.
+    pub username: String,
+    /// The session's row.
+    pub session: i64,
+    /// Its name in lists.
+    pub reference: String,
+    /// When it was opened.
+    pub created: Timestamp,
+    /// When it was last used.
+    pub last_activity: Timestamp,
+    /// When it ends at the latest.
+    pub absolute_end: Timestamp,
+    /// Whether it is a console's.
+    pub user_interface: bool,
+    /// Whether it was opened with the password that the first start made.
+    pub initial_password: bool,
+}
+
+/// A key that was presented with its secret.
+#[derive(Debug)]
+pub struct KeyCaller {
+    /// Which key.
+    pub id: ApiKeyID,
+    /// Its name.
+    pub name: String,
+    /// When it ends; nothing made with it may last longer.
+    pub expires: Option<Timestamp>,
+}
+
+/// Which kind of credential a handler takes.
+pub trait CredentialKind: 'static {
+    /// Refuses the other kind.
+    fn admit(who: &Who) -> Result<()>;
+}
+
+/// A session or a key.
+#[derive(Debug)]
+pub struct AnyCredential;
+/// A session only: what a key may never do.
+#[derive(Debug)]
+pub struct ViaSession;
+/// A key only.
+#[derive(Debug)]
+pub struct ViaKey;
+
+impl CredentialKind for AnyCredential {
+    fn admit(_: &Who) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl CredentialKind for ViaSession {
+    fn admit(who: &Who) -> Result<()> {
+        match who {
+            Who::Administrator(_) => Ok(()),
+            Who::ApiKey(_) => Err(Error::new(
+                Reason::WrongCredentialKind,
+                "This call is for a signed-in person: use a session (cookie sID and header rID), not an API key.",
+            )),
+        }
+    }
+}
+
+impl CredentialKind for ViaKey {
+    fn admit(who: &Who) -> Result<()> {
+        match who {
+            Who::ApiKey(_) => Ok(()),
+            Who::Administrator(_) => Err(Error::new(
+                Reason::WrongCredentialKind,
+                "This call is about the API key it is made with: send the header api-secret-key, not a session.",
+            )),
+        }
+    }
+}
+
+/// Somebody who may do what `R` demands, with a credential of kind `V`. Built here and nowhere else;
+/// cheap to clone into a transaction's closure.
+pub struct Caller<R, V = AnyCredential> {
+    identity: Arc<Identity>,
+    proof: PhantomData<fn() -> (R, V)>,
+}
+
+impl<R, V> Clone for Caller<R, V> {
+    fn clone(&self) -> Self {
+        Self { identity: self.identity.clone(), proof: PhantomData }
+    }
+}
+
+impl<R, V> Caller<R, V> {
+    /// Where the caller belongs: what every query is filtered by.
+    pub fn tenant(&self) -> Tenant {
+        self.identity.tenant
+    }
+
+    /// The person or the key.
+    pub fn who(&self) -> &Who {
+        &self.identity.who
+    }
+
+    /// The role, as it is now.
+    pub fn role(&self) -> RoleID {
+        self.identity.role
+    }
+
+    /// The role's name.
+    pub fn role_name(&self) -> &str {
+        &self.identity.role_name
+    }
+
+    /// What the caller may hand out at most.
+    pub fn grant(&self) -> &Grant {
+        &self.identity.grant
+    }
+
+    /// Where the request came from.
+    pub fn origin(&self) -> &Origin {
+        &self.identity.origin
+    }
+
+    /// When the caller itself ends, if it does: nothing it makes may last longer.
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self.who() {
+            Who::ApiKey(key) => key.expires,
+            Who::Administrator(_) => None,
+        }
+    }
+
+    /// Whether the caller signed in with the password that the first start made.
+    pub fn has_initial_password(&self) -> bool {
+        matches!(self.who(), Who::Administrator(session) if session.initial_password)
+    }
+}
+
+impl<R> Caller<R, ViaSession> {
+    /// The session the call was made with.
+    pub fn session(&self) -> &SessionCaller {
+        match self.who() {
+            Who::Administrator(session) => session,
+            Who::ApiKey(_) => unreachable!("ViaSession admits sessions only"),
+        }
+    }
+}
+
+impl<R> Caller<R, ViaKey> {
+    /// The key the call was made with.
+    pub fn key(&self) -> &KeyCaller {
+        match self.who() {
+            Who::ApiKey(key) => key,
+            Who::Administrator(_) => unreachable!("ViaKey admits keys only"),
+        }
+    }
+}
+
+/// Synchronous on purpose, and the first argument of its handler: extractors run together, and a body
+/// that is read alongside would let a malformed body win over the refusal.
+impl<R: Demand, V: CredentialKind> FromRequest for Caller<R, V> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(demand::<R, V>(request))
+    }
+}
+
+/// In the documented order of refusals.
+fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<R, V>> {
+    check_api_version(request.headers())?;
+    let identified = request.extensions_mut().remove::<Identified>();
+    let identity = identified.ok_or_else(|| Error::internal("a route stands outside the identifying middleware"))?.0?;
+    V::admit(&identity.who)?;
+    if let Who::Administrator(session) = &identity.who
+        && session.initial_password
+        && !R::WITH_INITIAL_PASSWORD
+    {
+        return Err(Error::new(Reason::InitialPassword, "Change the initial password first."));
+    }
+    match R::RIGHT {
+        Some(right) if !identity.grant.rights.contains(right) => Err(Error::not_authorized(R::DOING)),
+        _ => Ok(Caller { identity, proof: PhantomData }),
+    }
+}
+
+/// Somebody who brings no credential yet: one who signs in.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// Where the request came from.
+    pub origin: Origin,
+    /// Whether a browser sent it: only browsers send `Sec-Fetch-Site`.
+    pub is_browser: bool,
+    /// The `User-Agent`, whatever it says.
+    pub user_agent: Vec<u8>,
+}
+
+impl FromRequest for Visitor {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        ready(check_api_version(headers).and_then(|()| {
+            let origin = request.extensions().get::<Origin>().cloned();
+            Ok(Self {
+                origin: origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?,
+                is_browser: headers.contains_key("sec-fetch-site"),
+                user_agent: headers.get("user-agent").map(|value| value.as_bytes().to_vec()).unwrap_or_default(),
+            })
+        }))
+    }
+}

@@ -1,0 +1,216 @@
+//! The two look-ups behind every authenticated call: a key by its ID, a session by its digest. Each is
+//! one statement, and answers with everything that the decision needs.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::caller::Tenant;
+use crate::clock::Timestamp;
+use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
+use crate::db::{Db, MultiBackend};
+use crate::error::{Error, Result};
+use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::rights::{Grant, Reach, Rights};
+use crate::secret::SecretDigest;
+
+/// What a role's row says about what its bearers may do.
+#[derive(Queryable, Selectable, Serialize, Deserialize)]
+#[diesel(table_name = roles, check_for_backend(MultiBackend))]
+pub struct GrantRow {
+    all_computers: bool,
+    all_policies: bool,
+    rights: Vec<u8>,
+    computer_ids: String,
+    computer_group_ids: String,
+    policy_ids: String,
+}
+
+impl GrantRow {
+    /// The row as the rules understand it.
+    pub fn grant(&self) -> Result<Grant> {
+        let ids = |json: &str| serde_json::from_str(json).map_err(Error::internal);
+        Ok(Grant {
+            rights: Rights::from_bytes(&self.rights),
+            reach: Reach {
+                all_computers: self.all_computers,
+                all_policies: self.all_policies,
+                computers: ids(&self.computer_ids)?,
+                computer_groups: ids(&self.computer_group_ids)?,
+                policies: ids(&self.policy_ids)?,
+            },
+        })
+    }
+}
+
+fn guid(text: &str) -> Result<Uuid> {
+    Uuid::try_parse(text).map_err(Error::internal)
+}
+
+const ACTIVE: &str = "active";
+
+// ---- keys ----
+
+/// What is known about a key when somebody presents it.
+pub struct KeyFacts {
+    pub name: String,
+    pub active: bool,
+    pub expires: Option<Timestamp>,
+    pub tenant: Tenant,
+    pub tenant_is_active: bool,
+    pub role: RoleID,
+    pub role_name: String,
+    pub allow_web_service: bool,
+    pub grant: Grant,
+    /// More than one while the key is being rotated.
+    pub digests: Vec<SecretDigest>,
+}
+
+/// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
+pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
+    type Row = (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+    let rows: Vec<Row> = api_key_secrets::table
+        .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
+        .filter(api_key_secrets::api_key_id.eq(id))
+        .select((
+            api_key_secrets::digest,
+            api_keys::key_name,
+            api_keys::active,
+            api_keys::expiry_date,
+            (tenants::id, tenants::guid, tenants::state),
+            (roles::id, roles::name, roles::allow_web_service),
+            GrantRow::as_select(),
+        ))
+        .load(db)?;
+    let digests = rows.iter().map(|row| row.0).collect();
+    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name, allow_web_service), grant)) =
+        rows.into_iter().next()
+    else {
+        return Ok(None);
+    };
+    Ok(Some(KeyFacts {
+        name,
+        active,
+        expires,
+        tenant: Tenant { id: tenant, guid: guid(&tenant_guid)? },
+        tenant_is_active: state == ACTIVE,
+        role,
+        role_name,
+        allow_web_service,
+        grant: grant.grant()?,
+        digests,
+    }))
+}
+
+// ---- sessions ----
+
+/// What is known about a live session; carried in the state that actix-session hands round.
+#[derive(Serialize, Deserialize)]
+pub struct SessionFacts {
+    pub session: i64,
+    pub reference: String,
+    rid_digest: String,
+    pub created: Timestamp,
+    pub last_activity: Timestamp,
+    pub absolute_end: Timestamp,
+    pub user_interface: bool,
+    pub initial_password: bool,
+    pub administrator: AdministratorID,
+    pub username: String,
+    tenant: (TenantID, String),
+    pub role: RoleID,
+    pub role_name: String,
+    pub allow_user_interface: bool,
+    pub allow_web_service: bool,
+    grant: GrantRow,
+}
+
+impl SessionFacts {
+    pub fn tenant(&self) -> Result<Tenant> {
+        Ok(Tenant { id: self.tenant.0, guid: guid(&self.tenant.1)? })
+    }
+
+    pub fn grant(&self) -> Result<Grant> {
+        self.grant.grant()
+    }
+
+    /// A digest that cannot be read matches nothing.
+    pub fn rid_digest(&self) -> SecretDigest {
+        SecretDigest::from_hex(&self.rid_digest).unwrap_or(SecretDigest::OF_NOBODY)
+    }
+
+    /// Whether the session's last use is due to be written down: once a minute does, not on every call.
+    pub fn touch_due(&self, now: Timestamp, every: i64) -> bool {
+        now.since(self.last_activity) >= every
+    }
+}
+
+/// A session that is alive at `now`: not ended, neither idle for `idle` ms nor past its end, and its
+/// owner is active and has had no new credentials since.
+pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Result<Option<SessionFacts>> {
+    type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool);
+    type Row = (SessionRow, (AdministratorID, String), (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    let row: Option<Row> = sessions::table
+        .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
+        .filter(sessions::sid_digest.eq(sid))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::absolute_end.gt(now))
+        .filter(sessions::last_activity.gt(now.minus(idle)))
+        .filter(administrators::active)
+        .filter(administrators::credential_version.eq(sessions::credential_version))
+        .filter(tenants::state.eq(ACTIVE))
+        .select((
+            (
+                sessions::id,
+                sessions::session_ref,
+                sessions::rid_digest,
+                sessions::created,
+                sessions::last_activity,
+                sessions::absolute_end,
+                sessions::access_type,
+                sessions::initial_password,
+            ),
+            (administrators::id, administrators::username),
+            (tenants::id, tenants::guid),
+            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            GrantRow::as_select(),
+        ))
+        .get_result(db)
+        .optional()?;
+    Ok(row.map(|(session, (administrator, username), tenant, role, grant)| SessionFacts {
+        session: session.0,
+        reference: session.1,
+        rid_digest: session.2.to_hex(),
+        created: session.3,
+        last_activity: session.4,
+        absolute_end: session.5,
+        user_interface: session.6 == "userInterface",
+        initial_password: session.7,
+        administrator,
+        username,
+        tenant,
+        role: role.0,
+        role_name: role.1,
+        allow_user_interface: role.2,
+        allow_web_service: role.3,
+        grant,
+    }))
+}
+
+/// Notes a session's use. The guard in the statement keeps an ended session ended (T-38).
+pub fn touch_session(db: &mut Db, session: i64, now: Timestamp) -> Result<()> {
+    diesel::update(sessions::table.find(session))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::last_activity.lt(now))
+        .set(sessions::last_activity.eq(now))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Ends a session, once.
+pub fn end_session(db: &mut Db, sid: SecretDigest, now: Timestamp, why: &str) -> Result<usize> {
+    Ok(diesel::update(sessions::table.filter(sessions::sid_digest.eq(sid)))
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
+        .execute(db)?)
+}

@@ -1,0 +1,244 @@
+//! What a request brings: its body as JSON, and the ID in its path. Limits come before parsing.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::error::{Error, Reason, Result};
+use crate::id::{AdministratorID, ApiKeyID, RoleID};
+use crate::wire;
+
+/// The deepest nesting of a body.
+const MOST_DEPTH: usize = 16;
+/// The most members of a body, at all depths together.
+const MOST_MEMBERS: usize = 1_024;
+
+/// A JSON shape that may come in.
+pub trait Incoming: DeserializeOwned + 'static {
+    /// The longest body, in bytes.
+    const MOST_BYTES: usize = 64 * 1024;
+
+    /// What an empty body stands for; a refusal where it stands for nothing.
+    fn when_empty() -> Option<Self> {
+        None
+    }
+}
+
+/// The longest sign-in, in bytes.
+const SIGN_IN: usize = 4 * 1024;
+
+impl Incoming for wire::SignIn {
+    const MOST_BYTES: usize = SIGN_IN;
+}
+impl Incoming for wire::PasswordAgain {
+    const MOST_BYTES: usize = SIGN_IN;
+}
+impl Incoming for wire::MfaConfirmation {
+    const MOST_BYTES: usize = SIGN_IN;
+}
+impl Incoming for wire::MfaRemoval {
+    const MOST_BYTES: usize = SIGN_IN;
+}
+impl Incoming for wire::NewPassword {
+    const MOST_BYTES: usize = SIGN_IN;
+}
+impl Incoming for wire::NewApiKey {}
+impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::SearchFilter {
+    fn when_empty() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// A request's body, read and understood.
+pub struct Body<T>(pub T);
+
+impl<T: Incoming> FromRequest for Body<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (announced, is_json) = (announced_length(request), is_json(request));
+        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let payload = payload.take();
+        Box::pin(async move {
+            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            if announced.is_some_and(|length| length > T::MOST_BYTES as u64) {
+                return Err(too_large(T::MOST_BYTES));
+            }
+            let bytes = tokio::time::timeout(deadline, collect(payload, T::MOST_BYTES)).await.map_err(|_| {
+                Error::new(Reason::BodyTimeout, format!("The body did not arrive within {} s.", deadline.as_secs_f32()))
+            })??;
+            if bytes.is_empty()
+                && let Some(value) = T::when_empty()
+            {
+                return Ok(Self(value));
+            }
+            if !is_json {
+                return Err(Error::new(Reason::NotJson, "Send the body as JSON, with the header Content-Type: application/json."));
+            }
+            parse(&bytes).map(Self)
+        })
+    }
+}
+
+fn announced_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// `application/json` in any case and with any parameters, or no type at all.
+fn is_json(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+        return true;
+    };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn too_large(most: usize) -> Error {
+    Error::new(Reason::BodyTooLarge, format!("The body is larger than the {most} bytes that this call takes."))
+}
+
+async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Error::new(Reason::Malformed, format!("The body broke off: {error}.")))?;
+        if bytes.len() + chunk.len() > most {
+            return Err(too_large(most));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// JSON as a value of the type, or a refusal that names the member at fault.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    refuse_bombs(bytes)?;
+    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        refusal(&path, error.inner())
+    })?;
+    input.end().map_err(|error| refusal(".", &error))?;
+    Ok(value)
+}
+
+fn refusal(path: &str, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    match error.classify() {
+        serde_json::error::Category::Data if path != "." => {
+            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+            Error::new(Reason::Malformed, format!("{path}: {what}."))
+        }
+        serde_json::error::Category::Data => Error::new(Reason::Malformed, format!("The body: {text}.")),
+        _ => Error::new(Reason::Malformed, format!("The body is not JSON: {text}.")),
+    }
+}
+
+/// Counts brackets and colons outside strings: a body that is too deep or too wide is never parsed.
+fn refuse_bombs(bytes: &[u8]) -> Result<()> {
+    let (mut depth, mut members, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in bytes {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            (false, b':') => members += 1,
+            _ => {}
+        }
+        if depth > MOST_DEPTH || members > MOST_MEMBERS {
+            let message = format!("The body is nested more than {MOST_DEPTH} deep, or has more than {MOST_MEMBERS} members.");
+            return Err(Error::new(Reason::Malformed, message));
+        }
+    }
+    Ok(())
+}
+
+/// An ID that may stand in a path.
+pub trait PathID: Sized {
+    /// What it names, for "The … does not exist."
+    const THING: &'static str;
+
+    /// Reads its digits.
+    fn parse(digits: &str) -> Option<Self>;
+}
+
+macro_rules! path_ids {
+    ($($name:ident $thing:literal;)*) => {$(
+        impl PathID for $name {
+            const THING: &'static str = $thing;
+
+            fn parse(digits: &str) -> Option<Self> {
+                Self::parse(digits)
+            }
+        }
+    )*};
+}
+
+path_ids! {
+    ApiKeyID "API key";
+    RoleID "role";
+    AdministratorID "administrator";
+}
+
+/// The ID in a request's path. One beyond 32 bits is an ID that does not exist.
+pub struct InPath<T>(pub T);
+
+impl<T: PathID> FromRequest for InPath<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().iter().next().and_then(|(_, digits)| T::parse(digits));
+        ready(id.map(Self).ok_or_else(|| Error::not_found(T::THING)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(json: &str) -> String {
+        parse::<wire::NewApiKey>(json.as_bytes()).err().map(|error| error.message().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_refusal_names_the_member_and_what_was_expected() {
+        assert_eq!(message(r#"{"roleID": [1]}"#), "roleID: invalid type: sequence, expected an integer.");
+        assert_eq!(message(r#"{"keyName": 7}"#), "keyName: invalid type: integer `7`, expected a string.");
+        assert!(message("[1]").starts_with("The body: "), "{}", message("[1]"));
+        assert!(message(r#"{ "keyName": "First Key", "roleID: 1 }"#).starts_with("The body is not JSON: "));
+        assert!(message(r#"{"keyName": "a", "keyName": "b"}"#).contains("duplicate field"));
+        assert!(message(r#"{"keyName": "a"} x"#).starts_with("The body is not JSON"));
+    }
+
+    /// T-29, the parser's part: depth and width are bounded before parsing.
+    #[test]
+    fn bombs_are_refused_before_they_are_parsed() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(refuse_bombs(deep(16).as_bytes()).is_ok() && refuse_bombs(deep(17).as_bytes()).is_err());
+        let wide = |n: usize| format!("{{{}}}", vec!["\"a\":1"; n].join(","));
+        assert!(refuse_bombs(wide(1_024).as_bytes()).is_ok() && refuse_bombs(wide(1_025).as_bytes()).is_err());
+        let quoted = format!("{{\"a\":\"{}\\\"{}\"}}", "[".repeat(40), ":".repeat(2_000));
+        assert!(refuse_bombs(quoted.as_bytes()).is_ok(), "brackets in strings are only text");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse::<wire::NewApiKey>(&bytes);
+            let _ = parse::<wire::SignIn>(&bytes);
+            let _ = parse::<wire::SearchFilter>(&bytes);
+        }
+    }
+}

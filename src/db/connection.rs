@@ -1,0 +1,103 @@
+//! One connection type over both databases, and how each is opened.
+
+use std::path::PathBuf;
+
+use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::prelude::*;
+use diesel::r2d2::{ManageConnection, R2D2Connection as _};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// A file of this machine.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL; secret, because a password may stand in it.
+    Postgres(SecretString),
+}
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file or the server refused.
+    #[error("the database cannot be opened: {0}")]
+    Refused(String),
+    /// The set-up of a fresh connection failed.
+    #[error("the database connection cannot be set up: {0}")]
+    SetUp(#[from] diesel::result::Error),
+}
+
+/// A connection to either database; every query is written once, for both.
+#[derive(diesel::MultiConnection)]
+pub enum Db {
+    /// SQLite, bundled.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL.
+    Postgres(PgConnection),
+}
+
+/// Opens connections for a pool or for the writer.
+#[derive(Clone, Debug)]
+pub struct Opener {
+    url: DatabaseUrl,
+    writing: bool,
+}
+
+/// `busy_timeout` stands first, so that the switch to WAL itself waits for its turn. FULL: a change that was
+/// answered is on the disk.
+const SQLITE: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+/// The writer gives up on another process's lock sooner: whoever queues behind it waits as long.
+const SQLITE_WRITING: &str = "PRAGMA busy_timeout = 1000;";
+const SQLITE_READING: &str = "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;";
+
+/// Limits that end a statement or a transaction which another one blocks, below the patience of a client.
+const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
+     SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning';";
+
+impl Opener {
+    /// Connections that only read on SQLite; on PostgreSQL the same ones read and write.
+    pub fn reading(url: &DatabaseUrl) -> Self {
+        Self { url: url.clone(), writing: false }
+    }
+
+    /// SQLite's writing connection.
+    pub fn writing(url: &DatabaseUrl) -> Self {
+        Self { url: url.clone(), writing: true }
+    }
+
+    /// Opens one connection, ready for use.
+    pub fn open(&self) -> Result<Db, OpenError> {
+        let refused = |error: diesel::ConnectionError| OpenError::Refused(error.to_string());
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut inner = SqliteConnection::establish(&path.to_string_lossy()).map_err(refused)?;
+                inner.batch_execute(SQLITE)?;
+                inner.batch_execute(if self.writing { SQLITE_WRITING } else { SQLITE_READING })?;
+                Ok(Db::Sqlite(inner))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut inner = PgConnection::establish(url.expose_secret()).map_err(refused)?;
+                inner.batch_execute(POSTGRES)?;
+                Ok(Db::Postgres(inner))
+            }
+        }
+    }
+}
+
+impl ManageConnection for Opener {
+    type Connection = Db;
+    type Error = OpenError;
+
+    fn connect(&self) -> Result<Db, OpenError> {
+        self.open()
+    }
+
+    fn is_valid(&self, db: &mut Db) -> Result<(), OpenError> {
+        Ok(db.ping()?)
+    }
+
+    fn has_broken(&self, db: &mut Db) -> bool {
+        std::thread::panicking() || db.is_broken()
+    }
+}

@@ -1,0 +1,98 @@
+//! Bringing a database to this program's schema: embedded, under a lock, and never backwards.
+
+use diesel::RunQueryDsl as _;
+use diesel::migration::{Migration as _, MigrationVersion};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{DatabaseUrl, Db, OpenError, Opener};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// PostgreSQL's advisory lock under which migrations and the first start run: "firstkey" in ASCII.
+const LOCK: i64 = 0x6669_7273_746b_6579;
+
+/// Why a database could not be brought to the schema.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// It could not be opened at all.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its schema is newer than this program.
+    #[error("the database was made by a newer Firstkey (it holds the migration {0}): start that version, or a newer one")]
+    Newer(String),
+    /// The role may not change the schema.
+    #[error("the database's schema is older than this Firstkey and could not be changed ({0}): run `firstkey migrate` with a role that may")]
+    Failed(String),
+}
+
+/// A connection that holds the lock of the first start, until it is dropped.
+pub struct Locked {
+    db: Db,
+    /// On SQLite the lock is a file's, beside the database; it ends with the file handle.
+    _file: Option<std::fs::File>,
+}
+
+impl Locked {
+    /// Waits for the lock: of several programs started at once, one at a time goes on.
+    pub fn acquire(url: &DatabaseUrl) -> Result<Self, MigrationError> {
+        let failed = |error: String| MigrationError::Failed(error);
+        let file = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let file = std::fs::File::options()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(path.with_extension("lock"))
+                    .map_err(|error| OpenError::Refused(format!("{}: {error}", path.display())))?;
+                file.lock().map_err(|error| failed(error.to_string()))?;
+                Some(file)
+            }
+            DatabaseUrl::Postgres(_) => None,
+        };
+        let mut db = Opener::writing(url).open()?;
+        if let Db::Postgres(inner) = &mut db {
+            // the statement time-out of ordinary connections is shorter than a migration may take
+            diesel::sql_query("SET statement_timeout = 0").execute(inner).map_err(|error| failed(error.to_string()))?;
+            diesel::sql_query("SET lock_timeout = 0").execute(inner).map_err(|error| failed(error.to_string()))?;
+            diesel::select(pg_advisory_lock(LOCK)).execute(inner).map_err(|error| failed(error.to_string()))?;
+        }
+        Ok(Self { db, _file: file })
+    }
+
+    /// The connection, for the work that the lock protects.
+    pub fn db(&mut self) -> &mut Db {
+        &mut self.db
+    }
+
+    /// Runs what is pending; answers how many migrations ran. Each runs in a transaction.
+    pub fn migrate(&mut self) -> Result<usize, MigrationError> {
+        match &mut self.db {
+            Db::Sqlite(inner) => migrate(inner, SQLITE),
+            Db::Postgres(inner) => migrate(inner, POSTGRES),
+        }
+    }
+}
+
+diesel::define_sql_function! {
+    /// PostgreSQL's lock by number, held by the session.
+    fn pg_advisory_lock(key: diesel::sql_types::BigInt);
+}
+
+fn migrate<C, DB>(db: &mut C, embedded: EmbeddedMigrations) -> Result<usize, MigrationError>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+{
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| MigrationError::Failed(error.to_string());
+    let known: Vec<MigrationVersion> = diesel::migration::MigrationSource::<DB>::migrations(&embedded)
+        .map_err(failed)?
+        .iter()
+        .map(|migration| migration.name().version().as_owned())
+        .collect();
+    let applied = db.applied_migrations().map_err(failed)?;
+    if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(MigrationError::Newer(unknown.to_string()));
+    }
+    Ok(db.run_pending_migrations(embedded).map_err(failed)?.len())
+}

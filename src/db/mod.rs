@@ -1,0 +1,144 @@
+//! The database: SQLite inside the process, or PostgreSQL, behind two verbs.
+//!
+//! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
+//! On SQLite every write goes through one writer ([`writer`]); on PostgreSQL through the pool.
+
+mod connection;
+pub mod migrations;
+pub mod schema;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::Connection as _;
+use diesel::prelude::*;
+use diesel::r2d2::Pool;
+
+pub use connection::{Db, DatabaseUrl, MultiBackend, OpenError};
+use connection::Opener;
+use writer::Writer;
+
+use crate::error::{Error, Result};
+
+/// How long a request waits for a connection before it is answered 503.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The one handle on the database; cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    pool: Pool<Opener>,
+    /// SQLite's one writing connection; PostgreSQL writes through the pool.
+    writer: Option<Writer>,
+}
+
+impl Database {
+    /// Opens it; migrations are another step ([`migrations::run`]).
+    pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
+        let writer = match url {
+            DatabaseUrl::Sqlite(_) => Some(Writer::start(Opener::writing(url))?),
+            DatabaseUrl::Postgres(_) => None,
+        };
+        // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
+        drop(Opener::reading(url).open()?);
+        let pool = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(PATIENCE)
+            .error_handler(Box::new(LogPoolErrors))
+            .build(Opener::reading(url))
+            .map_err(|error| OpenError::Refused(error.to_string()))?;
+        Ok(Self(Arc::new(Inner { pool, writer })))
+    }
+
+    /// Runs a read off the workers' threads.
+    pub async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let database = self.clone();
+        off_the_worker(move || database.read_here(f)).await
+    }
+
+    /// Runs a look-up by key: in place on SQLite, where it takes microseconds and a hop to another
+    /// thread takes more; off the worker on PostgreSQL.
+    pub async fn look_up<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.0.writer {
+            Some(_) => self.read_here(f),
+            None => self.read(f).await,
+        }
+    }
+
+    /// Runs a change in a transaction of its own: all of it is durable when this returns `Ok`, and none
+    /// of it happened when it returns `Err`. On SQLite many waiting changes share one commit, each in a
+    /// savepoint, so a closure must neither wait nor hash nor speak transaction SQL of its own.
+    pub async fn write<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.0.writer {
+            Some(writer) => writer.write(f).await,
+            None => {
+                let database = self.clone();
+                off_the_worker(move || database.in_a_transaction(f)).await
+            }
+        }
+    }
+
+    /// [`Database::write`] for the command line, which has no worker to keep free.
+    pub fn write_here<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.0.writer {
+            Some(writer) => writer.write_here(f),
+            None => self.in_a_transaction(f),
+        }
+    }
+
+    /// [`Database::read`] for the command line.
+    pub fn read_here<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+        let mut db = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
+        f(&mut db)
+    }
+
+    /// Whether the database answers.
+    pub async fn answers(&self) -> Result<()> {
+        self.read(|db| Ok(diesel::select(true.into_sql::<diesel::sql_types::Bool>()).execute(db).map(drop)?)).await
+    }
+
+    fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+        let mut db = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
+        Db::transaction(&mut db, f)
+    }
+}
+
+/// A pool's failed attempts to connect belong in the log, at a level that an outage does not flood.
+#[derive(Debug)]
+struct LogPoolErrors;
+
+impl diesel::r2d2::HandleError<OpenError> for LogPoolErrors {
+    fn handle_error(&self, error: OpenError) {
+        log::warn!(error = error.to_string().as_str(); "a database connection could not be opened");
+    }
+}
+
+/// Runs blocking work on the pool of blocking threads; a panic in it becomes an error here.
+async fn off_the_worker<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f).await.unwrap_or_else(|stopped| Err(Error::internal(stopped)))
+}
+
+/// `RETURNING` all columns of a `Selectable`: Diesel's own `as_returning` does not compile over two databases.
+pub fn columns<T: Selectable<MultiBackend>>() -> T::SelectExpression {
+    T::construct_selection()
+}

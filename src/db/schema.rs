@@ -1,0 +1,179 @@
+//! The tables as Diesel sees them. A test holds them equal to both databases' migrations.
+#![allow(missing_docs, reason = "names are those of the columns")]
+
+diesel::table! {
+    installation (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
+diesel::table! {
+    tenants (id) {
+        id -> BigInt,
+        guid -> Text,
+        name -> Text,
+        name_fold -> Text,
+        state -> Text,
+        created -> BigInt,
+    }
+}
+
+diesel::table! {
+    roles (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<BigInt>,
+        name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        immutable -> Bool,
+        equal_or_lesser_only -> Bool,
+        all_computers -> Bool,
+        all_policies -> Bool,
+        allow_user_interface -> Bool,
+        allow_web_service -> Bool,
+        allow_manage_workload_link -> Bool,
+        allow_migration -> Bool,
+        rights -> Binary,
+        computer_ids -> Text,
+        computer_group_ids -> Text,
+        policy_ids -> Text,
+        role_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    administrators (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        username -> Text,
+        username_fold -> Text,
+        password_hash -> Text,
+        initial_password_until -> Nullable<BigInt>,
+        last_password_change -> BigInt,
+        credential_version -> BigInt,
+        role_id -> BigInt,
+        locale -> Text,
+        time_zone -> Text,
+        active -> Bool,
+        mfa_type -> Text,
+        totp_seed -> Nullable<Binary>,
+        totp_seed_pending -> Nullable<Binary>,
+        last_totp_step -> BigInt,
+        mfa_guesses -> BigInt,
+        mfa_guesses_since -> BigInt,
+        created -> BigInt,
+        last_sign_in -> Nullable<BigInt>,
+        unlock_time -> Nullable<BigInt>,
+        unsuccessful_sign_in_attempts -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        administrator_id -> BigInt,
+        sid_digest -> Binary,
+        rid_digest -> Binary,
+        session_ref -> Text,
+        kind -> Text,
+        access_type -> Text,
+        credential_version -> BigInt,
+        initial_password -> Bool,
+        created -> BigInt,
+        last_activity -> BigInt,
+        absolute_end -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        end_reason -> Nullable<Text>,
+        address -> Text,
+        user_agent_digest -> Binary,
+        state_version -> BigInt,
+    }
+}
+
+diesel::table! {
+    sign_in_attempts (bucket) {
+        bucket -> BigInt,
+        failures -> BigInt,
+        allowed_at -> BigInt,
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        profile_id -> BigInt,
+        kind -> Text,
+        key_name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        locale -> Text,
+        role_id -> BigInt,
+        time_zone -> Text,
+        active -> Bool,
+        created -> BigInt,
+        last_sign_in -> Nullable<BigInt>,
+        unlock_time -> Nullable<BigInt>,
+        unsuccessful_sign_in_attempts -> BigInt,
+        expiry_date -> Nullable<BigInt>,
+        service_account -> Bool,
+        made_by_administrator_id -> Nullable<BigInt>,
+        made_by_key_id -> Nullable<BigInt>,
+        made_with_initial_password -> Bool,
+    }
+}
+
+diesel::table! {
+    api_key_secrets (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        api_key_id -> BigInt,
+        digest -> Binary,
+        digest_version -> BigInt,
+        created -> BigInt,
+        ends -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    audit_events (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        at -> BigInt,
+        number -> BigInt,
+        name -> Text,
+        level -> Text,
+        actor_type -> Text,
+        actor_id -> Nullable<BigInt>,
+        actor_name -> Text,
+        address -> Text,
+        request_id -> Text,
+        target_type -> Text,
+        target_id -> Nullable<BigInt>,
+        target_name -> Text,
+        details -> Text,
+    }
+}
+
+diesel::joinable!(administrators -> roles (role_id));
+diesel::joinable!(administrators -> tenants (tenant_id));
+diesel::joinable!(sessions -> administrators (administrator_id));
+diesel::joinable!(api_keys -> roles (role_id));
+diesel::joinable!(api_keys -> tenants (tenant_id));
+diesel::joinable!(api_key_secrets -> api_keys (api_key_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    administrators,
+    api_key_secrets,
+    api_keys,
+    audit_events,
+    installation,
+    roles,
+    sessions,
+    sign_in_attempts,
+    tenants,
+);

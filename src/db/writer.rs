@@ -1,0 +1,210 @@
+//! SQLite's one writer, with group commit.
+//!
+//! 1. A change is a closure; it is queued with a channel for its answer. A full queue is a 503 at once.
+//! 2. The writer begins a transaction, runs the first change and whatever has arrived meanwhile, each
+//!    in a savepoint of its own, and commits once for all of them.
+//! 3. Only after the commit is anybody answered. When the commit fails, everybody is told that nothing
+//!    of theirs is stored, and the connection is replaced.
+//!
+//! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use tokio::sync::oneshot;
+
+use super::connection::{Db, OpenError, Opener};
+use crate::error::{Error, Result};
+
+/// Changes that may wait; beyond it the answer is 503.
+const QUEUE: usize = 1_024;
+/// Changes that share a commit at most, and how long a batch may gather them.
+const BATCH: usize = 256;
+const BATCH_TIME: Duration = Duration::from_millis(5);
+
+/// The queue's end that requests hold.
+pub struct Writer {
+    queue: SyncSender<Box<dyn Job>>,
+}
+
+/// One queued change with its type erased: run first, answered after the commit.
+trait Job: Send {
+    /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it.
+    fn run(&mut self, db: &mut Db) -> Result<(), ()>;
+    /// Tells the caller how it went; `lost` when the commit did not come about.
+    fn answer(self: Box<Self>, lost: Option<&str>);
+    /// Whether the caller has gone, so that nothing need be done.
+    fn is_abandoned(&self) -> bool;
+}
+
+struct Change<T, F> {
+    closure: Option<F>,
+    outcome: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Change<T, F>
+where
+    F: FnOnce(&mut Db) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, db: &mut Db) -> Result<(), ()> {
+        let closure = self.closure.take().expect("the writer runs a job once");
+        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db)))
+            .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
+        let done = outcome.as_ref().map(drop).map_err(drop);
+        self.outcome = Some(outcome);
+        done
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&str>) {
+        let outcome = match (self.outcome, lost) {
+            // its own refusal is the truer answer
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(reason)) => Err(Error::unavailable(1, reason.to_owned())),
+            (Some(ok), None) => ok,
+            (None, None) => Err(Error::internal("a change was answered before it was run")),
+        };
+        // A caller that has gone in the meantime will find its change stored, as after a lost answer.
+        let _ = self.caller.send(outcome);
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.caller.is_closed()
+    }
+}
+
+impl Writer {
+    /// Opens the writing connection and starts its thread, which ends when the queue is dropped.
+    pub fn start(opener: Opener) -> Result<Self, OpenError> {
+        let db = opener.open()?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || run(&opener, Some(db), &jobs))
+            .map_err(|error| OpenError::Refused(error.to_string()))?;
+        Ok(Self { queue })
+    }
+
+    /// Queues a change and waits for the commit that holds it.
+    pub async fn write<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.enqueue(closure)?.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// [`Writer::write`] for threads that may block.
+    pub fn write_here<T, F>(&self, closure: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.enqueue(closure)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn enqueue<T, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T>>>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Change { closure: Some(closure), outcome: None, caller };
+        self.queue.try_send(Box::new(job)).map_err(|error| match error {
+            TrySendError::Full(_) => Error::unavailable(1, "the writer's queue is full"),
+            TrySendError::Disconnected(_) => gone(),
+        })?;
+        Ok(answer)
+    }
+}
+
+fn gone() -> Error {
+    Error::unavailable(1, "the writer has stopped")
+}
+
+fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>) {
+    while let Ok(first) = jobs.recv() {
+        if db.is_none() {
+            db = opener.open().inspect_err(|error| log::error!(error = error.to_string().as_str(); "the writer cannot reopen the database")).ok();
+        }
+        let mut batch = Vec::new();
+        let lost = match &mut db {
+            Some(open) => commit_batch(open, first, jobs, &mut batch).err(),
+            None => {
+                batch.push(first);
+                Some("the database cannot be opened".to_owned())
+            }
+        };
+        if let Some(reason) = &lost {
+            log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed; none of its changes is stored");
+            db = None;
+        }
+        for job in batch {
+            job.answer(lost.as_deref());
+        }
+    }
+}
+
+/// Runs a batch; an `Err` means that nothing of it is stored and the connection is not to be trusted.
+fn commit_batch(
+    db: &mut Db,
+    first: Box<dyn Job>,
+    jobs: &Receiver<Box<dyn Job>>,
+    batch: &mut Vec<Box<dyn Job>>,
+) -> Result<(), String> {
+    let mut next = Some(first);
+    let begun = begin_immediate(db);
+    let until = Instant::now() + BATCH_TIME;
+    while let Some(mut job) = next.take() {
+        if begun.is_ok() && !job.is_abandoned() {
+            let ran = in_a_savepoint(db, job.as_mut());
+            batch.push(job);
+            ran?;
+        } else {
+            batch.push(job);
+        }
+        if begun.is_ok() && batch.len() < BATCH && Instant::now() < until {
+            next = jobs.try_recv().ok();
+        }
+    }
+    begun?;
+    <Db as diesel::Connection>::TransactionManager::commit_transaction(db).map_err(|error| error.to_string())
+}
+
+/// SQLite takes its write lock only at the first write; asking now avoids failing half way.
+fn begin_immediate(db: &mut Db) -> Result<(), String> {
+    match db {
+        Db::Sqlite(inner) => {
+            AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE").map_err(|error| error.to_string())
+        }
+        Db::Postgres(_) => Err("the writer serves SQLite only".to_owned()),
+    }
+}
+
+/// One job in its savepoint. An `Err` means that the transaction around it is gone: SQLite itself ends
+/// one when the disk is full, and then the savepoint is no longer there to be released.
+fn in_a_savepoint(db: &mut Db, job: &mut dyn Job) -> Result<(), String> {
+    type Manager = <Db as diesel::Connection>::TransactionManager;
+    let gone = |error: diesel::result::Error| error.to_string();
+    Manager::begin_transaction(db).map_err(gone)?;
+    match job.run(db) {
+        Ok(()) => Manager::commit_transaction(db).map_err(gone),
+        Err(()) => {
+            // A panic inside a nested transaction leaves that one open too.
+            while depth(db)? > 1 {
+                Manager::rollback_transaction(db).map_err(gone)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn depth(db: &mut Db) -> Result<u32, String> {
+    <Db as diesel::Connection>::TransactionManager::transaction_manager_status_mut(db)
+        .transaction_depth()
+        .map(|depth| depth.map_or(0, u32::from))
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,114 @@
+//! Names that people give to things: checked once, and folded so that two spellings of one name meet.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::error::{Error, Result};
+
+/// The form in which names are compared: NFKC and lower case, until nothing changes any more.
+pub fn fold(name: &str) -> String {
+    let mut folded: String = name.nfkc().collect();
+    // One round is enough for nearly every name; a few letters need another after lower-casing.
+    for _ in 0..4 {
+        let next: String = folded.to_lowercase().nfkc().collect();
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    folded
+}
+
+macro_rules! names {
+    ($($(#[$about:meta])* $name:ident, $least:literal, $most:literal, $forbidden:expr, $expected:literal;)*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The longest, in characters.
+            pub const MOST: usize = $most;
+
+            /// Checks a text that came as the member `member`.
+            pub fn parse(member: &str, text: &str) -> Result<Self> {
+                let length = text.chars().count();
+                let forbidden: fn(&str) -> bool = $forbidden;
+                if length < $least || length > $most || forbidden(text) {
+                    return Err(Error::member(member, $expected));
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// As it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// As it is compared.
+            pub fn folded(&self) -> String {
+                fold(&self.0)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// The name of an API key or of a role.
+    ObjectName, 1, 128, has_control, "1 to 128 characters are taken, none of them a control character";
+    /// A description.
+    Description, 0, 1_024, has_control, "at most 1,024 characters are taken, none of them a control character";
+    /// The name by which a person signs in. Invisible characters are refused, so that no two names look alike by them.
+    Username, 1, 128, is_misleading,
+        "1 to 128 characters are taken, none of them a control character or invisible, no blank at either end";
+    /// The name by which a tenant is signed in to.
+    TenantName, 1, 128, is_misleading,
+        "1 to 128 characters are taken, none of them a control character or invisible, no blank at either end";
+}
+
+fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+fn is_misleading(text: &str) -> bool {
+    has_control(text) || text.trim() != text || text.chars().any(is_invisible)
+}
+
+/// Characters that take no room or turn the direction of writing (Unicode: default ignorable, bidi control).
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// T-06: spellings of one name meet in one folded form, or are refused.
+    #[test]
+    fn spellings_of_a_name_meet_or_are_refused() {
+        for same in ["masteradmin", "MASTERADMIN", "ＭａｓｔｅｒＡｄｍｉｎ", "ⓂasterAdmin"] {
+            assert_eq!(fold(same), "masteradmin", "{same}");
+        }
+        assert_eq!(fold("Cafe\u{301}"), fold("CAFÉ"));
+        for refused in [" MasterAdmin", "MasterAdmin ", "Master\u{200b}Admin", "Master\u{202e}Admin", "Master\0Admin", ""] {
+            assert!(Username::parse("userName", refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!(ObjectName::parse("keyName", &"鍵".repeat(128)).is_ok());
+        assert!(ObjectName::parse("keyName", &"鍵".repeat(129)).is_err());
+        assert!(Description::parse("description", &"鍵".repeat(1_024)).is_ok());
+        assert!(Description::parse("description", &"鍵".repeat(1_025)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(name in any::<String>()) {
+            prop_assert_eq!(fold(&fold(&name)), fold(&name));
+        }
+    }
+}

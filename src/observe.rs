@@ -1,0 +1,142 @@
+//! The one middleware around everything: a request ID, the security headers, the shape of every error,
+//! a line in the log. An error has no bytes before it comes by here.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, HttpResponse};
+
+use crate::audit::Origin;
+use crate::error::{Error, Reason};
+use crate::secret::random_bytes;
+use crate::wire::ErrorBody;
+
+/// On every answer, unless the handler has set the header itself.
+const ALWAYS: &[(&str, &str)] = &[
+    ("cache-control", "no-cache,no-store"),
+    ("pragma", "no-cache"),
+    ("x-frame-options", "DENY"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Whether answers ask browsers to come back by HTTPS only: with an operator's certificate and a public URL.
+#[derive(Clone, Copy, Debug)]
+pub struct Hsts(pub bool);
+
+const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+
+/// The middleware.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+    let origin = Origin { address, request_id: new_request_id() };
+    let hsts = request.app_data::<Hsts>().is_some_and(|hsts| hsts.0);
+    request.extensions_mut().insert(origin.clone());
+
+    let response = next.call(request).await?.map_into_boxed_body();
+    let (mut response, fault) = render(response, &origin.request_id);
+    dress(response.headers_mut(), &origin.request_id, hsts);
+    // Scripts were written against answers spelt `Set-Cookie`; HTTP/2 is lower case whatever we say.
+    response.response_mut().head_mut().set_camel_case_headers(true);
+    log_line(&response, &origin, fault.as_ref(), started);
+    Ok(response)
+}
+
+/// 64 random bits in hex: enough to find a line in a log by.
+fn new_request_id() -> String {
+    random_bytes::<8>().map_or_else(|_| "0".repeat(16), |bytes| data_encoding::HEXLOWER.encode(bytes.as_ref()))
+}
+
+/// What went wrong, for the log.
+struct Fault {
+    reason: Reason,
+    cause: Option<String>,
+}
+
+/// Gives a refusal its body; leaves everything else as it is.
+fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option<Fault>) {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return (response, None);
+    }
+    let foreign;
+    let error = match response.response().error().and_then(|error| error.as_error::<Error>()) {
+        Some(error) => error,
+        None => {
+            foreign = not_ours(status.as_u16());
+            &foreign
+        }
+    };
+    let body = ErrorBody {
+        message: error.message(),
+        code: error.reason().code(),
+        trace_id,
+        accepted: error.accepted(),
+    };
+    let mut rendered = HttpResponse::build(error.reason().status_code()).json(&body);
+    if let Some(seconds) = error.seconds_to_wait() {
+        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(allow) = error.allowed_methods().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    let fault = Fault { reason: error.reason(), cause: error.cause() };
+    let (request, plain) = response.into_parts();
+    for cookie in plain.headers().get_all(header::SET_COOKIE) {
+        rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    (ServiceResponse::new(request, rendered), Some(fault))
+}
+
+/// An error that actix made before any of our code was asked.
+fn not_ours(status: u16) -> Error {
+    match status {
+        404 => Error::new(Reason::NoSuchRoute, "There is no such route."),
+        413 => Error::new(Reason::BodyTooLarge, "The body is too large."),
+        400..=499 => Error::new(Reason::BadRequest, "The request cannot be understood."),
+        _ => Error::internal(format!("a response of {status} without an error of ours")),
+    }
+}
+
+fn dress(headers: &mut HeaderMap, request_id: &str, hsts: bool) {
+    for (name, value) in ALWAYS.iter().chain(hsts.then_some(&HSTS)) {
+        let name = HeaderName::from_static(name);
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+}
+
+/// One line a request: the route's pattern and not the path, which a client makes up.
+fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, started: Instant) {
+    let request = response.request();
+    let route = request.match_pattern();
+    let level = match fault {
+        Some(Fault { reason: Reason::Internal, .. }) => log::Level::Error,
+        Some(Fault { reason: Reason::Unavailable, .. }) => log::Level::Warn,
+        _ => log::Level::Info,
+    };
+    log::log!(target: "firstkey::request", level,
+        request_id = origin.request_id.as_str(),
+        method = request.method().as_str(),
+        route = route.as_deref().unwrap_or("-"),
+        status = response.status().as_u16(),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        address = origin.address.to_string().as_str(),
+        code = fault.map_or("", |fault| fault.reason.code()),
+        cause = fault.and_then(|fault| fault.cause.as_deref()).unwrap_or("");
+        "answered");
+}

@@ -1,0 +1,8 @@
+//! Roles: what a person or a key may do, and to which computers and policies.
+
+pub mod handlers;
+mod rules;
+mod store;
+
+pub use rules::Role;
+pub use store::{find_for, put_built_in};

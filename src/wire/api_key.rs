@@ -1,0 +1,162 @@
+//! API keys, in the documented order (seed rows DS-28, DS-31, DS-44).
+
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::{Flag, Number, Patch};
+use crate::clock::Timestamp;
+use crate::id::{ApiKeyID, RoleID, TenantID};
+
+/// A secret on its way out, in the one answer that may carry it.
+pub struct SecretOnce(Zeroizing<String>);
+
+impl SecretOnce {
+    /// Takes the text that will be answered.
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl Serialize for SecretOnce {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+/// What a new key is made of. Anything else a client sends, read-only members included, is ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApiKey {
+    /// 1 to 128 characters, unique in the tenant.
+    #[schema(min_length = 1, max_length = 128, required)]
+    pub key_name: Option<String>,
+    /// At most 1,024 characters.
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// `en-US`, `ja-JP`, `fr-FR` or `nl-NL`.
+    pub locale: Option<String>,
+    /// The role whose rights the key has; not above the caller's.
+    #[serde(rename = "roleID")]
+    #[schema(required)]
+    pub role_id: Option<Number>,
+    /// An IANA name, or one that Java knows.
+    pub time_zone: Option<String>,
+    /// False makes a key that is locked out.
+    pub active: Option<Flag>,
+    /// Milliseconds since the epoch, one minute to ten years ahead; 0 or null is never.
+    #[serde(default)]
+    #[schema(value_type = Option<Number>)]
+    pub expiry_date: Patch<Number>,
+}
+
+/// What is to change of a key; what is not sent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyChange {
+    /// 1 to 128 characters, unique in the tenant.
+    #[schema(min_length = 1, max_length = 128)]
+    pub key_name: Option<String>,
+    /// At most 1,024 characters.
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// `en-US`, `ja-JP`, `fr-FR` or `nl-NL`.
+    pub locale: Option<String>,
+    /// Another role, not above the caller's.
+    #[serde(rename = "roleID")]
+    pub role_id: Option<Number>,
+    /// An IANA name, or one that Java knows.
+    pub time_zone: Option<String>,
+    /// False locks the key out; true lets it in again.
+    pub active: Option<Flag>,
+    /// Milliseconds since the epoch, one minute to ten years ahead; 0 or null is never.
+    #[serde(default)]
+    #[schema(value_type = Option<Number>)]
+    pub expiry_date: Patch<Number>,
+}
+
+/// The members that every answer about a key begins with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyHead {
+    /// Unique in the tenant.
+    pub key_name: String,
+    /// Empty when none was given.
+    pub description: String,
+    /// Language of what the server writes for this key.
+    pub locale: String,
+    /// Whose rights it has.
+    #[serde(rename = "roleID")]
+    pub role_id: RoleID,
+    /// As it was given.
+    pub time_zone: String,
+    /// False: locked out.
+    pub active: bool,
+    /// Milliseconds since the epoch.
+    pub created: Timestamp,
+    /// The last time it was used with success; left out before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sign_in: Option<Timestamp>,
+    /// When a lock ends by itself; left out when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlock_time: Option<Timestamp>,
+    /// Wrong secrets presented for it since it was last used with success.
+    pub unsuccessful_sign_in_attempts: i64,
+    /// Left out when it never expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_date: Option<Timestamp>,
+}
+
+/// A key as lists and descriptions show it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    /// Its properties.
+    #[serde(flatten)]
+    pub head: ApiKeyHead,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Its number, also the first part of its secret.
+    #[serde(rename = "ID")]
+    pub id: ApiKeyID,
+}
+
+/// A key with its secret, shown this once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyWithSecret {
+    /// Its properties.
+    #[serde(flatten)]
+    pub head: ApiKeyHead,
+    /// `<ID>:<base64 of 32 bytes>`: the header `api-secret-key` of later calls.
+    #[schema(value_type = String)]
+    pub secret_key: SecretOnce,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Its number.
+    #[serde(rename = "ID")]
+    pub id: ApiKeyID,
+}
+
+/// The key that the call was made with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyCurrent {
+    /// Its properties.
+    #[serde(flatten)]
+    pub head: ApiKeyHead,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Its role, spelt out.
+    #[serde(rename = "roleURN")]
+    pub role_urn: String,
+    /// The tenant it belongs to.
+    #[serde(rename = "tenantID")]
+    pub tenant_id: TenantID,
+    /// The same, as a GUID.
+    #[serde(rename = "tenantGUID")]
+    pub tenant_guid: String,
+    /// Its number.
+    #[serde(rename = "ID")]
+    pub id: ApiKeyID,
+}

@@ -1,0 +1,64 @@
+//! Every JSON shape, in and out, and nothing else: names as on the wire, members in the documented order.
+
+mod account;
+mod api_key;
+mod lenient;
+mod rights;
+mod role;
+mod search;
+mod session;
+
+pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
+pub use api_key::{ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce};
+pub use lenient::{Flag, Number, Patch};
+pub use rights::RightsTree;
+pub use role::Role;
+pub use search::{Criteria, SearchCriterion, SearchFilter};
+pub use session::{AccessType, CurrentSession, MfaCodeInput, SessionEntry, SessionOpened, SignIn};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What every refused call answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody<'a> {
+    /// For the person who must act.
+    pub message: &'a str,
+    /// For a program; stable.
+    pub code: &'a str,
+    /// Also the header `X-Request-ID`.
+    pub trace_id: &'a str,
+    /// Values that would have been taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub accepted: &'a [String],
+}
+
+/// A list of API keys.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeys {
+    /// Ordered by ID.
+    pub api_keys: Vec<ApiKey>,
+}
+
+/// A list of roles.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AdministratorRoles {
+    /// Ordered by ID.
+    pub roles: Vec<Role>,
+}
+
+/// A list of sessions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sessions {
+    /// Newest first.
+    pub sessions: Vec<SessionEntry>,
+}
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or what is missing.
+    pub status: &'static str,
+}

@@ -1,0 +1,97 @@
+//! Signing in and the session that comes of it (seed rows DS-01, DS-04).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::id::AdministratorID;
+
+/// The body of `POST /api/sessions`.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignIn {
+    /// Who.
+    #[schema(max_length = 128, required)]
+    pub user_name: Option<String>,
+    /// 1 to 1,024 bytes.
+    #[schema(max_length = 1024, required)]
+    pub password: Option<String>,
+    /// Which tenant; the primary one when left out.
+    pub tenant_name: Option<String>,
+    /// Six digits, where the user has MFA on.
+    pub mfa_code: Option<MfaCodeInput>,
+    /// What the session is for; `webService` when left out.
+    pub access_type: Option<AccessType>,
+}
+
+/// Six digits: a string, or a number that has lost its leading zeros.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected six digits, as a string or as an integer")]
+pub enum MfaCodeInput {
+    /// As a string.
+    Text(String),
+    /// As a number.
+    Number(i64),
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AccessType {
+    /// Programs and curl.
+    WebService,
+    /// The console.
+    UserInterface,
+}
+
+/// The answer to a sign-in: these five members and nothing more, 141 bytes for administrator 1.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionOpened {
+    /// Who signed in.
+    #[serde(rename = "administratorID")]
+    pub administrator_id: AdministratorID,
+    /// When, in milliseconds since the epoch.
+    pub created: Timestamp,
+    /// The same moment.
+    pub last_activity: Timestamp,
+    /// What the session is for.
+    pub access_type: AccessType,
+    /// The request ID: goes into the header `rID` of every call made with the cookie.
+    #[serde(rename = "RID")]
+    #[schema(value_type = String, pattern = "^[0-9A-F]{32}$")]
+    pub rid: super::SecretOnce,
+}
+
+/// The session that the call was made with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentSession {
+    /// Who signed in.
+    #[serde(rename = "administratorID")]
+    pub administrator_id: AdministratorID,
+    /// When, in milliseconds since the epoch.
+    pub created: Timestamp,
+    /// When it was last used; noted once a minute.
+    pub last_activity: Timestamp,
+    /// What it is for.
+    pub access_type: AccessType,
+    /// When it ends at the latest.
+    pub expires: Timestamp,
+    /// A name to speak of it by; not a secret.
+    #[serde(rename = "ref")]
+    pub reference: String,
+}
+
+/// One of the caller's sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEntry {
+    /// Who it is and how long it lasts.
+    #[serde(flatten)]
+    pub session: CurrentSession,
+    /// Where the sign-in came from.
+    pub address: String,
+    /// Whether it is the one this call was made with.
+    pub current: bool,
+}
