@@ -1,20 +1,11 @@
 //! One connection type over both databases, and how each is opened.
 
-use std::path::PathBuf;
-
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
-/// Where the database is.
-#[derive(Clone, Debug)]
-pub enum DatabaseUrl {
-    /// A file of this machine.
-    Sqlite(PathBuf),
-    /// A `postgres://` URL; secret, because a password may stand in it.
-    Postgres(SecretString),
-}
+use crate::config::DatabaseUrl;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]

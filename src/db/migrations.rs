@@ -4,7 +4,8 @@ use diesel::RunQueryDsl as _;
 use diesel::migration::{Migration as _, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{DatabaseUrl, Db, OpenError, Opener};
+use super::connection::{Db, OpenError, Opener};
+use crate::config::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");

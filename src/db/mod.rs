@@ -15,10 +15,11 @@ use diesel::connection::Connection as _;
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
-pub use connection::{Db, DatabaseUrl, MultiBackend, OpenError};
+pub use connection::{Db, MultiBackend, OpenError};
 use connection::Opener;
 use writer::Writer;
 
+use crate::config::DatabaseUrl;
 use crate::error::{Error, Result};
 
 /// How long a request waits for a connection before it is answered 503.

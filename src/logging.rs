@@ -1,0 +1,316 @@
+//! Lines on stderr: JSON for a collector, text for a terminal. Whatever a value holds, a line stays one
+//! line, a terminal is told nothing, and a line that cannot be written is lost without stopping the server.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write as _};
+use std::panic::PanicHookInfo;
+
+use log::kv::{self, VisitSource, VisitValue};
+use log::{LevelFilter, Log, Metadata, Record};
+use serde_json::Value;
+
+use crate::clock::{Clock, Timestamp};
+
+/// The environment variable with the levels to log, in env_logger's spelling (`info`, `firstkey::auth=debug`).
+pub const LEVELS: &str = "FIRSTKEY_LOG";
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text where stderr is a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// Text for a person.
+    Text,
+}
+
+/// Starts logging to stderr, and logging of panics. Does nothing where a logger is there already, as in
+/// a program that embeds the server.
+pub fn start(format: LogFormat) {
+    let json = match format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    };
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&std::env::var(LEVELS).unwrap_or_else(|_| "info".to_owned()));
+    builder.target(env_logger::Target::Stderr).format(move |out, record| {
+        let now = Clock::System.now();
+        let line = if json { json_line(now, record) } else { text_line(now, record) };
+        out.write_all(line.as_bytes())
+    });
+    let logger = builder.build();
+    let most = logger.filter();
+    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
+        log::set_max_level(most);
+        std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// Holds other people's code to `info`: at `debug` and `trace` HTTP libraries write whole headers, and
+/// with them cookies and keys, whatever [`LEVELS`] was meant to show.
+struct Capped<L>(L);
+
+impl<L: Log> Log for Capped<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        may_be_logged(metadata) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if may_be_logged(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    metadata.level() <= LevelFilter::Info || metadata.target().starts_with("firstkey")
+}
+
+/// One JSON object and a line feed. The members of every line come first; a value of the record that
+/// bears one of their names is written as `record.<name>`.
+pub fn json_line(time: Timestamp, record: &Record<'_>) -> String {
+    let mut members: Vec<(Cow<'_, str>, Value)> = vec![
+        ("time".into(), time.to_string().into()),
+        ("level".into(), record.level().as_str().into()),
+        ("target".into(), record.target().into()),
+        ("message".into(), record.args().to_string().into()),
+    ];
+    for (key, value) in values(record) {
+        let reserved = matches!(key.as_str(), "time" | "level" | "target" | "message");
+        members.push((if reserved { format!("record.{key}").into() } else { key.into() }, value));
+    }
+    let members: Vec<String> =
+        members.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_ref()))).collect();
+    // In a JSON text such a character can only stand within a string, where \uXXXX says the same.
+    let mut line = escaped(&format!("{{{}}}", members.join(",")), |c, line| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            line.push_str(&format!("\\u{unit:04x}"));
+        }
+    });
+    line.push('\n');
+    line
+}
+
+/// Time, level, target, message, then `key=value`, and a line feed.
+pub fn text_line(time: Timestamp, record: &Record<'_>) -> String {
+    let mut line = format!("{time} {:5} {} {}", record.level(), record.target(), record.args());
+    for (key, value) in values(record) {
+        let value = match value {
+            Value::String(text) if is_bare(&text) => text,
+            other => other.to_string(),
+        };
+        line.push_str(&format!(" {key}={value}"));
+    }
+    let mut line = escaped(&line, |c, line| line.extend(c.escape_default()));
+    line.push('\n');
+    line
+}
+
+/// Whether a text can stand after `key=` without quotes.
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '"' || c == '=' || is_unprintable(c))
+}
+
+fn escaped(text: &str, escape: impl Fn(char, &mut String)) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if is_unprintable(c) { escape(c, &mut out) } else { out.push(c) }
+    }
+    out
+}
+
+/// Characters that move a cursor, end a line, turn the reading direction or show nothing at all.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The key-values of a record as JSON values, in order; of two with one name the later stays.
+fn values(record: &Record<'_>) -> Vec<(String, Value)> {
+    struct Pairs(Vec<(String, Value)>);
+
+    impl<'kvs> VisitSource<'kvs> for Pairs {
+        fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+            let mut json = Json(Value::Null);
+            value.visit(&mut json)?;
+            match self.0.iter_mut().find(|(known, _)| known == key.as_str()) {
+                Some((_, known)) => *known = json.0,
+                None => self.0.push((key.as_str().to_owned(), json.0)),
+            }
+            Ok(())
+        }
+    }
+
+    let mut pairs = Pairs(Vec::new());
+    // A value that cannot be written costs the values after it, not the line.
+    let _ = record.key_values().visit(&mut pairs);
+    pairs.0
+}
+
+/// A log value as JSON; numbers that JSON's readers would round become text.
+struct Json(Value);
+
+impl VisitValue<'_> for Json {
+    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
+        self.0 = value.to_string().into();
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        self.0 = Value::Null;
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
+        self.0 = if value.is_finite() { value.into() } else { value.to_string().into() };
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    let said = said_by(panic.payload());
+    // RUST_BACKTRACE asks for it; it names functions and lines and shows no values.
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => log::error!(place, thread, backtrace:%; "a fault of the program: {said}"),
+        _ => log::error!(place, thread; "a fault of the program: {said}"),
+    }
+}
+
+/// The text of a panic where it is part of the program. One that was put together at run time, as
+/// `expect` does with an error, might hold a secret.
+fn said_by(payload: &dyn std::any::Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("the text is withheld, it might hold a secret")
+}
+
+#[cfg(test)]
+mod tests {
+    use log::Level;
+
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_540_309_893_123);
+
+    fn record<'a>(message: std::fmt::Arguments<'a>, values: &'a dyn kv::Source) -> Record<'a> {
+        Record::builder().level(Level::Info).target("firstkey::api").args(message).key_values(values).build()
+    }
+
+    #[test]
+    fn a_json_line_has_the_common_members_first_and_typed_values_after() {
+        let values: [(&str, kv::Value<'_>); 7] = [
+            ("key.id", 12.into()),
+            ("duration_ms", 1.5.into()),
+            ("ok", true.into()),
+            ("nan", f64::NAN.into()),
+            ("nothing", kv::Value::null()),
+            ("message", "a second one".into()),
+            ("key.id", 13.into()),
+        ];
+        assert_eq!(
+            json_line(NOON, &record(format_args!("Key \"a\" made"), &values.as_slice())),
+            "{\"time\":\"2018-10-23T15:51:33.123Z\",\"level\":\"INFO\",\"target\":\"firstkey::api\",\
+             \"message\":\"Key \\\"a\\\" made\",\"key.id\":13,\"duration_ms\":1.5,\"ok\":true,\"nan\":\"NaN\",\
+             \"nothing\":null,\"record.message\":\"a second one\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_text_line_quotes_what_would_be_misread() {
+        let values: [(&str, kv::Value<'_>); 4] =
+            [("key.id", 12.into()), ("name", "two words".into()), ("plain", "word".into()), ("empty", "".into())];
+        assert_eq!(
+            text_line(NOON, &record(format_args!("made"), &values.as_slice())),
+            "2018-10-23T15:51:33.123Z INFO  firstkey::api made key.id=12 name=\"two words\" plain=word empty=\"\"\n"
+        );
+    }
+
+    #[test]
+    fn no_value_breaks_a_line_or_speaks_to_the_terminal() {
+        let nasty = "a\r\nb\u{1b}[2Jc\u{7f}\u{9b}\u{202e}d\u{2028}\u{200b}\u{e0041}\0";
+        let values: [(&str, kv::Value<'_>); 2] = [("v", nasty.into()), (nasty, 1.into())];
+        let source = values.as_slice();
+        let json = json_line(NOON, &record(format_args!("{nasty}"), &source));
+        let text = text_line(NOON, &record(format_args!("{nasty}"), &source));
+        for line in [&json, &text] {
+            let line = line.strip_suffix('\n').unwrap();
+            assert!(!line.contains(is_unprintable), "{line:?}");
+        }
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&read["message"], &read["v"], &read[nasty]), (&nasty.into(), &nasty.into(), &1.into()));
+    }
+
+    #[test]
+    fn other_crates_are_held_to_info_whatever_was_asked_for() {
+        let table = [
+            ("firstkey::auth", Level::Trace, true),
+            ("firstkey", Level::Debug, true),
+            ("actix_http::h1", Level::Info, true),
+            ("actix_http::h1", Level::Debug, false),
+            ("h2::codec", Level::Trace, false),
+            ("", Level::Debug, false),
+        ];
+        let capped = Capped(env_logger::Builder::new().parse_filters("trace,h2=trace").build());
+        for (target, level, expected) in table {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            assert_eq!(capped.enabled(&metadata), expected, "{target} {level}");
+        }
+    }
+
+    #[test]
+    fn a_panic_s_text_is_told_only_when_it_is_part_of_the_program() {
+        assert_eq!(said_by(&"a fixed text"), "a fixed text");
+        assert_eq!(said_by(&String::from("password hunter2")), "the text is withheld, it might hold a secret");
+        assert_eq!(said_by(&7), "the text is withheld, it might hold a secret");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_lost_quietly() {
+        struct Full;
+        impl std::io::Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let logger = env_logger::Builder::new()
+            .filter_level(LevelFilter::Info)
+            .target(env_logger::Target::Pipe(Box::new(Full)))
+            .format(|out, record| out.write_all(json_line(NOON, record).as_bytes()))
+            .build();
+        Capped(logger).log(&record(format_args!("lost"), &[("a", 1)].as_slice()));
+    }
+}
