@@ -82,7 +82,10 @@ impl<T: Incoming> FromRequest for Body<T> {
                 return Ok(Self(value));
             }
             if !is_json {
-                return Err(Error::new(Reason::NotJson, "Send the body as JSON, with the header Content-Type: application/json."));
+                return Err(Error::new(
+                    Reason::NotJson,
+                    "Send the body as JSON, with the header Content-Type: application/json.",
+                ));
             }
             parse(&bytes).map(Self)
         })
@@ -156,7 +159,8 @@ fn refuse_bombs(bytes: &[u8]) -> Result<()> {
             _ => {}
         }
         if depth > MOST_DEPTH || members > MOST_MEMBERS {
-            let message = format!("The body is nested more than {MOST_DEPTH} deep, or has more than {MOST_MEMBERS} members.");
+            let message =
+                format!("The body is nested more than {MOST_DEPTH} deep, or has more than {MOST_MEMBERS} members.");
             return Err(Error::new(Reason::Malformed, message));
         }
     }

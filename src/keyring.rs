@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_sealed_seed_opens_for_its_owner_only() {
-        let (ring, tenant, anna, ben) = (keyring(1), TenantID::PRIMARY, AdministratorID::new(1), AdministratorID::new(2));
+        let (ring, tenant, anna, ben) =
+            (keyring(1), TenantID::PRIMARY, AdministratorID::new(1), AdministratorID::new(2));
         let seed = TotpSeed::generate().expect("random");
         let sealed = ring.seal(tenant, anna, &seed).expect("sealed");
         assert_eq!(ring.open(tenant, anna, &sealed).expect("opened").expose(), seed.expose());

@@ -1,9 +1,14 @@
 #![forbid(unsafe_code)]
 
+pub mod administrators;
+pub mod api;
+pub mod api_keys;
 pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod bootstrap;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -15,9 +20,13 @@ pub mod locale;
 pub mod logging;
 pub mod name;
 pub mod observe;
+pub mod openapi;
 pub mod rights;
 pub mod roles;
 pub mod search;
 pub mod secret;
+pub mod server;
+pub mod sessions;
+pub mod tenants;
 pub mod tls;
 pub mod wire;

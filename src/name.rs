@@ -32,7 +32,7 @@ macro_rules! names {
             pub fn parse(member: &str, text: &str) -> Result<Self> {
                 let length = text.chars().count();
                 let forbidden: fn(&str) -> bool = $forbidden;
-                if length < $least || length > $most || forbidden(text) {
+                if !($least..=$most).contains(&length) || forbidden(text) {
                     return Err(Error::member(member, $expected));
                 }
                 Ok(Self(text.to_owned()))
@@ -92,7 +92,9 @@ mod tests {
             assert_eq!(fold(same), "masteradmin", "{same}");
         }
         assert_eq!(fold("Cafe\u{301}"), fold("CAFÉ"));
-        for refused in [" MasterAdmin", "MasterAdmin ", "Master\u{200b}Admin", "Master\u{202e}Admin", "Master\0Admin", ""] {
+        for refused in
+            [" MasterAdmin", "MasterAdmin ", "Master\u{200b}Admin", "Master\u{202e}Admin", "Master\0Admin", ""]
+        {
             assert!(Username::parse("userName", refused).is_err(), "{refused:?}");
         }
     }

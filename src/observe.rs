@@ -77,12 +77,8 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
             &foreign
         }
     };
-    let body = ErrorBody {
-        message: error.message(),
-        code: error.reason().code(),
-        trace_id,
-        accepted: error.accepted(),
-    };
+    let body =
+        ErrorBody { message: error.message(), code: error.reason().code(), trace_id, accepted: error.accepted() };
     let mut rendered = HttpResponse::build(error.reason().status_code()).json(&body);
     if let Some(seconds) = error.seconds_to_wait() {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -364,7 +364,9 @@ mod tests {
 
     #[test]
     fn a_code_is_six_ascii_digits_and_nothing_else() {
-        for (text, good) in [("012345", true), ("12345", false), (" 12345", false), ("12345\u{a0}", false), ("١٢٣٤٥٦", false)] {
+        for (text, good) in
+            [("012345", true), ("12345", false), (" 12345", false), ("12345\u{a0}", false), ("١٢٣٤٥٦", false)]
+        {
             assert_eq!(MfaCode::parse(text).is_some(), good, "{text:?}");
         }
         assert_eq!(MfaCode::from_number(42).expect("in range").expose(), "000042");

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use actix_session::SessionExt as _;
+use actix_web::HttpMessage as _;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
-use actix_web::HttpMessage as _;
 
-use super::caller::{Identity, KeyCaller, SessionCaller, Tenant, Who};
+use super::caller::{Identity, KeyCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
@@ -52,7 +52,9 @@ async fn identity_of(app: &App, request: &ServiceRequest) -> Result<Identity> {
     let has_cookie = request.extensions().contains::<super::sid_cookie::SessionCookie>();
     let several = request.extensions().contains::<SeveralSessionCookies>();
     match keys.as_slice() {
-        [] if several => Err(Error::new(Reason::SessionEnded, "The request carries more than one cookie sID. Send one.")),
+        [] if several => {
+            Err(Error::new(Reason::SessionEnded, "The request carries more than one cookie sID. Send one."))
+        }
         [] if has_cookie => session_identity(app, request, origin).await,
         [] => Err(Error::new(
             Reason::NotSignedIn,
@@ -117,7 +119,10 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
         return Err(Refusal::Other(invalid_key()));
     }
     if !facts.active {
-        return refused(Reason::ApiKeyLocked, "The API key is locked out. Somebody who may edit API keys can let it in.".into());
+        return refused(
+            Reason::ApiKeyLocked,
+            "The API key is locked out. Somebody who may edit API keys can let it in.".into(),
+        );
     }
     if let Some(at) = facts.expires.filter(|at| *at <= now) {
         let message = format!("The API key expired at {at}. Create a new one, or ask for its expiry date to be moved.");

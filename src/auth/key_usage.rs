@@ -29,7 +29,7 @@ struct Note {
 }
 
 impl Note {
-    fn over(self, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
+    fn laid_over(self, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
         match self.last_success {
             Some(at) => (last_sign_in.max(Some(at)), self.failures),
             None => (last_sign_in, attempts.saturating_add(self.failures)),
@@ -58,13 +58,8 @@ impl KeyUsage {
     }
 
     /// A key's last success and its failures since, as they are stored and with the notes laid over.
-    pub fn overlay(
-        &self,
-        key: ApiKeyID,
-        last_sign_in: Option<Timestamp>,
-        attempts: i64,
-    ) -> (Option<Timestamp>, i64) {
-        self.notes().get(&key).map_or((last_sign_in, attempts), |note| note.over(last_sign_in, attempts))
+    pub fn overlay(&self, key: ApiKeyID, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
+        self.notes().get(&key).map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
     }
 
     /// Writes the notes down. When that fails they are kept, and written with the next ones.
@@ -109,7 +104,9 @@ fn write_down(db: &mut Db, key: ApiKeyID, note: Note) -> Result<()> {
         }
         None => {
             diesel::update(row)
-                .set(api_keys::unsuccessful_sign_in_attempts.eq(api_keys::unsuccessful_sign_in_attempts + note.failures))
+                .set(
+                    api_keys::unsuccessful_sign_in_attempts.eq(api_keys::unsuccessful_sign_in_attempts + note.failures),
+                )
                 .execute(db)?;
         }
     }

@@ -68,7 +68,8 @@ pub struct KeyFacts {
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Row = (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+    type Row =
+        (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
     let rows: Vec<Row> = api_key_secrets::table
         .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(api_key_secrets::api_key_id.eq(id))

@@ -106,6 +106,19 @@ impl PasswordLane {
         }
     }
 
+    /// Hashes on the caller's own thread: for the command line and the first start.
+    pub fn hash_here(peppered: &str, cost: u32) -> Result<String> {
+        let hash = bcrypt::non_truncating_hash(peppered.as_bytes(), cost).map_err(Error::internal)?;
+        Ok(format!("{SCHEME}{hash}"))
+    }
+
+    /// Compares on the caller's own thread: for the command line.
+    pub fn verify_here(peppered: &str, hash: &str) -> Result<bool> {
+        let hash =
+            hash.strip_prefix(SCHEME).ok_or_else(|| Error::internal("a stored password has an unknown scheme"))?;
+        bcrypt::non_truncating_verify(peppered.as_bytes(), hash).map_err(Error::internal)
+    }
+
     /// Whether a stored hash was made with another cost than today's.
     pub fn is_outdated(&self, hash: &str) -> bool {
         !hash.starts_with(&format!("{SCHEME}$2b${:02}$", self.0.layout.cost))
@@ -180,15 +193,8 @@ fn work(shared: &Shared) {
 impl Work {
     fn run(self, cost: u32) -> Result<Outcome> {
         match self {
-            Self::Hash { password } => {
-                let hash = bcrypt::non_truncating_hash(password.as_bytes(), cost).map_err(Error::internal)?;
-                Ok(Outcome::Hashed(format!("{SCHEME}{hash}")))
-            }
-            Self::Verify { password, hash } => {
-                let hash = hash.strip_prefix(SCHEME).ok_or_else(|| Error::internal("a stored password has an unknown scheme"))?;
-                let right = bcrypt::non_truncating_verify(password.as_bytes(), hash).map_err(Error::internal)?;
-                Ok(Outcome::Verified(right))
-            }
+            Self::Hash { password } => PasswordLane::hash_here(&password, cost).map(Outcome::Hashed),
+            Self::Verify { password, hash } => PasswordLane::verify_here(&password, &hash).map(Outcome::Verified),
         }
     }
 }

@@ -153,18 +153,18 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_a_quarter_of_an_hour() {
-        for (failures, wait) in [(0, 0), (4, 0), (5, 1_000), (6, 2_000), (14, 512_000), (15, 900_000), (i64::MAX, 900_000)] {
+        for (failures, wait) in
+            [(0, 0), (4, 0), (5, 1_000), (6, 2_000), (14, 512_000), (15, 900_000), (i64::MAX, 900_000)]
+        {
             assert_eq!(delay(failures), wait, "after {failures}");
         }
     }
 
     #[test]
     fn a_prefix_is_one_ipv4_address_or_one_ipv6_network() {
-        for (address, expected) in [
-            ("10.1.2.3", "10.1.2.3"),
-            ("::ffff:10.1.2.3", "10.1.2.3"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ] {
+        for (address, expected) in
+            [("10.1.2.3", "10.1.2.3"), ("::ffff:10.1.2.3", "10.1.2.3"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+        {
             let address: IpAddr = address.parse().expect("an address");
             assert_eq!(prefix(address).to_string(), expected);
         }

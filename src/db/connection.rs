@@ -1,11 +1,12 @@
 //! One connection type over both databases, and how each is opened.
 
-use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use secrecy::ExposeSecret as _;
 
 use crate::config::DatabaseUrl;
+use crate::error::Result;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,33 @@ impl Opener {
                 Ok(Db::Postgres(inner))
             }
         }
+    }
+}
+
+/// A transaction for work outside the pool and the writer: the first start's, a command's. SQLite takes
+/// its write lock only at the first write; asking for it at once avoids failing half way.
+pub fn in_immediate_transaction<T>(db: &mut Db, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    begin_immediate(db)?;
+    match f(db) {
+        Ok(outcome) => {
+            Manager::commit_transaction(db)?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            Manager::rollback_transaction(db)?;
+            Err(error)
+        }
+    }
+}
+
+/// The transaction manager of the enum, which hands everything on to the connection inside.
+pub type Manager = <Db as Connection>::TransactionManager;
+
+/// Begins a transaction that holds the right to write from its first moment.
+pub fn begin_immediate(db: &mut Db) -> QueryResult<()> {
+    match db {
+        Db::Sqlite(inner) => AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE"),
+        Db::Postgres(_) => Manager::begin_transaction(db),
     }
 }
 

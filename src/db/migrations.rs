@@ -4,7 +4,7 @@ use diesel::RunQueryDsl as _;
 use diesel::migration::{Migration as _, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{Db, OpenError, Opener};
+use super::connection::{Db, OpenError, Opener, in_immediate_transaction};
 use crate::config::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -20,10 +20,14 @@ pub enum MigrationError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// Its schema is newer than this program.
-    #[error("the database was made by a newer Firstkey (it holds the migration {0}): start that version, or a newer one")]
+    #[error(
+        "the database was made by a newer Firstkey (it holds the migration {0}): start that version, or a newer one"
+    )]
     Newer(String),
     /// The role may not change the schema.
-    #[error("the database's schema is older than this Firstkey and could not be changed ({0}): run `firstkey migrate` with a role that may")]
+    #[error(
+        "the database's schema is older than this Firstkey and could not be changed ({0}): run `firstkey migrate` with a role that may"
+    )]
     Failed(String),
 }
 
@@ -61,9 +65,9 @@ impl Locked {
         Ok(Self { db, _file: file })
     }
 
-    /// The connection, for the work that the lock protects.
-    pub fn db(&mut self) -> &mut Db {
-        &mut self.db
+    /// Runs a change in a transaction of its own, under the lock.
+    pub fn change<T>(&mut self, f: impl FnOnce(&mut Db) -> crate::error::Result<T>) -> crate::error::Result<T> {
+        in_immediate_transaction(&mut self.db, f)
     }
 
     /// Runs what is pending; answers how many migrations ran. Each runs in a transaction.

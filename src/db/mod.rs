@@ -15,8 +15,8 @@ use diesel::connection::Connection as _;
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
-pub use connection::{Db, MultiBackend, OpenError};
 use connection::Opener;
+pub use connection::{Db, MultiBackend, OpenError};
 use writer::Writer;
 
 use crate::config::DatabaseUrl;

@@ -12,10 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::TransactionManager as _;
 use tokio::sync::oneshot;
 
-use super::connection::{Db, OpenError, Opener};
+use super::connection::{Db, Manager, OpenError, Opener, begin_immediate};
 use crate::error::{Error, Result};
 
 /// Changes that may wait; beyond it the answer is 503.
@@ -128,7 +128,12 @@ fn gone() -> Error {
 fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         if db.is_none() {
-            db = opener.open().inspect_err(|error| log::error!(error = error.to_string().as_str(); "the writer cannot reopen the database")).ok();
+            db = opener
+                .open()
+                .inspect_err(
+                    |error| log::error!(error = error.to_string().as_str(); "the writer cannot reopen the database"),
+                )
+                .ok();
         }
         let mut batch = Vec::new();
         let lost = match &mut db {
@@ -156,7 +161,7 @@ fn commit_batch(
     batch: &mut Vec<Box<dyn Job>>,
 ) -> Result<(), String> {
     let mut next = Some(first);
-    let begun = begin_immediate(db);
+    let begun = begin_immediate(db).map_err(|error| error.to_string());
     let until = Instant::now() + BATCH_TIME;
     while let Some(mut job) = next.take() {
         if begun.is_ok() && !job.is_abandoned() {
@@ -171,23 +176,12 @@ fn commit_batch(
         }
     }
     begun?;
-    <Db as diesel::Connection>::TransactionManager::commit_transaction(db).map_err(|error| error.to_string())
-}
-
-/// SQLite takes its write lock only at the first write; asking now avoids failing half way.
-fn begin_immediate(db: &mut Db) -> Result<(), String> {
-    match db {
-        Db::Sqlite(inner) => {
-            AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE").map_err(|error| error.to_string())
-        }
-        Db::Postgres(_) => Err("the writer serves SQLite only".to_owned()),
-    }
+    Manager::commit_transaction(db).map_err(|error| error.to_string())
 }
 
 /// One job in its savepoint. An `Err` means that the transaction around it is gone: SQLite itself ends
 /// one when the disk is full, and then the savepoint is no longer there to be released.
 fn in_a_savepoint(db: &mut Db, job: &mut dyn Job) -> Result<(), String> {
-    type Manager = <Db as diesel::Connection>::TransactionManager;
     let gone = |error: diesel::result::Error| error.to_string();
     Manager::begin_transaction(db).map_err(gone)?;
     match job.run(db) {
@@ -203,7 +197,7 @@ fn in_a_savepoint(db: &mut Db, job: &mut dyn Job) -> Result<(), String> {
 }
 
 fn depth(db: &mut Db) -> Result<u32, String> {
-    <Db as diesel::Connection>::TransactionManager::transaction_manager_status_mut(db)
+    Manager::transaction_manager_status_mut(db)
         .transaction_depth()
         .map(|depth| depth.map_or(0, u32::from))
         .map_err(|error| error.to_string())

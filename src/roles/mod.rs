@@ -4,5 +4,5 @@ pub mod handlers;
 mod rules;
 mod store;
 
-pub use rules::Role;
+pub use rules::{Role, urn};
 pub use store::{find_for, put_built_in};

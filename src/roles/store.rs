@@ -91,10 +91,7 @@ impl Row {
 const FIELDS: &[Field<roles::table>] = &[
     text("name", text_field!(roles::name_fold)),
     text("description", text_field!(roles::description_fold)),
-    boolean(
-        "canOnlyManipulateUsersWithEqualOrLesserRights",
-        boolean_field!(roles::equal_or_lesser_only),
-    ),
+    boolean("canOnlyManipulateUsersWithEqualOrLesserRights", boolean_field!(roles::equal_or_lesser_only)),
     boolean("allComputers", boolean_field!(roles::all_computers)),
     boolean("allPolicies", boolean_field!(roles::all_policies)),
     boolean("allowUserInterface", boolean_field!(roles::allow_user_interface)),

@@ -128,7 +128,9 @@ impl Criterion {
         let mut tests = tests_of(&body)?;
         let test = match (tests.pop(), tests.is_empty()) {
             (Some(test), true) => test,
-            (Some(_), false) => return Err(bad_search("searchCriteria: each criterion is one test; this one has several.".into())),
+            (Some(_), false) => {
+                return Err(bad_search("searchCriteria: each criterion is one test; this one has several.".into()));
+            }
             (None, _) => return Err(bad_search("searchCriteria: a criterion needs a test and a value.".into())),
         };
         match (&test, body.field_name) {

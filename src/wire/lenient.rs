@@ -31,7 +31,10 @@ impl<'de> Deserialize<'de> for Number {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
                 let spelt = text.strip_prefix('-').unwrap_or(text);
                 let digits = !spelt.is_empty() && spelt.bytes().all(|byte| byte.is_ascii_digit());
-                digits.then(|| text.parse().ok()).flatten().ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                digits
+                    .then(|| text.parse().ok())
+                    .flatten()
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         input.deserialize_any(Integer).map(Self)
@@ -124,6 +127,9 @@ mod tests {
             assert_eq!(number(json), read, "{json}");
         }
         let flag = |json: &str| serde_json::from_str::<Flag>(json).ok().map(|b| b.0);
-        assert_eq!((flag("\"false\""), flag("true"), flag("1"), flag("\"FALSE\"")), (Some(false), Some(true), None, None));
+        assert_eq!(
+            (flag("\"false\""), flag("true"), flag("1"), flag("\"FALSE\"")),
+            (Some(false), Some(true), None, None)
+        );
     }
 }

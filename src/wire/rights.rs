@@ -11,7 +11,11 @@ use crate::rights::{Right, Rights, TABLE};
 pub struct RightsTree(pub Rights);
 
 /// Runs of the table that share the same text at one level: the table is ordered by level.
-fn runs(first: usize, end: usize, level: fn(usize) -> &'static str) -> impl Iterator<Item = (&'static str, usize, usize)> {
+fn runs(
+    first: usize,
+    end: usize,
+    level: fn(usize) -> &'static str,
+) -> impl Iterator<Item = (&'static str, usize, usize)> {
     let mut from = first;
     std::iter::from_fn(move || {
         let name = (from < end).then(|| level(from))?;
@@ -75,13 +79,15 @@ impl Serialize for SubGroup<'_> {
 impl utoipa::PartialSchema for RightsTree {
     fn schema() -> RefOr<Schema> {
         let object = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object));
-        let flag = || RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean)).build()));
+        let flag =
+            || RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean)).build()));
         let mut whole = object();
         for (name, from, end) in groups() {
             let mut group = object();
             for (name, from, end) in sub_groups(from, end) {
                 let leaves = TABLE[from..end].iter();
-                let sub_group = leaves.fold(object(), |leaf, right| leaf.property(right.name, flag()).required(right.name));
+                let sub_group =
+                    leaves.fold(object(), |leaf, right| leaf.property(right.name, flag()).required(right.name));
                 group = group.property(name, sub_group.build()).required(name);
             }
             whole = whole.property(name, group.build()).required(name);

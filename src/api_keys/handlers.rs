@@ -1,0 +1,230 @@
+//! `/api/apikeys`.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Json;
+use serde_json::{Value, json};
+
+use super::rules::{ApiKey, Changes, KeyPlan, Maker, Properties, Wanted};
+use super::store::{self, Provenance};
+use crate::app::App;
+use crate::audit::{Event, EventKind, Target};
+use crate::auth::{Caller, ViaKey};
+use crate::body::{Body, InPath};
+use crate::db::Db;
+use crate::error::{Error, Reason, Result};
+use crate::id::ApiKeyID;
+use crate::list::{self, Piece};
+use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ViewApiKeys};
+use crate::roles::{self, Role};
+use crate::secret::SecretKey;
+use crate::wire;
+
+/// Names keys that were made with the initial password.
+const WARNING: HeaderName = HeaderName::from_static("x-firstkey-warning");
+
+/// Mints a key; its secret is in this answer and nowhere else.
+pub async fn create(
+    caller: Caller<CreateApiKeys>,
+    body: Body<wire::NewApiKey>,
+    app: App,
+) -> Result<Json<wire::ApiKeyWithSecret>> {
+    let (now, maker) = (app.now(), maker(&caller));
+    let plan = KeyPlan::new(body.0.into(), &maker, app.time_zone, now)?;
+    let secret = SecretKey::generate()?;
+    let digest = secret.digest();
+    let key = app
+        .change(&caller, move |db, caller| {
+            let role = role_in_body(db, caller, &plan.properties)?;
+            maker.must_cover(&role.grant, "The role")?;
+            let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
+            let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
+            let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
+            Ok((key, event))
+        })
+        .await?;
+    if caller.has_initial_password() {
+        log::warn!("key.id" = key.id.get(); "an API key was minted with the initial password; change that password");
+    }
+    let printed = secret.printed(caller.tenant().key_prefix(), key.id);
+    Ok(Json(wire::ApiKeyWithSecret {
+        secret_key: wire::SecretOnce::new(printed.expose()),
+        service_account: key.service_account,
+        id: key.id,
+        head: head(key, &app),
+    }))
+}
+
+/// Every key of the tenant. Keys made with the initial password are named in a header until it is changed.
+pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
+    let me = caller.clone();
+    let warned = app.database.read(move |db| store::made_with_initial_password(db, &me)).await?;
+    let mut answer = list::answer("apiKeys", move |after| {
+        let (caller, app) = (caller.clone(), app.clone());
+        async move {
+            let after = ApiKeyID::new(after);
+            let keys = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let last = keys.last().map(|key| key.id.get());
+            Ok(Piece { last, items: keys.into_iter().map(|key| shown(key, &app)).collect() })
+        }
+    })
+    .await?;
+    if !warned.is_empty() {
+        let ids: Vec<String> = warned.iter().map(ToString::to_string).collect();
+        let warning = format!("made with the initial password, which is still to be changed: {}", ids.join(", "));
+        answer.headers_mut().insert(WARNING, HeaderValue::from_str(&warning).map_err(Error::internal)?);
+    }
+    Ok(answer)
+}
+
+/// One key.
+pub async fn describe(caller: Caller<ViewApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<Json<wire::ApiKey>> {
+    let key = app.database.read(move |db| store::find(db, &caller, id.0)).await?;
+    Ok(Json(shown(key.ok_or_else(no_such_key)?, &app)))
+}
+
+/// The key that the call is made with; any live key may look at itself.
+pub async fn describe_current(caller: Caller<Authenticated, ViaKey>, app: App) -> Result<Json<wire::ApiKeyCurrent>> {
+    let (me, id) = (caller.clone(), caller.key().id);
+    let key = app.database.read(move |db| store::find(db, &me, id)).await?.ok_or_else(no_such_key)?;
+    let tenant = caller.tenant();
+    Ok(Json(wire::ApiKeyCurrent {
+        service_account: key.service_account,
+        role_urn: roles::urn(caller.role_name(), tenant.id),
+        tenant_id: tenant.id,
+        tenant_guid: tenant.guid.hyphenated().to_string(),
+        id: key.id,
+        head: head(key, &app),
+    }))
+}
+
+/// Changes what is sent of a key; a secret is never touched by it.
+pub async fn modify(
+    caller: Caller<EditApiKeys>,
+    id: InPath<ApiKeyID>,
+    body: Body<wire::ApiKeyChange>,
+    app: App,
+) -> Result<Json<wire::ApiKey>> {
+    let (now, maker, id) = (app.now(), maker(&caller), id.0);
+    let changes = Changes::new(body.0.into())?;
+    let unlocks = changes.unlocks();
+    let key = app
+        .change(&caller, move |db, caller| {
+            let old = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
+            let properties = changes.applied_to(&old.properties, &maker, now)?;
+            let role = role_in_body(db, caller, &properties)?;
+            let old_role = role_of(db, caller, &old.properties)?;
+            maker.must_cover(&old_role.grant, "The key's role")?;
+            maker.must_cover(&role.grant, "The role")?;
+            store::update(db, caller, id, &properties, unlocks)?;
+            let details = differences(&old.properties, &properties);
+            let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
+            Ok((store::find(db, caller, id)?.ok_or_else(no_such_key)?, event))
+        })
+        .await?;
+    if unlocks {
+        app.key_usage.forget_failures(id);
+    }
+    Ok(Json(shown(key, &app)))
+}
+
+/// Revokes a key for good.
+pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<HttpResponse> {
+    let (maker, id) = (maker(&caller), id.0);
+    app.change(&caller, move |db, caller| {
+        let key = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
+        let role = role_of(db, caller, &key.properties)?;
+        maker.must_cover(&role.grant, "The key's role")?;
+        store::delete(db, caller, id)?;
+        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key))))
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn no_such_key() -> Error {
+    Error::not_found("API key")
+}
+
+fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
+    Maker { grant: caller.grant().clone(), expires: caller.expires() }
+}
+
+/// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
+fn role_in_body<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
+    let role = roles::find_for(db, caller.tenant().id, properties.role)?;
+    role.ok_or_else(|| {
+        Error::new(
+            Reason::UnknownRole,
+            "roleID: there is no such role. POST /api/administratorroles/search finds them.",
+        )
+    })
+}
+
+fn role_of<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
+    let role = roles::find_for(db, caller.tenant().id, properties.role)?;
+    role.ok_or_else(|| Error::internal("a key's role is gone"))
+}
+
+fn target(key: &ApiKey) -> Target {
+    Target::new("apiKey", key.id.get(), key.properties.name.as_str())
+}
+
+/// What changed, from what to what.
+fn differences(old: &Properties, new: &Properties) -> Value {
+    let pairs: [(&str, Value, Value); 7] = [
+        ("keyName", json!(old.name.as_str()), json!(new.name.as_str())),
+        ("description", json!(old.description.as_str()), json!(new.description.as_str())),
+        ("locale", json!(old.locale.as_str()), json!(new.locale.as_str())),
+        ("roleID", json!(old.role), json!(new.role)),
+        ("timeZone", json!(old.time_zone.as_str()), json!(new.time_zone.as_str())),
+        ("active", json!(old.active), json!(new.active)),
+        ("expiryDate", json!(old.expiry), json!(new.expiry)),
+    ];
+    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
+    changed
+        .map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
+    let (last_sign_in, attempts) = app.key_usage.overlay(key.id, key.last_sign_in, key.unsuccessful_sign_in_attempts);
+    wire::ApiKeyHead {
+        key_name: key.properties.name.as_str().to_owned(),
+        description: key.properties.description.as_str().to_owned(),
+        locale: key.properties.locale.as_str().to_owned(),
+        role_id: key.properties.role,
+        time_zone: key.properties.time_zone.as_str().to_owned(),
+        active: key.properties.active,
+        created: key.created,
+        last_sign_in,
+        unlock_time: key.unlock_time,
+        unsuccessful_sign_in_attempts: attempts,
+        expiry_date: key.properties.expiry,
+    }
+}
+
+fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
+    wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app) }
+}
+
+macro_rules! wanted_from {
+    ($($body:ty),+) => {$(
+        impl From<$body> for Wanted {
+            fn from(body: $body) -> Self {
+                Self {
+                    key_name: body.key_name,
+                    description: body.description,
+                    locale: body.locale,
+                    role: body.role_id,
+                    time_zone: body.time_zone,
+                    active: body.active,
+                    expiry: body.expiry_date.into(),
+                }
+            }
+        }
+    )+};
+}
+
+wanted_from!(wire::NewApiKey, wire::ApiKeyChange);

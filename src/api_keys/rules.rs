@@ -1,0 +1,273 @@
+//! What a key may be: plain functions of values.
+
+use crate::clock::{DAY, MINUTE, Timestamp};
+use crate::error::{Error, Reason, Result};
+use crate::id::{ApiKeyID, RoleID};
+use crate::locale::{Locale, TimeZone};
+use crate::name::{Description, ObjectName};
+use crate::rights::Grant;
+use crate::wire::{Flag, Number, Patch};
+
+/// The shortest life a key may be given, in milliseconds.
+const SHORTEST: i64 = MINUTE;
+/// The longest, in milliseconds: ten years, leap days included.
+const LONGEST: i64 = 3_653 * DAY;
+
+/// A key as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Never given twice.
+    pub id: ApiKeyID,
+    /// What can be changed of it.
+    pub properties: Properties,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The last success.
+    pub last_sign_in: Option<Timestamp>,
+    /// When a lock ends by itself.
+    pub unlock_time: Option<Timestamp>,
+    /// Wrong secrets since the last success.
+    pub unsuccessful_sign_in_attempts: i64,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Made with the password of the first start.
+    pub made_with_initial_password: bool,
+}
+
+/// What can be changed of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// Unique in the tenant.
+    pub name: ObjectName,
+    /// Empty when none was given.
+    pub description: Description,
+    /// Language of what is written for it.
+    pub locale: Locale,
+    /// Whose rights it has.
+    pub role: RoleID,
+    /// Zone of its dates.
+    pub time_zone: TimeZone,
+    /// False: locked out.
+    pub active: bool,
+    /// None: never.
+    pub expiry: Option<Timestamp>,
+}
+
+/// Who makes or changes a key, as far as the rules care.
+#[derive(Clone, Debug)]
+pub struct Maker {
+    /// The most that may be handed out.
+    pub grant: Grant,
+    /// When the maker itself ends.
+    pub expires: Option<Timestamp>,
+}
+
+impl Maker {
+    /// Nobody hands out, or lays hands on, more than they have (T-01): rights and reach alike.
+    pub fn must_cover(&self, grant: &Grant, what: &str) -> Result<()> {
+        if self.grant.covers(grant) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::BeyondCaller,
+            format!("{what} has rights, computers or policies that the caller has not."),
+        ))
+    }
+}
+
+/// What was asked for as the expiry date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Nothing was said.
+    Unsaid,
+    /// 0 or null.
+    Never,
+    /// A moment.
+    At(Timestamp),
+}
+
+impl From<Patch<Number>> for Expiry {
+    fn from(sent: Patch<Number>) -> Self {
+        match sent {
+            Patch::Absent => Self::Unsaid,
+            Patch::Null | Patch::Value(Number(0)) => Self::Never,
+            Patch::Value(Number(millis)) => Self::At(Timestamp::from_millis(millis)),
+        }
+    }
+}
+
+/// The expiry date that a wish comes to. Nothing said is `otherwise`; nothing made with a key that
+/// expires may last longer than it.
+pub fn expiry(
+    wish: Expiry,
+    otherwise: Option<Timestamp>,
+    maker_expires: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let wanted = match wish {
+        Expiry::Unsaid => return Ok(otherwise),
+        Expiry::Never => None,
+        Expiry::At(at) if (now.plus(SHORTEST)..=now.plus(LONGEST)).contains(&at) => Some(at),
+        Expiry::At(_) => {
+            let message = "expiryDate: milliseconds since 1970, one minute to ten years ahead; 0 for never.";
+            return Err(Error::new(Reason::ExpiryOutOfRange, message));
+        }
+    };
+    match maker_expires {
+        Some(end) if wanted.is_none_or(|at| at > end) => Err(Error::new(
+            Reason::BeyondCaller,
+            format!("expiryDate: the key that makes this call ends at {end}, and what it makes cannot last longer."),
+        )),
+        _ => Ok(wanted),
+    }
+}
+
+/// A key to be made, checked but for its role, which the transaction looks up.
+#[derive(Clone, Debug)]
+pub struct KeyPlan {
+    /// What it will be.
+    pub properties: Properties,
+}
+
+/// What came in for a new key.
+pub struct Wanted {
+    pub key_name: Option<String>,
+    pub description: Option<String>,
+    pub locale: Option<String>,
+    pub role: Option<Number>,
+    pub time_zone: Option<String>,
+    pub active: Option<Flag>,
+    pub expiry: Expiry,
+}
+
+impl KeyPlan {
+    /// Checks what was asked for; `zone` is the server's own, for keys that name none.
+    pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
+        let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
+        let role = wanted.role.ok_or_else(|| Error::member("roleID", "the ID of a role is needed"))?;
+        Ok(Self {
+            properties: Properties {
+                name: ObjectName::parse("keyName", &name)?,
+                description: Description::parse("description", &wanted.description.unwrap_or_default())?,
+                locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
+                role: RoleID::new(role.0),
+                time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
+                active: wanted.active.is_none_or(|Flag(active)| active),
+                expiry: expiry(wanted.expiry, maker.expires, maker.expires, now)?,
+            },
+        })
+    }
+}
+
+/// What is to change of a key, each member checked by itself.
+#[derive(Debug)]
+pub struct Changes {
+    name: Option<ObjectName>,
+    description: Option<Description>,
+    locale: Option<Locale>,
+    role: Option<RoleID>,
+    time_zone: Option<TimeZone>,
+    active: Option<bool>,
+    expiry: Expiry,
+}
+
+impl Changes {
+    /// Checks what was sent.
+    pub fn new(wanted: Wanted) -> Result<Self> {
+        Ok(Self {
+            name: wanted.key_name.map(|name| ObjectName::parse("keyName", &name)).transpose()?,
+            description: wanted.description.map(|text| Description::parse("description", &text)).transpose()?,
+            locale: wanted.locale.as_deref().map(Locale::parse).transpose()?,
+            role: wanted.role.map(|Number(id)| RoleID::new(id)),
+            time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
+            active: wanted.active.map(|Flag(active)| active),
+            expiry: wanted.expiry,
+        })
+    }
+
+    /// Whether a lock is taken off: that also sets the counters back.
+    pub fn unlocks(&self) -> bool {
+        self.active == Some(true)
+    }
+
+    /// The properties as they will be.
+    pub fn applied_to(self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+        Ok(Properties {
+            name: self.name.unwrap_or_else(|| old.name.clone()),
+            description: self.description.unwrap_or_else(|| old.description.clone()),
+            locale: self.locale.unwrap_or(old.locale),
+            role: self.role.unwrap_or(old.role),
+            time_zone: self.time_zone.unwrap_or(old.time_zone),
+            active: self.active.unwrap_or(old.active),
+            expiry: expiry(self.expiry, old.expiry, maker.expires, now)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rights::{Reach, Right, Rights};
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    /// T-21: only one minute to ten years ahead is taken, and nothing wraps round.
+    #[test]
+    fn only_a_sensible_expiry_is_taken() {
+        let take = |millis: i64| expiry(Patch::Value(Number(millis)).into(), None, None, NOW).ok();
+        let ahead = |millis: i64| NOW.millis() + millis;
+        for refused in [
+            i64::MIN,
+            -1,
+            1,
+            ahead(-1),
+            ahead(0),
+            ahead(59_999),
+            ahead(LONGEST + 1),
+            (1 << 53) + 1,
+            1_000_000_000_000_000,
+            i64::MAX,
+        ] {
+            assert_eq!(take(refused), None, "{refused}");
+        }
+        for taken in [ahead(60_000), ahead(LONGEST)] {
+            assert_eq!(take(taken), Some(Some(Timestamp::from_millis(taken))));
+        }
+        assert_eq!(take(0), Some(None), "0 is never");
+    }
+
+    #[test]
+    fn what_an_expiring_key_makes_ends_with_it() {
+        let end = Some(NOW.plus(DAY));
+        let made = |wish| expiry(wish, end, end, NOW).map_err(|error| error.reason());
+        assert_eq!(made(Expiry::Unsaid), Ok(end));
+        assert_eq!(made(Expiry::At(NOW.plus(DAY))), Ok(end));
+        assert_eq!(made(Expiry::At(NOW.plus(DAY + 1))), Err(Reason::BeyondCaller));
+        assert_eq!(made(Expiry::Never), Err(Reason::BeyondCaller));
+    }
+
+    fn any_grant() -> impl Strategy<Value = Grant> {
+        let rights = prop::collection::vec(any::<bool>(), crate::rights::COUNT);
+        let lists = prop::collection::btree_set(0_i64..4, 0..4);
+        (rights, any::<(bool, bool)>(), lists.clone(), lists.clone(), lists).prop_map(
+            |(bits, all, computers, computer_groups, policies)| Grant {
+                rights: Right::all().zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect::<Rights>(),
+                reach: Reach { all_computers: all.0, all_policies: all.1, computers, computer_groups, policies },
+            },
+        )
+    }
+
+    proptest! {
+        /// T-01, the law behind it: what covers is at least as strong, in rights and in reach.
+        #[test]
+        fn covering_is_an_order(a in any_grant(), b in any_grant(), c in any_grant()) {
+            prop_assert!(a.covers(&a));
+            prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
+            if a.covers(&b) {
+                prop_assert!(b.rights.iter().all(|right| a.rights.contains(right)));
+                prop_assert!(a.reach.all_computers || (!b.reach.all_computers && b.reach.computers.iter().all(|id| a.reach.computers.contains(id))));
+            }
+        }
+    }
+}

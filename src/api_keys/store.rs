@@ -1,0 +1,235 @@
+//! The tables of keys and of their secrets' digests.
+
+use diesel::prelude::*;
+
+use super::rules::{ApiKey, Properties};
+use crate::auth::{Caller, Who};
+use crate::clock::Timestamp;
+use crate::db::schema::{api_key_secrets, api_keys};
+use crate::db::{Db, MultiBackend};
+use crate::error::{Error, Reason, Result, is_unique_violation};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::locale::{Locale, TimeZone};
+use crate::name::{Description, ObjectName, fold};
+use crate::secret::{SecretDigest, SecretKey};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
+struct Row {
+    id: ApiKeyID,
+    key_name: String,
+    description: String,
+    locale: String,
+    role_id: RoleID,
+    time_zone: String,
+    active: bool,
+    created: Timestamp,
+    last_sign_in: Option<Timestamp>,
+    unlock_time: Option<Timestamp>,
+    unsuccessful_sign_in_attempts: i64,
+    expiry_date: Option<Timestamp>,
+    service_account: bool,
+    made_with_initial_password: bool,
+}
+
+impl Row {
+    fn into_key(self) -> Result<ApiKey> {
+        let stored = |error: Error| Error::internal(error.to_string());
+        Ok(ApiKey {
+            id: self.id,
+            properties: Properties {
+                name: ObjectName::parse("keyName", &self.key_name).map_err(stored)?,
+                description: Description::parse("description", &self.description).map_err(stored)?,
+                locale: Locale::parse(&self.locale).map_err(stored)?,
+                role: self.role_id,
+                time_zone: TimeZone::parse(&self.time_zone).map_err(stored)?,
+                active: self.active,
+                expiry: self.expiry_date,
+            },
+            created: self.created,
+            last_sign_in: self.last_sign_in,
+            unlock_time: self.unlock_time,
+            unsuccessful_sign_in_attempts: self.unsuccessful_sign_in_attempts,
+            service_account: self.service_account,
+            made_with_initial_password: self.made_with_initial_password,
+        })
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = api_keys, treat_none_as_null = true)]
+struct PropertiesRow {
+    key_name: String,
+    name_fold: String,
+    description: String,
+    locale: &'static str,
+    role_id: RoleID,
+    time_zone: &'static str,
+    active: bool,
+    expiry_date: Option<Timestamp>,
+}
+
+impl From<&Properties> for PropertiesRow {
+    fn from(properties: &Properties) -> Self {
+        Self {
+            key_name: properties.name.as_str().to_owned(),
+            name_fold: properties.name.folded(),
+            description: properties.description.as_str().to_owned(),
+            locale: properties.locale.as_str(),
+            role_id: properties.role,
+            time_zone: properties.time_zone.as_str(),
+            active: properties.active,
+            expiry_date: properties.expiry,
+        }
+    }
+}
+
+/// Where a key comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Provenance {
+    tenant: TenantID,
+    administrator: Option<AdministratorID>,
+    key: Option<ApiKeyID>,
+    initial_password: bool,
+}
+
+impl Provenance {
+    /// Made by whoever makes the call: nobody else can be named (T-02).
+    pub fn of<R, V>(caller: &Caller<R, V>) -> Self {
+        let (administrator, key) = match caller.who() {
+            Who::Administrator(session) => (Some(session.administrator), None),
+            Who::ApiKey(key) => (None, Some(key.id)),
+        };
+        Self { tenant: caller.tenant().id, administrator, key, initial_password: caller.has_initial_password() }
+    }
+
+    /// Made on the host, for an administrator of the primary tenant.
+    pub fn on_the_host(administrator: AdministratorID) -> Self {
+        Self { tenant: TenantID::PRIMARY, administrator: Some(administrator), key: None, initial_password: false }
+    }
+}
+
+/// The tenant's keys; every read starts here.
+fn visible_to(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).into_boxed()
+}
+
+fn name_taken(error: diesel::result::Error) -> Error {
+    match is_unique_violation(&error) {
+        true => Error::new(Reason::NameTaken, "keyName: another API key has this name already."),
+        false => error.into(),
+    }
+}
+
+/// Makes a key with its first secret's digest.
+pub fn insert(
+    db: &mut Db,
+    made_by: Provenance,
+    properties: &Properties,
+    digest: SecretDigest,
+    now: Timestamp,
+) -> Result<ApiKey> {
+    let id: ApiKeyID = diesel::insert_into(api_keys::table)
+        .values((
+            PropertiesRow::from(properties),
+            api_keys::tenant_id.eq(made_by.tenant),
+            api_keys::profile_id.eq(ProfileID::DEEP_SECURITY),
+            api_keys::kind.eq("standard"),
+            api_keys::created.eq(now),
+            api_keys::unsuccessful_sign_in_attempts.eq(0),
+            api_keys::service_account.eq(false),
+            api_keys::made_by_administrator_id.eq(made_by.administrator),
+            api_keys::made_by_key_id.eq(made_by.key),
+            api_keys::made_with_initial_password.eq(made_by.initial_password),
+        ))
+        .returning(api_keys::id)
+        .get_result(db)
+        .map_err(name_taken)?;
+    diesel::insert_into(api_key_secrets::table)
+        .values((
+            api_key_secrets::tenant_id.eq(made_by.tenant),
+            api_key_secrets::api_key_id.eq(id),
+            api_key_secrets::digest.eq(digest),
+            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
+            api_key_secrets::created.eq(now),
+        ))
+        .execute(db)?;
+    Ok(ApiKey {
+        id,
+        properties: properties.clone(),
+        created: now,
+        last_sign_in: None,
+        unlock_time: None,
+        unsuccessful_sign_in_attempts: 0,
+        service_account: false,
+        made_with_initial_password: made_by.initial_password,
+    })
+}
+
+/// One key that the caller can see.
+pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    let row: Option<Row> = visible_to(caller.tenant().id)
+        .filter(api_keys::id.eq(id))
+        .select(Row::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(Row::into_key).transpose()
+}
+
+/// The primary tenant's key of a name, for the command line.
+pub fn find_by_name(db: &mut Db, name: &str) -> Result<Option<ApiKeyID>> {
+    let query = visible_to(TenantID::PRIMARY).filter(api_keys::name_fold.eq(fold(name)));
+    Ok(query.select(api_keys::id).get_result(db).optional()?)
+}
+
+/// At most `most` keys behind `after`, by ID: a list's next piece.
+pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
+    let query = visible_to(caller.tenant().id).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
+    let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
+    rows.into_iter().map(Row::into_key).collect()
+}
+
+/// Stores changed properties; taking a lock off sets the counters back.
+pub fn update<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    id: ApiKeyID,
+    properties: &Properties,
+    unlocks: bool,
+) -> Result<()> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(caller.tenant().id));
+    let updated = diesel::update(row).set(PropertiesRow::from(properties)).execute(db).map_err(name_taken)?;
+    if updated == 0 {
+        return Err(Error::not_found("API key"));
+    }
+    if unlocks {
+        diesel::update(row)
+            .set((api_keys::unlock_time.eq(None::<Timestamp>), api_keys::unsuccessful_sign_in_attempts.eq(0)))
+            .execute(db)?;
+    }
+    Ok(())
+}
+
+/// Removes a key and its secrets.
+pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(caller.tenant().id));
+    match diesel::delete(row).execute(db)? {
+        0 => Err(Error::not_found("API key")),
+        _ => Ok(()),
+    }
+}
+
+/// The first few keys that were made with a first start's password which is still to be changed.
+pub fn made_with_initial_password<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Vec<ApiKeyID>> {
+    let query = visible_to(caller.tenant().id).filter(api_keys::made_with_initial_password);
+    Ok(query.order(api_keys::id).limit(20).select(api_keys::id).load(db)?)
+}
+
+/// An administrator has changed the first start's password: what was minted with it is no longer warned about.
+pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> Result<()> {
+    diesel::update(api_keys::table.filter(api_keys::made_by_administrator_id.eq(administrator)))
+        .filter(api_keys::made_with_initial_password)
+        .set(api_keys::made_with_initial_password.eq(false))
+        .execute(db)?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The command line.
+
+mod admin;
+mod init;
+mod migrate;
+mod passwords;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::bootstrap::StartError;
+use crate::config::Flags;
+
+/// Signs people in and turns them into role-bound API keys.
+#[derive(Parser)]
+#[command(name = "firstkey", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Flags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (what happens without a command, too).
+    Serve(Flags),
+    /// Make the data folder, the first administrator and, if asked, the first key.
+    Init(init::Arguments),
+    /// Bring the database to this version's schema.
+    Migrate(Flags),
+    /// Recover access on the host itself.
+    Admin(admin::Arguments),
+    /// Print the version.
+    Version,
+}
+
+/// Why a command ended badly.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The program could not start or do its work.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// What was asked for does not go with what is there.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl From<crate::error::Error> for Failure {
+    fn from(error: crate::error::Error) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+/// Runs the command line; the text of a failure goes to stderr.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        None => serve::run(&arguments.serve),
+        Some(Command::Serve(flags)) => serve::run(&flags),
+        Some(Command::Init(arguments)) => init::run(&arguments),
+        Some(Command::Migrate(flags)) => migrate::run(&flags),
+        Some(Command::Admin(arguments)) => admin::run(&arguments),
+        Some(Command::Version) => {
+            println!("firstkey {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("firstkey: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `firstkey serve`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Failure;
+use crate::app::{App, Rules};
+use crate::bootstrap::{self, FIRST_ADMINISTRATOR, FirstAdministrator};
+use crate::clock::{Clock, Timestamp};
+use crate::config::{Config, Flags, Transport};
+use crate::logging::{self, LogFormat};
+use crate::server;
+use crate::tls::{self, CertificateStore};
+
+/// How often the certificate is looked at.
+const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(12 * 3_600);
+
+pub fn run(flags: &Flags) -> Result<(), Failure> {
+    let config = Config::load(flags)?;
+    logging::start(config.log_format);
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let clock = Clock::System;
+    let rules = Rules { throttle: config.sign_in.throttle, ..Rules::default() };
+    let (app, first) = bootstrap::start(&config, clock, rules)?;
+    let certificate = Certificate::of(&config, app.now())?;
+    actix_web::rt::System::new().block_on(serve(config, app, first, certificate))
+}
+
+async fn serve(config: Config, app: App, first: FirstAdministrator, certificate: Certificate) -> Result<(), Failure> {
+    let bound =
+        server::bind(&app, &config, certificate.store.clone()).map_err(|error| Failure::Refused(error.to_string()))?;
+    let (url, handle) = (bound.url(), bound.server.handle());
+    server::spawn_chores(&app);
+    certificate.keep_fresh(config.clone(), app.clone());
+    let serving = actix_web::rt::spawn(bound.server);
+    println!("ready {url}");
+    log::info!(url = url.as_str(), version = env!("CARGO_PKG_VERSION"); "serving");
+    if let FirstAdministrator::MadeWithPasswordIn(path) = &first {
+        show_first_commands(&config, &url, path);
+    }
+    until_told_to_stop(&certificate).await;
+    log::info!("stopping");
+    server::stop(&app, &handle).await;
+    serving
+        .await
+        .map_err(|error| Failure::Refused(error.to_string()))?
+        .map_err(|error| Failure::Refused(error.to_string()))
+}
+
+/// The certificate, where the server speaks TLS.
+#[derive(Clone)]
+struct Certificate {
+    store: Option<Arc<CertificateStore>>,
+}
+
+impl Certificate {
+    fn of(config: &Config, now: Timestamp) -> Result<Self, Failure> {
+        let refused = |error: tls::TlsError| Failure::Refused(error.to_string());
+        let store = match &config.transport {
+            Transport::PlainHttp => None,
+            Transport::SelfSigned => {
+                let own = tls::ensure_self_signed(&config.data, &names(config), now).map_err(refused)?;
+                Some(CertificateStore::load(&own.certificate, &own.key).map_err(refused)?)
+            }
+            Transport::Certificate { chain, key } => {
+                if let Some(warning) = tls::too_open(key) {
+                    log::warn!("{warning}");
+                }
+                Some(CertificateStore::load(chain, key).map_err(refused)?)
+            }
+        };
+        if let Some(store) = &store {
+            let (fingerprint, ends) = (store.fingerprint(), store.ends().to_string());
+            log::info!(fingerprint = fingerprint.as_str(), ends = ends.as_str(); "the certificate's SHA-256 fingerprint");
+        }
+        Ok(Self { store })
+    }
+
+    fn reload(&self) {
+        let Some(store) = &self.store else { return };
+        match store.reload() {
+            Ok(()) => log::info!(fingerprint = store.fingerprint().as_str(); "the certificate was read again"),
+            Err(error) => log::error!(error = error.to_string().as_str(); "the old certificate stays"),
+        }
+    }
+
+    /// Renews our own certificate in time; warns about an operator's that ends soon.
+    fn keep_fresh(&self, config: Config, app: App) {
+        let certificate = self.clone();
+        actix_web::rt::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_AT_CERTIFICATE_EVERY).await;
+                if let Transport::SelfSigned = config.transport {
+                    match tls::ensure_self_signed(&config.data, &names(&config), app.now()) {
+                        Ok(own) if own.made => certificate.reload(),
+                        Ok(_) => {}
+                        Err(error) => {
+                            log::error!(error = error.to_string().as_str(); "the certificate could not be renewed")
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The names that the self-signed certificate carries besides this machine's.
+fn names(config: &Config) -> Vec<String> {
+    let public = config.public_url.as_deref().and_then(|url| url.parse::<actix_web::http::Uri>().ok());
+    let public = public.and_then(|url| url.host().map(|host| host.trim_matches(['[', ']']).to_owned()));
+    let listened =
+        config.listen.iter().map(std::net::SocketAddr::ip).filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    public.into_iter().chain(listened.map(|ip| ip.to_string())).collect()
+}
+
+async fn until_told_to_stop(certificate: &Certificate) {
+    let expected = "a process may watch its own signals";
+    let mut terminate = signal(SignalKind::terminate()).expect(expected);
+    let mut interrupt = signal(SignalKind::interrupt()).expect(expected);
+    let mut hang_up = signal(SignalKind::hangup()).expect(expected);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hang_up.recv() => certificate.reload(),
+        }
+    }
+}
+
+/// The two commands that mint the first key, for this very address. They need curl, cat, tee and sed.
+fn show_first_commands(config: &Config, url: &str, password_file: &Path) {
+    let [session, key] = first_commands(config, url, password_file);
+    if config.log_format == LogFormat::Json {
+        log::warn!(session = session.as_str(), key = key.as_str(); "first start: these two commands mint the first API key");
+        return;
+    }
+    eprintln!(
+        "\nThis is the first start. The administrator {FIRST_ADMINISTRATOR} was made; for 24 hours the password in\n  {}\n\
+         works for minting keys and for being changed, and nothing else. These two commands mint the first API key:\n\n\
+         {session}\n\n{key}\n",
+        password_file.display()
+    );
+}
+
+fn first_commands(config: &Config, url: &str, password_file: &Path) -> [String; 2] {
+    let trust = match config.transport {
+        Transport::SelfSigned => format!(" --cacert {}", quoted(&config.data.join("tls/certificate.pem"))),
+        _ => String::new(),
+    };
+    let headers = "-H 'api-version: v1' -H 'Content-Type: application/json'";
+    [
+        format!(
+            "curl -sS{trust} -X POST {url}/api/sessions {headers} -c cookie.txt \\\n  \
+             -d '{{\"userName\":\"{FIRST_ADMINISTRATOR}\",\"password\":\"'\"$(cat {})\"'\"}}' | tee session.txt",
+            quoted(password_file)
+        ),
+        format!(
+            "curl -sS{trust} -X POST {url}/api/apikeys {headers} -b cookie.txt \\\n  \
+             -H \"rID: $(sed 's/.*\"RID\":\"\\([0-9A-F]*\\)\".*/\\1/' session.txt)\" \\\n  \
+             -d '{{\"keyName\":\"First Key\",\"description\":\"Created using a request ID\",\"roleID\":1}}'"
+        ),
+    ]
+}
+
+/// A path as a shell's word.
+fn quoted(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_commands_survive_a_folder_with_blanks_and_quotes() {
+        assert_eq!(quoted(Path::new("/srv/it's here")), r"'/srv/it'\''s here'");
+    }
+}

@@ -1,0 +1,187 @@
+//! The OpenAPI 3.1 page, written from the table of routes and the shapes of `wire/`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use crate::api::{Access, Route, routes};
+use crate::error::Reason;
+use crate::wire;
+
+/// A JSON shape by name, with those it is made of.
+pub struct Shape {
+    name: String,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    /// The shape of a type of `wire/`.
+    pub fn of<T: ToSchema>() -> Self {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        Self { name: T::name().into_owned(), schemas }
+    }
+
+    fn reference(&self) -> Value {
+        json!({ "$ref": format!("#/components/schemas/{}", self.name) })
+    }
+}
+
+/// The page, as `/openapi.json` answers it.
+pub fn page() -> Value {
+    let routes = routes();
+    let error = Shape::of::<wire::ErrorBody<'static>>();
+    let mut schemas: BTreeMap<String, Value> = BTreeMap::new();
+    let shapes = routes.iter().flat_map(|route| route.request.iter().chain(&route.answer.1)).chain([&error]);
+    for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
+        schemas.entry(name.clone()).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
+    }
+    let mut paths: Map<String, Value> = Map::new();
+    for route in &routes {
+        let path = paths.entry(format!("/api{}", route.path)).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation(route, &error);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Firstkey",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
+                the strings that spell them; unknown and read-only members are ignored.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "apiKey": { "type": "apiKey", "in": "header", "name": "api-secret-key" },
+                "session": { "type": "apiKey", "in": "cookie", "name": "sID" },
+                "requestID": {
+                    "type": "apiKey", "in": "header", "name": "rID",
+                    "description": "The member RID of the sign-in answer; goes with the cookie.",
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, error: &Shape) -> Value {
+    let mut responses = Map::new();
+    let (status, answer) = &route.answer;
+    responses.insert(
+        status.to_string(),
+        match answer {
+            Some(shape) => json!({ "description": "Done.", "content": content(shape) }),
+            None => json!({ "description": "Done." }),
+        },
+    );
+    for status in refusals(route) {
+        let reasons: Vec<&str> =
+            Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.code()).collect();
+        let description = format!("Refused: {}.", reasons.join(", "));
+        responses.insert(status.to_string(), json!({ "description": description, "content": content(error) }));
+    }
+    let mut operation = json!({
+        "operationId": route.operation,
+        "summary": route.summary,
+        "tags": [tag(route.path)],
+        "parameters": parameters(route.path),
+        "responses": responses,
+        "security": security(route.access),
+    });
+    if let Some(right) = route.right {
+        operation["description"] = json!(format!("Needs the right `{right:?}`."));
+    }
+    if let Some(shape) = &route.request {
+        operation["requestBody"] = json!({ "required": !is_optional(shape), "content": content(shape) });
+    }
+    operation
+}
+
+/// A search without a body finds everything.
+fn is_optional(shape: &Shape) -> bool {
+    shape.name == "SearchFilter"
+}
+
+fn content(shape: &Shape) -> Value {
+    json!({ "application/json": { "schema": shape.reference() } })
+}
+
+fn tag(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
+fn parameters(path: &str) -> Vec<Value> {
+    let version = json!({
+        "name": "api-version", "in": "header", "required": false,
+        "description": "Taken as v1 when missing.", "schema": { "type": "string", "enum": ["v1"] },
+    });
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let ids = names.map(|name| {
+        json!({
+            "name": name, "in": "path", "required": true,
+            "schema": { "type": "integer", "format": "int32", "minimum": 1 },
+        })
+    });
+    ids.chain([version]).collect()
+}
+
+fn security(access: Access) -> Value {
+    let (session, key) = (json!({ "session": [], "requestID": [] }), json!({ "apiKey": [] }));
+    match access {
+        Access::Open => json!([]),
+        Access::Any => json!([session, key]),
+        Access::Session => json!([session]),
+        Access::Key => json!([key]),
+    }
+}
+
+/// The statuses, other than success, that a route can answer.
+fn refusals(route: &Route) -> Vec<u16> {
+    let mut statuses = vec![400, 401, 500, 503];
+    if route.access != Access::Open {
+        statuses.push(403);
+    }
+    if route.path.contains('{') {
+        statuses.push(404);
+    }
+    if route.request.is_some() {
+        statuses.extend([408, 413, 415]);
+    }
+    if route.access == Access::Open || route.path.starts_with("/administrators/") {
+        statuses.push(429);
+    }
+    if matches!(route.operation, "create_api_key" | "modify_api_key") || route.path.starts_with("/administrators/") {
+        statuses.push(409);
+    }
+    statuses.sort_unstable();
+    statuses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The copy in the repository is what clients are generated from; `UPDATE_DOCS=1` writes it anew.
+    #[test]
+    fn the_page_in_the_repository_is_the_one_that_is_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let page = format!("{}\n", serde_json::to_string_pretty(&page()).expect("it serialises"));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &page).expect("the page can be written");
+        }
+        assert!(std::fs::read_to_string(path).unwrap_or_default() == page, "docs/openapi.json is out of date");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let page = page();
+        let text = page.to_string();
+        for name in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(page["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+    }
+}

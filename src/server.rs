@@ -1,0 +1,198 @@
+//! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
+//!
+//! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_session::SessionMiddleware;
+use actix_session::config::{BrowserSession, TtlExtensionPolicy};
+use actix_web::cookie::Key;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Json};
+use actix_web::{HttpResponse, HttpServer};
+
+use crate::api;
+use crate::app::App;
+use crate::auth::identify::identify;
+use crate::auth::session_store::DieselStore;
+use crate::auth::sid_cookie::{self, bare_sid};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::observe::{Hsts, observe};
+use crate::openapi;
+use crate::sessions;
+use crate::tls::{self, CertificateStore};
+use crate::wire;
+
+/// How long a request's head may take.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a TLS handshake may take.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests that have begun may take when the server stops, in seconds.
+const DRAIN_DEADLINE: u64 = 30;
+/// How often what was noted about keys is written down.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often old rows are swept away.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// A server that is about to run, and where it listens.
+pub struct Bound {
+    /// Await it to serve.
+    pub server: Server,
+    /// Its addresses, with the ports it was really given.
+    pub addresses: Vec<SocketAddr>,
+    /// `https` or `http`.
+    pub scheme: &'static str,
+}
+
+impl Bound {
+    /// The address that people are told.
+    pub fn url(&self) -> String {
+        let first = self.addresses.first().map(ToString::to_string).unwrap_or_default();
+        format!("{}://{first}", self.scheme)
+    }
+}
+
+/// Opens the listeners and builds the server around them. Without a certificate it speaks plain HTTP.
+pub fn bind(app: &App, config: &Config, certificate: Option<std::sync::Arc<CertificateStore>>) -> io::Result<Bound> {
+    let listeners = listeners(config)?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+    let hsts =
+        Hsts(config.public_url.is_some() && matches!(config.transport, crate::config::Transport::Certificate { .. }));
+    // Known to this process only: the signature never leaves it (see `sid_cookie`).
+    let key = Key::generate();
+    let (shared, plain) = (app.clone(), certificate.is_none());
+    let mut server = HttpServer::new(move || {
+        let openapi = web::Bytes::from(openapi::page().to_string());
+        actix_web::App::new()
+            .app_data(shared.clone())
+            .app_data(hsts)
+            .app_data(web::Data::new(openapi))
+            .wrap(from_fn(observe))
+            .service(open("/healthz", || actix_web::Route::new().to(alive)))
+            .service(open("/readyz", || actix_web::Route::new().to(ready)))
+            .service(open("/openapi.json", || actix_web::Route::new().to(openapi_page)))
+            .service(api_scope(&shared, &key))
+            .default_service(web::to(api::no_such_route))
+    })
+    .workers(config.workers)
+    .max_connections(config.most_connections)
+    .client_request_timeout(HEAD_DEADLINE)
+    .tls_handshake_timeout(HANDSHAKE_DEADLINE)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(DRAIN_DEADLINE)
+    .disable_signals();
+    for listener in listeners {
+        server = match &certificate {
+            Some(store) => server.listen_rustls_0_23(listener, tls::server_config(store.clone()))?,
+            None => server.listen_auto_h2c(listener)?,
+        };
+    }
+    Ok(Bound { server: server.run(), addresses, scheme: if plain { "http" } else { "https" } })
+}
+
+/// A machine without IPv6 is no reason not to start, as long as IPv6 was not asked for.
+fn listeners(config: &Config) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        match TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if config.listen_is_default && address.is_ipv6() => {
+                log::warn!(address = address.to_string().as_str(), error = error.to_string().as_str(); "not listening");
+            }
+            Err(error) => {
+                return Err(io::Error::new(
+                    error.kind(),
+                    config.error("listen", format!("{address}: {error}")).to_string(),
+                ));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
+    api::resource(path, [(Method::GET, &make as &(dyn Fn() -> actix_web::Route + 'static))])
+}
+
+fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + use<> {
+    let sessions = SessionMiddleware::builder(DieselStore(app.clone()), key.clone())
+        .cookie_name(sid_cookie::NAME.to_owned())
+        .session_lifecycle(BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges))
+        .build();
+    let key = key.clone();
+    let mut scope = web::scope("/api");
+    for resource in api::resources() {
+        scope = scope.service(resource);
+    }
+    scope
+        .default_service(web::to(api::no_such_route))
+        .wrap(from_fn(identify))
+        .wrap(sessions)
+        .wrap(from_fn(move |request, next| bare_sid(key.clone(), request, next)))
+}
+
+/// The process is there.
+async fn alive() -> Json<wire::Health> {
+    Json(wire::Health { status: "ok" })
+}
+
+/// The process can do its work: it is not stopping, and the database answers.
+async fn ready(app: App) -> Result<Json<wire::Health>> {
+    if app.is_draining() {
+        return Err(Error::unavailable(5, "the server is stopping"));
+    }
+    app.database.answers().await?;
+    Ok(Json(wire::Health { status: "ok" }))
+}
+
+async fn openapi_page(page: web::Data<web::Bytes>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(page.as_ref().clone())
+}
+
+/// What goes on beside the requests, until the process ends.
+pub fn spawn_chores(app: &App) {
+    let flushed = app.clone();
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(FLUSH_EVERY).await;
+            flush(&flushed).await;
+        }
+    });
+    let swept = app.clone();
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            let now = swept.now();
+            let done =
+                swept.database.write(move |db| Ok((sessions::sweep(db, now)?, crate::auth::throttle::sweep(db, now)?)));
+            match done.await {
+                Ok((sessions, buckets)) => log::debug!(sessions, buckets; "old rows are swept away"),
+                Err(error) => {
+                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "old rows could not be swept away")
+                }
+            }
+        }
+    });
+}
+
+/// Writes down what was noted about keys.
+pub async fn flush(app: &App) {
+    if let Err(error) = app.key_usage.flush(&app.database).await {
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down yet");
+    }
+}
+
+/// Stops in order: `/readyz` says no, what has begun is finished, what was noted is written down.
+pub async fn stop(app: &App, server: &ServerHandle) {
+    app.drain();
+    server.stop(true).await;
+    flush(app).await;
+    app.lane.close();
+}

@@ -1,0 +1,291 @@
+//! `/api/sessions`.
+//!
+//! A sign-in goes like this:
+//! 1. the body is read, the names are folded; nothing is looked up yet;
+//! 2. the account is looked up, an attempt is reserved in its bucket (`auth/throttle.rs`);
+//! 3. the password is compared on its own lane, with a dummy where there is no account;
+//! 4. with MFA on, a guess is reserved and the code's step computed;
+//! 5. in one transaction: the account is still as it was judged and the step was never used, the bucket
+//!    is emptied, the oldest session makes room, the session and its event are written;
+//! 6. actix-session is told the session ID, and sends the cookie.
+//!
+//! Every refusal before that is the same answer at the same cost. The one exception: right password, MFA
+//! on, no code sent.
+
+use actix_session::Session;
+use actix_web::HttpResponse;
+use actix_web::web::Json;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::{mfa_code, store};
+use crate::administrators::{self, Account, Verdict};
+use crate::app::App;
+use crate::audit::{Actor, Event, EventKind, Target};
+use crate::auth::session_store::NEW_SESSION_ID;
+use crate::auth::{Caller, SessionCaller, ViaSession, Visitor, throttle};
+use crate::body::Body;
+use crate::clock::Timestamp;
+use crate::error::{Error, Reason, Result};
+use crate::id::TenantID;
+use crate::name::{TenantName, Username, fold};
+use crate::rights::OwnAccount;
+use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
+use crate::tenants::PRIMARY_NAME;
+use crate::wire::{self, AccessType};
+
+/// The form in which the state is kept, should it ever change.
+const STATE_VERSION: i64 = 1;
+/// So many wrong passwords without a good one in between raise an alarm; they never lock anybody out.
+const ALARM_AT: i64 = 100;
+
+/// What somebody signs in with, understood.
+struct Credentials {
+    username: Username,
+    /// Folded; none for the primary tenant, however it was named.
+    tenant: Option<String>,
+    password: Password,
+    /// Absent, or there; what is there may still be no code at all.
+    code: Option<Option<MfaCode>>,
+    access: AccessType,
+}
+
+impl Credentials {
+    fn read(body: wire::SignIn) -> Result<Self> {
+        let username = body.user_name.ok_or_else(|| Error::member("userName", "a string is needed"))?;
+        let tenant = body.tenant_name.filter(|name| !name.is_empty());
+        let tenant = tenant.map(|name| TenantName::parse("tenantName", &name)).transpose()?;
+        Ok(Self {
+            username: Username::parse("userName", &username)?,
+            tenant: tenant.map(|name| name.folded()).filter(|name| *name != fold(PRIMARY_NAME)),
+            password: password_member("password", body.password)?,
+            code: body.mfa_code.map(mfa_code),
+            access: body.access_type.unwrap_or(AccessType::WebService),
+        })
+    }
+}
+
+/// Signs in.
+pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
+    let credentials = Credentials::read(body.0)?;
+    let tenant = credentials.tenant.clone();
+    let name = credentials.username.folded();
+    let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
+    let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
+
+    let peppered = app.keyring.peppered(&credentials.password);
+    let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
+    let right = app.lane.verify(peppered, hash).await?;
+    let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
+        (Verdict::Passed, Some(account)) => (account, None),
+        (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
+            None => return Err(mfa_code_needed()),
+            Some(code) => match code_step(&app, &account, &seed, code.as_ref()).await? {
+                Some(step) => (account, Some(step)),
+                None => return Err(refuse(&app, &visitor, Some(&account)).await?),
+            },
+        },
+        (_, account) => return Err(refuse(&app, &visitor, account.as_ref()).await?),
+    };
+
+    rehash_if_outdated(&app, &account, &credentials.password).await;
+    let (sid, rid) = (SessionID::generate()?, RequestID::generate()?);
+    let now = app.now();
+    let opening = Opening { account: account.clone(), step, bucket, access: credentials.access, now };
+    match open(&app, &visitor, &sid, &rid, opening).await {
+        // somebody else was faster with the same code, or changed the account meanwhile
+        Err(error) if error.reason() == Reason::SignInFailed => {
+            return Err(refuse(&app, &visitor, Some(&account)).await?);
+        }
+        opened => opened?,
+    }
+    hand_over(&cookie, &sid)?;
+    Ok(HttpResponse::Ok()
+        .insert_header(("x-frame-options", "SAMEORIGIN"))
+        .insert_header(("x-xss-protection", "1;mode=block"))
+        .json(wire::SessionOpened {
+            administrator_id: account.id,
+            created: now,
+            last_activity: now,
+            access_type: credentials.access,
+            rid: wire::SecretOnce::new(&rid.expose()),
+        }))
+}
+
+/// Clearing and renewing make a new cookie whatever came with the request (T-14). Nobody else may renew:
+/// a request in flight would revive a session that was signed out.
+#[allow(clippy::disallowed_methods, reason = "the one place where a session may begin")]
+fn hand_over(cookie: &Session, sid: &SessionID) -> Result<()> {
+    cookie.clear();
+    cookie.renew();
+    cookie.insert(NEW_SESSION_ID, sid.expose().as_str()).map_err(Error::internal)
+}
+
+fn sign_in_failed() -> Error {
+    Error::new(Reason::SignInFailed, "The user name, the password, the tenant or the MFA code is wrong.")
+}
+
+fn mfa_code_needed() -> Error {
+    Error::new(Reason::MfaCodeNeeded, "MFA is on for this user: send the six digits of the app as mfaCode too.")
+}
+
+/// Counts and records a refused attempt, and answers the refusal.
+async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Result<Error> {
+    let known = account.map(|account| (account.id, account.username.clone()));
+    let tenant = account.map_or(TenantID::PRIMARY, |account| account.tenant);
+    let named = known.as_ref().map(|(id, name)| (id.get(), name.as_str()));
+    let actor = Actor::signing_in(tenant, named, &visitor.origin);
+    app.change_as(actor, move |db| {
+        let attempts = administrators::sign_in_failed(db, known.as_ref().map(|(id, _)| *id))?;
+        let target = || {
+            known.as_ref().map(|(id, name)| Target::new("administrator", id.get(), name.clone())).unwrap_or_default()
+        };
+        let mut events = vec![Event::new(EventKind::SignInFailed, target())];
+        if attempts == ALARM_AT {
+            events.push(Event::new(EventKind::UnderAttack, target()).with(json!({ "attempts": attempts })));
+        }
+        Ok(((), events))
+    })
+    .await?;
+    Ok(sign_in_failed())
+}
+
+/// The step of a right code; none for a wrong one, or for what is no code.
+async fn code_step(app: &App, account: &Account, sealed: &[u8], code: Option<&MfaCode>) -> Result<Option<i64>> {
+    let (id, now) = (account.id, app.now());
+    if !app.database.write(move |db| administrators::reserve_guess(db, id, now)).await? {
+        return Err(administrators::handlers::too_many_guesses());
+    }
+    let seed = app.keyring.open(account.tenant, account.id, sealed)?;
+    match code {
+        Some(code) => administrators::matching_step(&seed, code, now),
+        None => Ok(None),
+    }
+}
+
+/// A hash of another cost is replaced while the password is at hand. When that fails, the sign-in goes on.
+async fn rehash_if_outdated(app: &App, account: &Account, password: &Password) {
+    if !app.lane.is_outdated(&account.password_hash) {
+        return;
+    }
+    if let Ok(hash) = app.lane.hash(app.keyring.peppered(password)).await {
+        let account = account.clone();
+        let stored = app.database.write(move |db| administrators::rehash(db, &account, &hash)).await;
+        if let Err(error) = stored {
+            log::warn!(cause = error.cause().unwrap_or_default().as_str(); "a password could not be hashed anew");
+        }
+    }
+}
+
+/// What the transaction of a sign-in needs.
+struct Opening {
+    account: Account,
+    step: Option<i64>,
+    bucket: throttle::Bucket,
+    access: AccessType,
+    now: Timestamp,
+}
+
+async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, opening: Opening) -> Result<()> {
+    let Opening { account, step, bucket, access, now } = opening;
+    let rules = app.rules.clone();
+    let session = store::NewSession {
+        tenant_id: account.tenant,
+        administrator_id: account.id,
+        sid_digest: sid.digest(),
+        rid_digest: rid.digest(),
+        session_ref: data_encoding::HEXLOWER.encode(random_bytes::<8>()?.as_ref()),
+        kind: "standard",
+        access_type: name_of(access),
+        credential_version: account.credential_version,
+        initial_password: account.initial_password_until.is_some(),
+        created: now,
+        last_activity: now,
+        absolute_end: now.plus(rules.longest),
+        address: visitor.origin.address.to_string(),
+        user_agent_digest: Sha256::digest(&visitor.user_agent).to_vec(),
+        state_version: STATE_VERSION,
+    };
+    let actor = Actor::signing_in(account.tenant, Some((account.id.get(), &account.username)), &visitor.origin);
+    app.change_as(actor, move |db| {
+        if !administrators::complete_sign_in(db, &account, step, now)? {
+            return Err(sign_in_failed());
+        }
+        throttle::give_back(db, bucket)?;
+        let displaced = store::make_room(db, account.id, rules.sessions, now, rules.idle)?;
+        store::insert(db, &session)?;
+        let target = || Target::new("administrator", account.id.get(), account.username.clone());
+        let mut events: Vec<Event> = displaced
+            .into_iter()
+            .map(|reference| Event::new(EventKind::SessionDisplaced, target()).with(json!({ "session": reference })))
+            .collect();
+        let details =
+            json!({ "session": session.session_ref, "accessType": session.access_type, "mfa": step.is_some() });
+        events.push(Event::new(EventKind::SignedIn, target()).with(details));
+        Ok(((), events))
+    })
+    .await
+}
+
+fn name_of(access: AccessType) -> &'static str {
+    match access {
+        AccessType::WebService => "webService",
+        AccessType::UserInterface => "userInterface",
+    }
+}
+
+/// The session that the call was made with.
+pub async fn describe_current(caller: Caller<OwnAccount, ViaSession>) -> Result<Json<wire::CurrentSession>> {
+    Ok(Json(shown(caller.session())))
+}
+
+/// Signs out.
+#[allow(clippy::disallowed_methods, reason = "the one place where a person ends a session")]
+pub async fn delete_current(caller: Caller<OwnAccount, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
+    let now = app.now();
+    app.change(&caller, move |db, caller| {
+        let session = caller.session();
+        store::end(db, session.session, now, "signed out")?;
+        let target = Target::new("administrator", session.administrator.get(), session.username.clone());
+        Ok(((), Event::new(EventKind::SignedOut, target).with(json!({ "session": session.reference }))))
+    })
+    .await?;
+    cookie.purge();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The caller's own sessions.
+pub async fn list(caller: Caller<OwnAccount, ViaSession>, app: App) -> Result<Json<wire::Sessions>> {
+    let (now, idle, current) = (app.now(), app.rules.idle, caller.session().session);
+    let entries = app.database.read(move |db| store::list_own(db, &caller, now, idle)).await?;
+    Ok(Json(wire::Sessions { sessions: entries.into_iter().map(|entry| listed(entry, current)).collect() }))
+}
+
+fn shown(session: &SessionCaller) -> wire::CurrentSession {
+    wire::CurrentSession {
+        administrator_id: session.administrator,
+        created: session.created,
+        last_activity: session.last_activity,
+        access_type: if session.user_interface { AccessType::UserInterface } else { AccessType::WebService },
+        expires: session.absolute_end,
+        reference: session.reference.clone(),
+    }
+}
+
+fn listed(entry: store::Entry, current: i64) -> wire::SessionEntry {
+    wire::SessionEntry {
+        address: entry.address,
+        current: entry.id == current,
+        session: wire::CurrentSession {
+            administrator_id: entry.administrator_id,
+            created: entry.created,
+            last_activity: entry.last_activity,
+            access_type: match entry.access_type.as_str() {
+                "userInterface" => AccessType::UserInterface,
+                _ => AccessType::WebService,
+            },
+            expires: entry.absolute_end,
+            reference: entry.session_ref,
+        },
+    }
+}

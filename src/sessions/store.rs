@@ -1,0 +1,134 @@
+//! The table of sessions. Rows are ended, not deleted: what is in flight must find them ended. The
+//! sweeper removes them a week after their time.
+
+use diesel::prelude::*;
+
+use crate::auth::{Caller, ViaSession};
+use crate::clock::{DAY, Timestamp};
+use crate::db::schema::sessions;
+use crate::db::{Db, MultiBackend};
+use crate::error::Result;
+use crate::id::{AdministratorID, TenantID};
+use crate::secret::SecretDigest;
+
+/// How long an ended session is kept, in milliseconds.
+const KEPT_FOR: i64 = 7 * DAY;
+
+/// A session to be opened.
+#[derive(Insertable)]
+#[diesel(table_name = sessions)]
+pub struct NewSession {
+    pub tenant_id: TenantID,
+    pub administrator_id: AdministratorID,
+    pub sid_digest: SecretDigest,
+    pub rid_digest: SecretDigest,
+    pub session_ref: String,
+    pub kind: &'static str,
+    pub access_type: &'static str,
+    pub credential_version: i64,
+    pub initial_password: bool,
+    pub created: Timestamp,
+    pub last_activity: Timestamp,
+    pub absolute_end: Timestamp,
+    pub address: String,
+    pub user_agent_digest: Vec<u8>,
+    pub state_version: i64,
+}
+
+/// A session as its owner sees it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(MultiBackend))]
+pub struct Entry {
+    pub id: i64,
+    pub session_ref: String,
+    pub administrator_id: AdministratorID,
+    pub created: Timestamp,
+    pub last_activity: Timestamp,
+    pub absolute_end: Timestamp,
+    pub access_type: String,
+    pub address: String,
+}
+
+fn live(now: Timestamp, idle: i64) -> sessions::BoxedQuery<'static, MultiBackend> {
+    sessions::table
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::absolute_end.gt(now))
+        .filter(sessions::last_activity.gt(now.minus(idle)))
+        .into_boxed()
+}
+
+/// Opens a session.
+pub fn insert(db: &mut Db, new: &NewSession) -> Result<()> {
+    diesel::insert_into(sessions::table).values(new).execute(db)?;
+    Ok(())
+}
+
+/// Ends the oldest sessions of somebody until one more fits below `most`; answers their names. The row
+/// of the administrator is locked by the sign-in around this, so that two at once cannot both count.
+pub fn make_room(
+    db: &mut Db,
+    administrator: AdministratorID,
+    most: i64,
+    now: Timestamp,
+    idle: i64,
+) -> Result<Vec<String>> {
+    let alive: Vec<(i64, String)> = live(now, idle)
+        .filter(sessions::administrator_id.eq(administrator))
+        .order((sessions::created.desc(), sessions::id.desc()))
+        .select((sessions::id, sessions::session_ref))
+        .load(db)?;
+    let room = usize::try_from(most - 1).unwrap_or_default();
+    let displaced: Vec<(i64, String)> = alive.into_iter().skip(room).collect();
+    for (id, _) in &displaced {
+        end(db, *id, now, "limit")?;
+    }
+    Ok(displaced.into_iter().map(|(_, reference)| reference).collect())
+}
+
+/// Ends one session, once.
+pub fn end(db: &mut Db, id: i64, now: Timestamp, why: &str) -> Result<usize> {
+    Ok(diesel::update(sessions::table.find(id))
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
+        .execute(db)?)
+}
+
+/// New credentials end every other session; the caller's own goes on under the new version.
+pub fn end_others<R>(db: &mut Db, caller: &Caller<R, ViaSession>, credential_version: i64) -> Result<()> {
+    let now = caller.session().last_activity;
+    diesel::update(sessions::table)
+        .filter(sessions::administrator_id.eq(caller.session().administrator))
+        .filter(sessions::id.ne(caller.session().session))
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(now), sessions::end_reason.eq("credentials")))
+        .execute(db)?;
+    diesel::update(sessions::table.find(caller.session().session))
+        .set((sessions::credential_version.eq(credential_version), sessions::initial_password.eq(false)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Ends every session of somebody, for the command line.
+pub fn end_all_of(db: &mut Db, administrator: AdministratorID, now: Timestamp) -> Result<usize> {
+    Ok(diesel::update(sessions::table)
+        .filter(sessions::administrator_id.eq(administrator))
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(now), sessions::end_reason.eq("credentials")))
+        .execute(db)?)
+}
+
+/// The caller's own live sessions, newest first.
+pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, idle: i64) -> Result<Vec<Entry>> {
+    Ok(live(now, idle)
+        .filter(sessions::tenant_id.eq(caller.tenant().id))
+        .filter(sessions::administrator_id.eq(caller.session().administrator))
+        .order((sessions::created.desc(), sessions::id.desc()))
+        .select(Entry::as_select())
+        .load(db)?)
+}
+
+/// Removes sessions whose time was over a week ago.
+pub fn sweep(db: &mut Db, now: Timestamp) -> Result<usize> {
+    let old = sessions::table.filter(sessions::absolute_end.lt(now.minus(KEPT_FOR)));
+    Ok(diesel::delete(old).execute(db)?)
+}
