@@ -327,7 +327,7 @@ fn panic_as_error<T>(outcome: Outcome<T>) -> Result<T, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{App, test};
+    use actix_web::{App, test as http};
 
     #[actix_web::test]
     async fn a_panic_in_a_handler_is_one_500_and_the_worker_lives_on() {
@@ -336,11 +336,11 @@ mod tests {
         }
         let route = get("/faulty", "faulty", "", faulty);
         let app = App::new().wrap(actix_web::middleware::from_fn(crate::observe::observe));
-        let app = test::init_service(app.service(resource("/faulty", [(Method::GET, &*route.make)]))).await;
+        let app = http::init_service(app.service(resource("/faulty", [(Method::GET, &*route.make)]))).await;
         for _ in 0..2 {
-            let answer = test::call_service(&app, test::TestRequest::get().uri("/faulty").to_request()).await;
+            let answer = http::call_service(&app, http::TestRequest::get().uri("/faulty").to_request()).await;
             assert_eq!(answer.status(), 500);
-            let body: serde_json::Value = test::read_body_json(answer).await;
+            let body: serde_json::Value = http::read_body_json(answer).await;
             assert_eq!(body["code"], "internal");
         }
     }

@@ -124,6 +124,10 @@ async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
 /// JSON as a value of the type, or a refusal that names the member at fault.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     refuse_bombs(bytes)?;
+    // a list would be taken for the members in their order
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Error::new(Reason::Malformed, "The body: a JSON object is needed, not a list."));
+    }
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();

@@ -37,10 +37,10 @@ pub struct Bucket(i64);
 
 /// The delay after `failures` attempts, in milliseconds.
 pub fn delay(failures: i64) -> i64 {
-    match u32::try_from(failures - FREE) {
-        Ok(doublings) if doublings < 20 => (SECOND << doublings).min(LONGEST),
-        Ok(_) => LONGEST,
-        Err(_) => 0,
+    match failures.saturating_sub(FREE) {
+        ..0 => 0,
+        doublings @ 0..20 => (SECOND << doublings).min(LONGEST),
+        _ => LONGEST,
     }
 }
 

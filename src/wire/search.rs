@@ -1,7 +1,13 @@
 //! The search body (seed rows DS-25, DS-26).
 
+use std::fmt;
+
 use serde::Deserialize;
-use utoipa::ToSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema as _, ToSchema};
 
 use super::{Flag, Number};
 
@@ -20,13 +26,54 @@ pub struct SearchFilter {
 }
 
 /// A list of criteria, or one given bare.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a criterion or a list of criteria, each member of the type its name says")]
+#[derive(Debug)]
 pub enum Criteria {
     /// Several.
     List(Vec<SearchCriterion>),
     /// One, as published tools send it.
     One(Box<SearchCriterion>),
+}
+
+impl<'de> Deserialize<'de> for Criteria {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Criteria;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a criterion or a list of criteria")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<Criteria, M::Error> {
+                SearchCriterion::deserialize(MapAccessDeserializer::new(members)).map(|one| Criteria::One(Box::new(one)))
+            }
+            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Criteria, S::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element::<Criteria>()? {
+                    match item {
+                        Criteria::One(one) => list.push(*one),
+                        // serde would take a list for the members in their order
+                        Criteria::List(_) => return Err(de::Error::invalid_type(de::Unexpected::Seq, &"a criterion")),
+                    }
+                }
+                Ok(Criteria::List(list))
+            }
+        }
+        input.deserialize_any(OneOrMany)
+    }
+}
+
+impl utoipa::PartialSchema for Criteria {
+    fn schema() -> RefOr<Schema> {
+        let one = Ref::from_schema_name(SearchCriterion::name());
+        let list = ArrayBuilder::new().items(one.clone());
+        RefOr::T(Schema::OneOf(OneOfBuilder::new().item(list).item(one).build()))
+    }
+}
+
+impl ToSchema for Criteria {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((SearchCriterion::name().into_owned(), SearchCriterion::schema()));
+        SearchCriterion::schemas(schemas);
+    }
 }
 
 /// One test of one field; the members that are there say which kind.
