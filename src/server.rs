@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_session::SessionMiddleware;
-use actix_session::config::{BrowserSession, TtlExtensionPolicy};
+use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
 use actix_web::cookie::Key;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::Method;
@@ -124,6 +124,7 @@ fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
 fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + use<> {
     let sessions = SessionMiddleware::builder(DieselStore(app.clone()), key.clone())
         .cookie_name(sid_cookie::NAME.to_owned())
+        .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges))
         .build();
     let key = key.clone();

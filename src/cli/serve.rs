@@ -137,7 +137,9 @@ async fn until_told_to_stop(certificate: &Certificate) {
 /// The two commands that mint the first key, for this very address. They need curl, cat, tee and sed.
 fn show_first_commands(config: &Config, url: &str, password_file: &Path) {
     let [session, key] = first_commands(config, url, password_file);
-    if config.log_format == LogFormat::Json || (config.log_format == LogFormat::Auto && !std::io::stderr().is_terminal()) {
+    if config.log_format == LogFormat::Json
+        || (config.log_format == LogFormat::Auto && !std::io::stderr().is_terminal())
+    {
         log::warn!(session = session.as_str(), key = key.as_str(); "first start: these two commands mint the first API key");
         return;
     }

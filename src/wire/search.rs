@@ -43,7 +43,8 @@ impl<'de> Deserialize<'de> for Criteria {
                 f.write_str("a criterion or a list of criteria")
             }
             fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<Criteria, M::Error> {
-                SearchCriterion::deserialize(MapAccessDeserializer::new(members)).map(|one| Criteria::One(Box::new(one)))
+                SearchCriterion::deserialize(MapAccessDeserializer::new(members))
+                    .map(|one| Criteria::One(Box::new(one)))
             }
             fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Criteria, S::Error> {
                 let mut list = Vec::new();
