@@ -1,4 +1,5 @@
 //! One connection type over both databases, and how each is opened.
+#![allow(missing_docs, reason = "the derived `MultiConnection` brings public items without a word")]
 
 use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;

@@ -1,7 +1,7 @@
 //! The database: SQLite inside the process, or PostgreSQL, behind two verbs.
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
-//! On SQLite every write goes through one writer ([`writer`]); on PostgreSQL through the pool.
+//! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
 
 mod connection;
 pub mod migrations;
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Database {
-    /// Opens it; migrations are another step ([`migrations::run`]).
+    /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
         let writer = match url {
             DatabaseUrl::Sqlite(_) => Some(Writer::start(Opener::writing(url))?),

@@ -2,6 +2,7 @@
 //! and on PostgreSQL, with a clock that is held still.
 
 mod app;
+mod architecture;
 mod http;
 
 mod sessions;
