@@ -4,5 +4,6 @@
 mod app;
 mod architecture;
 mod http;
+mod migrations;
 
 mod sessions;
