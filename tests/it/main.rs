@@ -3,7 +3,9 @@
 
 mod app;
 mod architecture;
+mod docs_security;
 mod http;
 mod migrations;
+mod readme;
 
 mod sessions;
