@@ -78,7 +78,7 @@ fn no_number_has_less_than_64_bits() {
 fn sqlite_goes_back_to_nothing_and_forth_again() {
     let (_folder, mut sqlite) = sqlite();
     let migrations = || FileBasedMigrations::from_path(folder(Backend::Sqlite)).expect("the migrations");
-    assert_eq!(back_and_forth::<_, Sqlite>(&mut sqlite, migrations, |db| schema_of_sqlite(db)), Schema::new());
+    assert_eq!(back_and_forth::<_, Sqlite>(&mut sqlite, migrations, schema_of_sqlite), Schema::new());
     assert_eq!(schema_of_sqlite(&mut sqlite), schema_of_the_source());
 }
 
@@ -86,7 +86,7 @@ fn sqlite_goes_back_to_nothing_and_forth_again() {
 fn postgres_goes_back_to_nothing_and_forth_again() {
     let (_database, mut postgres) = postgres();
     let migrations = || FileBasedMigrations::from_path(folder(Backend::Postgres)).expect("the migrations");
-    assert_eq!(back_and_forth::<_, Pg>(&mut postgres, migrations, |db| schema_of_postgres(db)), Schema::new());
+    assert_eq!(back_and_forth::<_, Pg>(&mut postgres, migrations, schema_of_postgres), Schema::new());
     assert_eq!(schema_of_postgres(&mut postgres), schema_of_the_source());
 }
 

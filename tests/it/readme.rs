@@ -323,7 +323,7 @@ fn write_oathtool(folder: &Path) {
     let script = format!(
         "#!/usr/bin/env bash\n\
          last=$(cat \"$HOME/step\" 2>/dev/null || echo 0) now=$(date +%s)\n\
-         step=$((now / 30 - (now % 30 < 20)))\n\
+         step=$((now / 30 - (now % 30 < 25)))\n\
          if ((step <= last)); then step=$((last + 1)); fi\n\
          while ((step > $(date +%s) / 30)); do sleep 0.2; done\n\
          echo \"$step\" >\"$HOME/step\"\n\
