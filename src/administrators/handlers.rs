@@ -151,8 +151,8 @@ async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) ->
 }
 
 async fn guess(app: &App, account: &Account) -> Result<()> {
-    let (id, now) = (account.id, app.now());
-    match app.database.write(move |db| store::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    match app.database.write(move |db| store::reserve_guess(db, id, most, now)).await? {
         true => Ok(()),
         false => Err(too_many_guesses()),
     }

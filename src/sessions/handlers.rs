@@ -152,8 +152,8 @@ async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Resu
 
 /// The step of a right code; none for a wrong one, or for what is no code.
 async fn code_step(app: &App, account: &Account, sealed: &[u8], code: Option<&MfaCode>) -> Result<Option<i64>> {
-    let (id, now) = (account.id, app.now());
-    if !app.database.write(move |db| administrators::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    if !app.database.write(move |db| administrators::reserve_guess(db, id, most, now)).await? {
         return Err(administrators::handlers::too_many_guesses());
     }
     let seed = app.keyring.open(account.tenant, account.id, sealed)?;
