@@ -66,7 +66,7 @@ enum Outcome {
 const SCHEME: &str = "$fk1";
 
 impl PasswordLane {
-    /// Starts the threads; they end when the last handle is dropped.
+    /// Starts the threads; they end after [`PasswordLane::close`].
     pub fn start(layout: Layout) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             layout,

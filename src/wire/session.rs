@@ -11,10 +11,10 @@ use crate::id::AdministratorID;
 #[serde(rename_all = "camelCase")]
 pub struct SignIn {
     /// Who.
-    #[schema(max_length = 128, required)]
+    #[schema(max_length = 128, required, value_type = String)]
     pub user_name: Option<String>,
     /// 1 to 1,024 bytes.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub password: Option<String>,
     /// Which tenant; the primary one when left out.
     pub tenant_name: Option<String>,
