@@ -9,7 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 
-use super::caller::{Identity, KeyCaller, SessionCaller, Who};
+use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
@@ -22,9 +22,6 @@ use crate::secret::{PresentedKey, RequestID, SecretDigest};
 /// How often a session's last use is written down, in milliseconds.
 const TOUCH_EVERY: i64 = 60_000;
 
-/// What the middleware found out, left for the extractor.
-pub struct Identified(pub Result<Arc<Identity>>);
-
 /// Finds out who is calling and goes on, whatever the outcome.
 pub async fn identify(
     app: App,
@@ -34,15 +31,6 @@ pub async fn identify(
     let outcome = identity_of(&app, &request).await;
     request.extensions_mut().insert(Identified(outcome.map(Arc::new)));
     next.call(request).await
-}
-
-/// Missing is taken as `v1`; published clients exist that leave it out.
-pub fn check_api_version(headers: &HeaderMap) -> Result<()> {
-    let unknown = headers.get_all("api-version").any(|version| version.as_bytes() != b"v1");
-    if unknown {
-        return Err(Error::new(Reason::UnknownApiVersion, "api-version: only v1 is known."));
-    }
-    Ok(())
 }
 
 async fn identity_of(app: &App, request: &ServiceRequest) -> Result<Identity> {
