@@ -143,7 +143,7 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
 async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) -> Result<()> {
     let tenant = me.tenant().id.to_string();
     let bucket = app.reserve_attempt(&tenant, &fold(&account.username), me.origin().address).await?;
-    let right = app.lane.verify(app.keyring.peppered(&password), Some(&account.password_hash)).await?;
+    let right = app.try_password(bucket, &password, Some(&account.password_hash)).await?;
     if !right {
         return Err(Error::new(Reason::SignInFailed, "The password is wrong."));
     }

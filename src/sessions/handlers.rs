@@ -67,15 +67,15 @@ impl Credentials {
 
 /// Signs in.
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
+    app.lane.must_have_room()?;
     let credentials = Credentials::read(body.0)?;
     let tenant = credentials.tenant.clone();
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
     let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
 
-    let peppered = app.keyring.peppered(&credentials.password);
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
-    let right = app.lane.verify(peppered, hash).await?;
+    let right = app.try_password(bucket, &credentials.password, hash).await?;
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {

@@ -122,6 +122,17 @@ both! {
         app.try_sign_in(ADMIN, PASSWORD).expect(200);
     }
 
+    /// An attempt that the lane had no room for was none: it is not counted.
+    fn an_attempt_that_was_turned_away_is_not_counted(app: TestApp) {
+        let turned_away = (0..20)
+            .flat_map(|_| at_once(24, |number| app.try_sign_in(&format!("somebody{number}"), "wrong").status))
+            .filter(|status| *status == 503)
+            .count();
+        assert!(turned_away > 0, "the lane was never full");
+        let hashed = i64::try_from(app.app.lane.runs()).expect("few");
+        assert_eq!(app.count("select cast(sum(failures) as bigint) as n from sign_in_attempts"), hashed);
+    }
+
     /// A lane that is full says so at once, with the time to come again.
     fn a_full_password_lane_answers_503(app: TestApp, |setup| { setup.rules.throttle = false; }) {
         let answers = at_once(64, |_| app.try_sign_in(ADMIN, "wrong"));
