@@ -16,7 +16,8 @@ use crate::id::AdministratorID;
 use crate::name::fold;
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, TotpSeed, password_member};
-use crate::sessions::{end_others, mfa_code};
+use crate::sessions::end_others;
+use crate::sessions::handlers::mfa_code;
 use crate::wire;
 
 type Me = Caller<OwnAccount, ViaSession>;
@@ -44,7 +45,11 @@ pub async fn enrol_totp(
         Ok(((), updated(&account, "MFA enrolment begun")))
     })
     .await?;
-    Ok(Json(enrolment))
+    Ok(Json(wire::MfaEnrolment {
+        otpauth_url: wire::SecretOnce::new(&enrolment.url),
+        seed: wire::SecretOnce::new(&seed.expose_base32()),
+        qr_code: wire::SecretOnce::new(&enrolment.qr_code),
+    }))
 }
 
 /// The first code turns the second factor on, and ends the other sessions.

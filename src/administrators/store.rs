@@ -5,11 +5,12 @@ use diesel::prelude::*;
 use super::rules::{Account, NewAdministrator};
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{MINUTE, Timestamp};
-use crate::db::schema::{administrators, sessions, tenants};
+use crate::db::schema::{administrators, tenants};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{AdministratorID, TenantID};
 use crate::keyring::SealedSeed;
+use crate::sessions;
 
 /// The time over which guesses at codes are counted, in milliseconds.
 const GUESSES_PER: i64 = 15 * MINUTE;
@@ -274,9 +275,6 @@ pub fn reset_everything(db: &mut Db, now: Timestamp) -> Result<usize> {
             administrators::credential_version.eq(administrators::credential_version + 1),
         ))
         .execute(db)?;
-    diesel::update(sessions::table)
-        .filter(sessions::ended_at.is_null())
-        .set((sessions::ended_at.eq(now), sessions::end_reason.eq("credentials")))
-        .execute(db)?;
+    sessions::end_all(db, now)?;
     Ok(reset)
 }

@@ -20,7 +20,6 @@ use crate::name::Username;
 use crate::rights::{Grant, Reach, Rights};
 use crate::roles;
 use crate::secret::{Password, SecretKey};
-use crate::wire::Number;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -117,7 +116,7 @@ fn first_key(
         key_name: Some(name.to_owned()),
         description: None,
         locale: None,
-        role: Some(Number(role)),
+        role: Some(RoleID::new(role)),
         time_zone: None,
         active: None,
         expiry: Expiry::Unsaid,

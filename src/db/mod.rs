@@ -1,7 +1,7 @@
 //! The database: SQLite inside the process, or PostgreSQL, behind two verbs.
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
-//! On SQLite every write goes through one writer ([`writer`]); on PostgreSQL through the pool.
+//! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
 
 mod connection;
 pub mod migrations;
@@ -47,7 +47,7 @@ struct Sqlite {
 const IN_PLACE: u32 = 256;
 
 impl Database {
-    /// Opens it; migrations are another step ([`migrations::run`]).
+    /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);

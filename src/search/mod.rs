@@ -44,11 +44,21 @@ pub enum Test {
     /// The ID compares.
     ID(Comparison, i64),
     /// One of a few values, or not.
-    Choice { equal: bool, value: String },
+    Choice {
+        /// Whether it must be the value, or must not.
+        equal: bool,
+        /// The value.
+        value: String,
+    },
     /// True or false.
     Boolean(bool),
     /// A moment lies in a range; a missing end is open.
-    Date { first: Option<Bound>, last: Option<Bound> },
+    Date {
+        /// The earlier end.
+        first: Option<Bound>,
+        /// The later end.
+        last: Option<Bound>,
+    },
     /// There is no value, or there is one.
     Null(bool),
 }

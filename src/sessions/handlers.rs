@@ -18,7 +18,7 @@ use actix_web::web::Json;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{mfa_code, store};
+use super::store;
 use crate::administrators::{self, Account, Verdict};
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
@@ -32,7 +32,7 @@ use crate::name::{TenantName, Username, fold};
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
 use crate::tenants::PRIMARY_NAME;
-use crate::wire::{self, AccessType};
+use crate::wire::{self, AccessType, MfaCodeInput};
 
 /// The form in which the state is kept, should it ever change.
 const STATE_VERSION: i64 = 1;
@@ -62,6 +62,14 @@ impl Credentials {
             code: body.mfa_code.map(mfa_code),
             access: body.access_type.unwrap_or(AccessType::WebService),
         })
+    }
+}
+
+/// A code as it came: nothing but six digits is one, and what is none is simply wrong.
+pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
+    match input {
+        MfaCodeInput::Text(text) => MfaCode::parse(&text),
+        MfaCodeInput::Number(number) => MfaCode::from_number(number),
     }
 }
 

@@ -2,7 +2,9 @@
 //! and on PostgreSQL, with a clock that is held still.
 
 mod app;
+mod architecture;
 mod http;
+mod migrations;
 
 mod administrators;
 mod sessions;
