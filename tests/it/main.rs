@@ -3,5 +3,11 @@
 
 mod app;
 mod http;
+mod stored;
 
+mod api_keys;
+mod bad_input;
+mod docs;
+mod rights_matrix;
+mod roles;
 mod sessions;
