@@ -423,6 +423,25 @@ both! {
         assert_eq!(app.events_after(before).len(), 1);
     }
 
+    /// A missing request ID is an event where it is the reason to refuse, and nowhere else: not when somebody
+    /// signs in again with an old cookie, not where there is no such method or version.
+    fn a_missing_request_id_is_noted_where_it_is_refused(app: TestApp) {
+        let bench = Bench::set(&app);
+        let cookie = format!("sID={}", bench.session.sid);
+        let noted = |call: Call<'_>, status: u16| {
+            let before = app.last_event();
+            call.header("Cookie", &cookie).send().expect(status);
+            let events = app.events_after(before);
+            events.iter().filter(|event| event.starts_with("608 administrator/1/MasterAdmin ")).count()
+        };
+        assert_eq!(noted(app.get("/api/apikeys"), 403), 1);
+        assert_eq!(noted(app.get("/api/apikeys").header("rID", "0".repeat(32).as_str()), 403), 1);
+        assert_eq!(noted(app.get("/api/apikeys").header("api-version", "v2"), 400), 0);
+        assert_eq!(noted(app.call("PUT", "/api/apikeys"), 405), 0);
+        assert_eq!(noted(app.get("/api/nothing"), 404), 0);
+        assert_eq!(noted(app.post("/api/sessions", json!({ "userName": ADMIN, "password": PASSWORD })), 200), 0);
+    }
+
     /// Depth and number of members are bounded before anything is parsed.
     fn bombs_are_refused(app: TestApp) {
         let bench = Bench::set(&app);
