@@ -7,4 +7,11 @@ mod http;
 mod migrations;
 
 mod administrators;
+mod stored;
+
+mod api_keys;
+mod bad_input;
+mod docs;
+mod rights_matrix;
+mod roles;
 mod sessions;
