@@ -143,6 +143,24 @@ both! {
         }
     }
 
+    /// A start brings Full Access up to the rights there are, and leaves Auditor as somebody has made it.
+    fn a_start_changes_full_access_only(app: TestApp) {
+        let rights = || app.texts("select cast(length(rights) as text) as t from roles where id in (1, 2)");
+        app.execute("update roles set rights = (select rights from roles where id = 2) where id = 1");
+        let changed = app.role("Changed", &["platformRights.apikeyRights.canViewApiKeys"]);
+        app.execute(&format!("update roles set rights = (select rights from roles where id = {changed}) where id = 2"));
+        let rows = app.rows();
+        drop(firstkey::bootstrap::prepare(&app.config, app.clock.now()).expect("it starts"));
+        assert_eq!(rights(), ["24", "24"]);
+        assert_eq!(app.rows().iter().filter(|row| !rows.contains(row)).count(), 1, "one row has changed");
+        let viewer = app.full_key();
+        let on = |id: i64| {
+            let text = app.get(&format!("/api/roles/{id}")).key(&viewer).send().expect(200).text();
+            rights_of(&text).into_iter().filter(|(_, on)| *on).count()
+        };
+        assert_eq!((on(1), on(2)), (173, 1));
+    }
+
     /// An ID that is not there is 404.
     fn what_is_not_there_is_404(app: TestApp) {
         let viewer = app.full_key();
