@@ -3,8 +3,10 @@
 
 mod app;
 mod architecture;
+mod docs_security;
 mod http;
 mod migrations;
+mod readme;
 
 mod administrators;
 mod stored;

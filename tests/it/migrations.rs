@@ -12,7 +12,8 @@ use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use firstkey::config::DatabaseUrl;
 use firstkey::db::migrations::Locked;
 
-use crate::app::{Backend, new_postgres_database, postgres_url};
+use crate::app::Backend;
+use crate::readme::ScratchDatabase;
 
 /// Table → columns in their order, each as "name kind" or "name kind?" where it may be null.
 type Schema = BTreeMap<String, Vec<String>>;
@@ -37,14 +38,15 @@ fn both_databases_have_migrations_of_the_same_names_that_can_be_taken_back() {
 fn both_databases_come_to_the_tables_that_the_queries_know() {
     let known = schema_of_the_source();
     let (_folder, mut sqlite) = sqlite();
+    let (_database, mut postgres) = postgres();
     assert_eq!(schema_of_sqlite(&mut sqlite), known, "SQLite and src/db/schema.rs");
-    assert_eq!(schema_of_postgres(&mut postgres()), known, "PostgreSQL and src/db/schema.rs");
+    assert_eq!(schema_of_postgres(&mut postgres), known, "PostgreSQL and src/db/schema.rs");
 }
 
 #[test]
 fn both_databases_have_the_same_indices_and_triggers() {
     let (_folder, mut sqlite) = sqlite();
-    let mut postgres = postgres();
+    let (_database, mut postgres) = postgres();
     let ours = names(
         &mut sqlite,
         "select name as text from sqlite_master where type = 'index' and name not like 'sqlite_autoindex%'",
@@ -68,22 +70,23 @@ fn both_databases_have_the_same_indices_and_triggers() {
 fn no_number_has_less_than_64_bits() {
     let small = "select table_name || '.' || column_name as text from information_schema.columns \
                  where table_schema = 'public' and data_type in ('integer', 'smallint', 'real')";
-    assert_eq!(names(&mut postgres(), small), BTreeSet::new());
+    let (_database, mut postgres) = postgres();
+    assert_eq!(names(&mut postgres, small), BTreeSet::new());
 }
 
 #[test]
 fn sqlite_goes_back_to_nothing_and_forth_again() {
     let (_folder, mut sqlite) = sqlite();
     let migrations = || FileBasedMigrations::from_path(folder(Backend::Sqlite)).expect("the migrations");
-    assert_eq!(back_and_forth::<_, Sqlite>(&mut sqlite, migrations, |db| schema_of_sqlite(db)), Schema::new());
+    assert_eq!(back_and_forth::<_, Sqlite>(&mut sqlite, migrations, schema_of_sqlite), Schema::new());
     assert_eq!(schema_of_sqlite(&mut sqlite), schema_of_the_source());
 }
 
 #[test]
 fn postgres_goes_back_to_nothing_and_forth_again() {
-    let mut postgres = postgres();
+    let (_database, mut postgres) = postgres();
     let migrations = || FileBasedMigrations::from_path(folder(Backend::Postgres)).expect("the migrations");
-    assert_eq!(back_and_forth::<_, Pg>(&mut postgres, migrations, |db| schema_of_postgres(db)), Schema::new());
+    assert_eq!(back_and_forth::<_, Pg>(&mut postgres, migrations, schema_of_postgres), Schema::new());
     assert_eq!(schema_of_postgres(&mut postgres), schema_of_the_source());
 }
 
@@ -128,8 +131,10 @@ fn sqlite() -> (tempfile::TempDir, SqliteConnection) {
 }
 
 /// A database made from the template, on which the program's own migrations have run.
-fn postgres() -> PgConnection {
-    PgConnection::establish(&postgres_url(&new_postgres_database())).expect("a connection")
+fn postgres() -> (ScratchDatabase, PgConnection) {
+    let database = ScratchDatabase::new();
+    let connection = PgConnection::establish(&database.url()).expect("a connection");
+    (database, connection)
 }
 
 #[derive(QueryableByName)]
