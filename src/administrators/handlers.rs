@@ -148,7 +148,7 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
 async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) -> Result<()> {
     let tenant = me.tenant().id.to_string();
     let bucket = app.reserve_attempt(&tenant, &fold(&account.username), me.origin().address).await?;
-    let right = app.lane.verify(app.keyring.peppered(&password), Some(&account.password_hash)).await?;
+    let right = app.try_password(bucket, &password, Some(&account.password_hash)).await?;
     if !right {
         return Err(Error::new(Reason::SignInFailed, "The password is wrong."));
     }
@@ -156,8 +156,8 @@ async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) ->
 }
 
 async fn guess(app: &App, account: &Account) -> Result<()> {
-    let (id, now) = (account.id, app.now());
-    match app.database.write(move |db| store::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    match app.database.write(move |db| store::reserve_guess(db, id, most, now)).await? {
         true => Ok(()),
         false => Err(too_many_guesses()),
     }

@@ -1,6 +1,8 @@
 //! One connection type over both databases, and how each is opened.
 #![allow(missing_docs, reason = "the derived `MultiConnection` brings public items without a word")]
 
+use std::time::{Duration, Instant};
+
 use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
 use diesel::r2d2::{ManageConnection, R2D2Connection as _};
@@ -105,19 +107,38 @@ pub fn begin_immediate(db: &mut Db) -> QueryResult<()> {
     }
 }
 
+/// A pooled connection, and what the pool must know of it.
+pub struct Pooled {
+    /// The connection.
+    pub db: Db,
+    /// Set when a statement failed because the database was away: the connection is not used again.
+    pub lost: bool,
+    used: Instant,
+}
+
+/// A connection that has rested longer than this is tried before it is handed out; a busy one is not,
+/// because that would be one round trip more for every statement.
+const RESTED: Duration = Duration::from_secs(1);
+
 impl ManageConnection for Opener {
-    type Connection = Db;
+    type Connection = Pooled;
     type Error = OpenError;
 
-    fn connect(&self) -> Result<Db, OpenError> {
-        self.open()
+    fn connect(&self) -> Result<Pooled, OpenError> {
+        Ok(Pooled { db: self.open()?, lost: false, used: Instant::now() })
     }
 
-    fn is_valid(&self, db: &mut Db) -> Result<(), OpenError> {
-        Ok(db.ping()?)
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), OpenError> {
+        if let Db::Postgres(_) = pooled.db
+            && pooled.used.elapsed() > RESTED
+        {
+            pooled.db.ping()?;
+        }
+        Ok(())
     }
 
-    fn has_broken(&self, db: &mut Db) -> bool {
-        std::thread::panicking() || db.is_broken()
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.used = Instant::now();
+        pooled.lost || std::thread::panicking() || pooled.db.is_broken()
     }
 }

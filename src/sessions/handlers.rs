@@ -75,15 +75,15 @@ pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
 
 /// Signs in.
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
+    app.lane.must_have_room()?;
     let credentials = Credentials::read(body.0)?;
     let tenant = credentials.tenant.clone();
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
     let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
 
-    let peppered = app.keyring.peppered(&credentials.password);
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
-    let right = app.lane.verify(peppered, hash).await?;
+    let right = app.try_password(bucket, &credentials.password, hash).await?;
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
@@ -160,8 +160,8 @@ async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Resu
 
 /// The step of a right code; none for a wrong one, or for what is no code.
 async fn code_step(app: &App, account: &Account, sealed: &[u8], code: Option<&MfaCode>) -> Result<Option<i64>> {
-    let (id, now) = (account.id, app.now());
-    if !app.database.write(move |db| administrators::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    if !app.database.write(move |db| administrators::reserve_guess(db, id, most, now)).await? {
         return Err(administrators::handlers::too_many_guesses());
     }
     let seed = app.keyring.open(account.tenant, account.id, sealed)?;

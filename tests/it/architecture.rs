@@ -51,7 +51,7 @@ const TABLE: &[Part] = &[
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
-    Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error"], may_not: ACTIX },
+    Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "secret"], may_not: ACTIX },
     Part { files: &["auth/"], may_use: &["app", "audit", "clock", "error", "id", "rights", "secret"], may_not: DIESEL },
     Part { files: &["audit/store.rs"], may_use: &["clock", "db", "error", "id"], may_not: ACTIX },
     Part { files: &["audit/"], may_use: &["app", "auth", "clock", "db", "error", "id"], may_not: ACTIX },

@@ -8,4 +8,12 @@ mod http;
 mod migrations;
 mod readme;
 
+mod administrators;
+mod stored;
+
+mod api_keys;
+mod bad_input;
+mod docs;
+mod rights_matrix;
+mod roles;
 mod sessions;
