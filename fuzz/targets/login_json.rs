@@ -7,11 +7,14 @@ use firstkey::secret::password_member;
 use firstkey::sessions::handlers::mfa_code;
 use firstkey::wire::SignIn;
 use firstkey::{body, wire};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(sign_in) = body::parse::<SignIn>(bytes) else { return };
-    let plain: Value = serde_json::from_slice(bytes).expect("what is accepted is JSON");
+    serde_json::from_slice::<IgnoredAny>(bytes).expect("what is accepted is JSON");
+    // a member that nobody reads may hold a number that no type holds, such as 1e999
+    let Ok(plain) = serde_json::from_slice::<Value>(bytes) else { return };
     assert!(plain.is_object() && depth(&plain) <= 16);
     if let Some(name) = sign_in.user_name {
         assert_eq!(plain["userName"], name.as_str());
