@@ -315,15 +315,16 @@ impl Drop for Server {
     }
 }
 
-/// A person waits for the next code, since each works once. The one before this one works too, if it was not used:
-/// that spares a wait.
+/// A person waits for the next code, since each works once. The very first, which is checked at once, is the one
+/// before this one: it works too, and spares a wait. The others stand behind a password, whose comparison takes time.
 fn write_oathtool(folder: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     let real = find("oathtool").expect("it was looked for").display().to_string();
     let script = format!(
         "#!/usr/bin/env bash\n\
          last=$(cat \"$HOME/step\" 2>/dev/null || echo 0) now=$(date +%s)\n\
-         step=$((now / 30 - (now % 30 < 25)))\n\
+         step=$((now / 30))\n\
+         if ((last == 0 && now % 30 < 20)); then step=$((step - 1)); fi\n\
          if ((step <= last)); then step=$((last + 1)); fi\n\
          while ((step > $(date +%s) / 30)); do sleep 0.2; done\n\
          echo \"$step\" >\"$HOME/step\"\n\
