@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Caller, ViaSession, throttle};
 use crate::body::{Body, InPath};
+use crate::bootstrap;
 use crate::error::{Error, Reason, Result};
 use crate::id::AdministratorID;
 use crate::name::fold;
@@ -124,8 +125,8 @@ pub async fn change_password(
         Ok(((), Event::new(EventKind::PasswordSet, target(&account))))
     })
     .await?;
-    if was_initial && let Err(error) = std::fs::remove_file(&app.initial_password_file) {
-        log::warn!(error = error.to_string().as_str(); "the file with the initial password, now useless, could not be removed");
+    if was_initial {
+        bootstrap::remove_initial_password(&app.initial_password_file);
     }
     Ok(HttpResponse::NoContent().finish())
 }

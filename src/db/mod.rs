@@ -47,7 +47,7 @@ impl Database {
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(1))
-            .test_on_check_out(false)
+            .test_on_check_out(true)
             .connection_timeout(PATIENCE)
             .error_handler(Box::new(LogPoolErrors))
             .build(Opener::reading(url))
@@ -109,8 +109,7 @@ impl Database {
 
     /// [`Database::read`] for the command line.
     pub fn read_here<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let mut db = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
-        f(&mut db)
+        self.0.pool.get().map_err(|error| Error::unavailable(1, error))?.run(f)
     }
 
     /// Whether the database answers.
@@ -119,8 +118,8 @@ impl Database {
     }
 
     fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let mut db = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
-        Db::transaction(&mut db, f)
+        let mut pooled = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
+        pooled.run(|db| Db::transaction(db, f))
     }
 }
 

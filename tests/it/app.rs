@@ -274,8 +274,7 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if let Some(name) = &self.database {
-            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            let _ = postgres_admin().and_then(|mut db| diesel::sql_query(drop).execute(&mut db).ok());
+            drop_postgres_database(name);
         }
     }
 }
@@ -364,7 +363,8 @@ fn serve(app: &App, config: &Config, own: &tls::SelfSigned) -> SocketAddr {
     told.recv().expect("the server came up")
 }
 
-fn trusting(certificate: &std::path::Path) -> Arc<ClientConfig> {
+/// A client that trusts this certificate and no other.
+pub fn trusting(certificate: &std::path::Path) -> Arc<ClientConfig> {
     use rustls::pki_types::pem::PemObject as _;
     let certificate = rustls::pki_types::CertificateDer::from_pem_file(certificate).expect("a certificate");
     let mut roots = rustls::RootCertStore::empty();
@@ -410,6 +410,12 @@ pub fn new_postgres_database() -> String {
     run(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).expect("a database");
     run("SELECT pg_advisory_unlock(4119)").expect("the lock was held");
     name
+}
+
+/// Removes a test's database, whoever is still connected to it.
+pub fn drop_postgres_database(name: &str) {
+    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    let _ = postgres_admin().and_then(|mut db| diesel::sql_query(drop).execute(&mut db).ok());
 }
 
 fn rand_suffix() -> u32 {

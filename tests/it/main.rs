@@ -4,4 +4,5 @@
 mod app;
 mod http;
 
+mod program;
 mod sessions;
