@@ -97,7 +97,7 @@ pub struct SelfSigned {
 pub fn ensure_self_signed(data: &Path, extra_names: &[String], now: Timestamp) -> Result<SelfSigned, TlsError> {
     let folder = data.join("tls");
     make_private_folder(&folder).map_err(file_error(&folder))?;
-    let _alone = lock(&folder.join("lock"))?;
+    let _alone = lock(&folder).map_err(file_error(&folder))?;
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let made = match why_not(&certificate, &key, extra_names, now)? {
         None => false,
@@ -247,10 +247,11 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Waits for its turn: of several programs that start on one folder, one makes the certificate and the
-/// others find it. The lock ends with the file.
-fn lock(path: &Path) -> Result<fs::File, TlsError> {
-    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    file.and_then(|file| file.lock().map(|()| file)).map_err(file_error(path))
+/// others find it. The lock is on the folder itself, and ends with the handle.
+fn lock(folder: &Path) -> io::Result<fs::File> {
+    let folder = fs::File::open(folder)?;
+    folder.lock()?;
+    Ok(folder)
 }
 
 /// Writes a file for this user alone, whole or not at all: beside its place, then renamed into it.

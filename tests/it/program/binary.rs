@@ -114,7 +114,9 @@ impl Home {
 
     /// The program with a command, not started yet. Of this process's environment it sees only PATH.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
+        // another build can be tried instead, such as the optimised one
+        let other = std::env::var_os("FIRSTKEY_TEST_BINARY");
+        let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_firstkey").into()));
         command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("FIRSTKEY_DATA", self.data()).env("TZ", "UTC").envs(&self.environment);
         command.current_dir(self.folder.path());
