@@ -6,11 +6,13 @@ use std::panic::AssertUnwindSafe;
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use futures_util::future::{CatchUnwind, FutureExt as _, Map};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use crate::administrators::handlers as administrators;
 use crate::api_keys::handlers as api_keys;
 use crate::error::{Error, Reason};
-use crate::openapi::Shape;
 use crate::rights::{CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewRoles};
 use crate::roles::handlers as roles;
 use crate::sessions::handlers as sessions;
@@ -27,6 +29,23 @@ pub enum Access {
     Session,
     /// A key only.
     Key,
+}
+
+/// A JSON shape by name, with those it is made of.
+pub struct Shape {
+    /// Its name among the page's schemas.
+    pub name: String,
+    /// Its schema, and those of what it is made of, by name.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    /// The shape of a type of `wire/`.
+    pub fn of<T: ToSchema>() -> Self {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        Self { name: T::name().into_owned(), schemas }
+    }
 }
 
 /// One route.
@@ -53,119 +72,42 @@ pub struct Route {
 }
 
 /// The table.
+#[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
     use Access::{Any, Key, Open, Session};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const DELETE: Method = Method::DELETE;
     vec![
         // sessions
-        post("/sessions", "create_session", "Sign in", sessions::create)
-            .to(Open)
-            .takes::<wire::SignIn>()
-            .gives::<wire::SessionOpened>(),
-        get("/sessions", "list_sessions", "List one's own sessions", sessions::list)
-            .to(Session)
-            .initial()
-            .gives::<wire::Sessions>(),
-        get(
-            "/sessions/current",
-            "describe_current_session",
-            "Describe the session of this call",
-            sessions::describe_current,
-        )
-        .to(Session)
-        .initial()
-        .gives::<wire::CurrentSession>(),
-        delete("/sessions/current", "delete_current_session", "Sign out", sessions::delete_current)
-            .to(Session)
-            .initial(),
+        route(POST, "/sessions", "create_session", "Sign in", sessions::create).to(Open).takes::<wire::SignIn>().gives::<wire::SessionOpened>(),
+        route(GET, "/sessions", "list_sessions", "List one's own sessions", sessions::list).to(Session).initial().gives::<wire::Sessions>(),
+        route(GET, "/sessions/current", "describe_current_session", "Describe the session of this call", sessions::describe_current).to(Session).initial().gives::<wire::CurrentSession>(),
+        route(DELETE, "/sessions/current", "delete_current_session", "Sign out", sessions::delete_current).to(Session).initial(),
         // API keys
-        get("/apikeys", "list_api_keys", "List API keys", api_keys::list)
-            .to(Any)
-            .needs::<ViewApiKeys>()
-            .gives::<wire::ApiKeys>(),
-        post("/apikeys", "create_api_key", "Create an API key", api_keys::create)
-            .to(Any)
-            .needs::<CreateApiKeys>()
-            .takes::<wire::NewApiKey>()
-            .gives::<wire::ApiKeyWithSecret>(),
-        get(
-            "/apikeys/current",
-            "describe_current_api_key",
-            "Describe the API key of this call",
-            api_keys::describe_current,
-        )
-        .to(Key)
-        .gives::<wire::ApiKeyCurrent>(),
-        get("/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe)
-            .to(Any)
-            .needs::<ViewApiKeys>()
-            .gives::<wire::ApiKey>(),
-        post("/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify)
-            .to(Any)
-            .needs::<EditApiKeys>()
-            .takes::<wire::ApiKeyChange>()
-            .gives::<wire::ApiKey>(),
-        delete("/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete)
-            .to(Any)
-            .needs::<DeleteApiKeys>(),
+        route(GET, "/apikeys", "list_api_keys", "List API keys", api_keys::list).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
+        route(POST, "/apikeys", "create_api_key", "Create an API key", api_keys::create).to(Any).needs::<CreateApiKeys>().takes::<wire::NewApiKey>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
+        route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
+        route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         // roles, under the two names that clients use
-        get("/administratorroles", "list_administrator_roles", "List roles", roles::list)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .gives::<wire::AdministratorRoles>(),
-        post("/administratorroles/search", "search_administrator_roles", "Search roles", roles::search)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .takes::<wire::SearchFilter>()
-            .gives::<wire::AdministratorRoles>(),
-        get("/administratorroles/{roleID}", "describe_administrator_role", "Describe a role", roles::describe)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .gives::<wire::Role>(),
-        get("/roles", "list_roles", "List roles", roles::list)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .gives::<wire::AdministratorRoles>(),
-        post("/roles/search", "search_roles", "Search roles", roles::search)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .takes::<wire::SearchFilter>()
-            .gives::<wire::AdministratorRoles>(),
-        get("/roles/{roleID}", "describe_role", "Describe a role", roles::describe)
-            .to(Any)
-            .needs::<ViewRoles>()
-            .gives::<wire::Role>(),
+        route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/administratorroles/search", "search_administrator_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
+        route(GET, "/administratorroles/{roleID}", "describe_administrator_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
+        route(GET, "/roles", "list_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/roles/search", "search_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
+        route(GET, "/roles/{roleID}", "describe_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
         // one's own account
-        post(
-            "/administrators/{administratorID}/password",
-            "change_password",
-            "Change one's own password",
-            administrators::change_password,
-        )
-        .to(Session)
-        .initial()
-        .takes::<wire::NewPassword>(),
-        post("/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", administrators::enrol_totp)
-            .to(Session)
-            .initial()
-            .takes::<wire::PasswordAgain>()
-            .gives::<wire::MfaEnrolment>(),
-        delete("/administrators/{administratorID}/totp", "remove_totp", "Stop using MFA", administrators::remove_totp)
-            .to(Session)
-            .initial()
-            .takes::<wire::MfaRemoval>(),
-        post(
-            "/administrators/{administratorID}/totp/confirm",
-            "confirm_totp",
-            "Confirm MFA with the first code",
-            administrators::confirm_totp,
-        )
-        .to(Session)
-        .initial()
-        .takes::<wire::MfaConfirmation>(),
+        route(POST, "/administrators/{administratorID}/password", "change_password", "Change one's own password", administrators::change_password).to(Session).initial().takes::<wire::NewPassword>(),
+        route(POST, "/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", administrators::enrol_totp).to(Session).initial().takes::<wire::PasswordAgain>().gives::<wire::MfaEnrolment>(),
+        route(DELETE, "/administrators/{administratorID}/totp", "remove_totp", "Stop using MFA", administrators::remove_totp).to(Session).initial().takes::<wire::MfaRemoval>(),
+        route(POST, "/administrators/{administratorID}/totp/confirm", "confirm_totp", "Confirm MFA with the first code", administrators::confirm_totp).to(Session).initial().takes::<wire::MfaConfirmation>(),
     ]
 }
 
-fn get<H: Handler<A>, A: FromRequest + 'static>(
+fn route<H: Handler<A>, A: FromRequest + 'static>(
+    method: Method,
     path: &'static str,
     operation: &'static str,
     summary: &'static str,
@@ -174,58 +116,21 @@ fn get<H: Handler<A>, A: FromRequest + 'static>(
 where
     H::Output: Responder + 'static,
 {
-    Route::new(Method::GET, path, operation, summary, handler)
-}
-
-fn post<H: Handler<A>, A: FromRequest + 'static>(
-    path: &'static str,
-    operation: &'static str,
-    summary: &'static str,
-    handler: H,
-) -> Route
-where
-    H::Output: Responder + 'static,
-{
-    Route::new(Method::POST, path, operation, summary, handler)
-}
-
-fn delete<H: Handler<A>, A: FromRequest + 'static>(
-    path: &'static str,
-    operation: &'static str,
-    summary: &'static str,
-    handler: H,
-) -> Route
-where
-    H::Output: Responder + 'static,
-{
-    Route::new(Method::DELETE, path, operation, summary, handler)
+    Route {
+        method,
+        path,
+        operation,
+        summary,
+        access: Access::Any,
+        right: None,
+        with_initial_password: false,
+        request: None,
+        answer: (204, None),
+        make: Box::new(move || actix_web::Route::new().to(Guarded(handler.clone()))),
+    }
 }
 
 impl Route {
-    fn new<H: Handler<A>, A: FromRequest + 'static>(
-        method: Method,
-        path: &'static str,
-        operation: &'static str,
-        summary: &'static str,
-        handler: H,
-    ) -> Self
-    where
-        H::Output: Responder + 'static,
-    {
-        Self {
-            method,
-            path,
-            operation,
-            summary,
-            access: Access::Any,
-            right: None,
-            with_initial_password: false,
-            request: None,
-            answer: (204, None),
-            make: Box::new(move || actix_web::Route::new().to(Guarded(handler.clone()))),
-        }
-    }
-
     fn to(mut self, access: Access) -> Self {
         self.access = access;
         self.with_initial_password |= access == Access::Open;
@@ -243,12 +148,12 @@ impl Route {
         self
     }
 
-    fn takes<T: utoipa::ToSchema>(mut self) -> Self {
+    fn takes<T: ToSchema>(mut self) -> Self {
         self.request = Some(Shape::of::<T>());
         self
     }
 
-    fn gives<T: utoipa::ToSchema>(mut self) -> Self {
+    fn gives<T: ToSchema>(mut self) -> Self {
         self.answer = (200, Some(Shape::of::<T>()));
         self
     }
@@ -334,7 +239,7 @@ mod tests {
         async fn faulty() -> HttpResponse {
             panic!("as a test would")
         }
-        let route = get("/faulty", "faulty", "", faulty);
+        let route = route(Method::GET, "/faulty", "faulty", "", faulty);
         let app = App::new().wrap(actix_web::middleware::from_fn(crate::observe::observe));
         let app = http::init_service(app.service(resource("/faulty", [(Method::GET, &*route.make)]))).await;
         for _ in 0..2 {

@@ -53,6 +53,8 @@ pub struct Rules {
     pub longest: i64,
     /// Live sessions an administrator may have; the oldest ends when there is one more.
     pub sessions: i64,
+    /// Codes that one account may try within a quarter of an hour, right password given.
+    pub mfa_guesses: i64,
     /// The shortest new password, in characters.
     pub password_characters: usize,
     /// Whether wrong passwords slow down further attempts; off only under load tests.
@@ -69,6 +71,7 @@ impl Default for Rules {
             idle: 30 * MINUTE,
             longest: 12 * HOUR,
             sessions: 10,
+            mfa_guesses: 10,
             password_characters: 15,
             throttle: true,
             throttle_patience: Duration::from_secs(2),

@@ -104,13 +104,12 @@ fn announced_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// `application/json` in any case and with any parameters, or no type at all.
+/// `application/json` in any case and with any parameters, or no type at all; of several, all must say so.
 fn is_json(request: &HttpRequest) -> bool {
-    let Some(value) = request.headers().get(CONTENT_TYPE) else {
-        return true;
-    };
-    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+    request.headers().get_all(CONTENT_TYPE).all(|value| {
+        let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/json")
+    })
 }
 
 fn too_large(most: usize) -> Error {
@@ -140,7 +139,10 @@ fn parse_as<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err(Error::new(Reason::Malformed, "The body: a JSON object is needed, not a list."));
     }
-    let mut input = serde_json::Deserializer::from_slice(bytes);
+    // serde does not look into the strings that it skips
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Error::new(Reason::Malformed, format!("The body is not JSON: it is not UTF-8 ({error}).")))?;
+    let mut input = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
         refusal(&path, error.inner(), secret)

@@ -106,7 +106,7 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
     make_private_folder(&config.data)?;
     let mut locked = Locked::acquire(&config.database)?;
     let migrations = locked.migrate()?;
-    let stored = locked.change(|db| canary(db))?;
+    let stored = locked.change(canary)?;
     let master = match (MasterKey::load(&config.master_key_file)?, &stored) {
         (Some(key), _) => key,
         (None, None) => MasterKey::create(&config.master_key_file)?,
@@ -120,7 +120,7 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
         Some(_) => {}
         None => set_up(&mut locked, &keyring, now)?,
     }
-    locked.change(|db| roles::put_built_in(db))?;
+    locked.change(roles::put_built_in)?;
     Ok(Prepared { locked, keyring, migrations })
 }
 
@@ -216,7 +216,7 @@ fn first_administrator(
     now: Timestamp,
 ) -> Result<FirstAdministrator, StartError> {
     let mark = initialised_mark(config);
-    if locked.change(|db| administrators::any_exists(db))? {
+    if locked.change(administrators::any_exists)? {
         leave_mark(&mark, now)?;
         return Ok(FirstAdministrator::Known);
     }

@@ -3,32 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
-use crate::api::{Access, Route, routes};
+use crate::api::{Access, Route, Shape, routes};
 use crate::error::Reason;
 use crate::wire;
-
-/// A JSON shape by name, with those it is made of.
-pub struct Shape {
-    name: String,
-    schemas: Vec<(String, RefOr<Schema>)>,
-}
-
-impl Shape {
-    /// The shape of a type of `wire/`.
-    pub fn of<T: ToSchema>() -> Self {
-        let mut schemas = vec![(T::name().into_owned(), T::schema())];
-        T::schemas(&mut schemas);
-        Self { name: T::name().into_owned(), schemas }
-    }
-
-    fn reference(&self) -> Value {
-        json!({ "$ref": format!("#/components/schemas/{}", self.name) })
-    }
-}
 
 /// The page, as `/openapi.json` answers it.
 pub fn page() -> Value {
@@ -107,7 +85,8 @@ fn is_optional(shape: &Shape) -> bool {
 }
 
 fn content(shape: &Shape) -> Value {
-    json!({ "application/json": { "schema": shape.reference() } })
+    let reference = format!("#/components/schemas/{}", shape.name);
+    json!({ "application/json": { "schema": { "$ref": reference } } })
 }
 
 fn tag(path: &str) -> &str {

@@ -17,7 +17,8 @@ use crate::id::AdministratorID;
 use crate::name::fold;
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, TotpSeed, password_member};
-use crate::sessions::{end_others, mfa_code};
+use crate::sessions::end_others;
+use crate::sessions::handlers::mfa_code;
 use crate::wire;
 
 type Me = Caller<OwnAccount, ViaSession>;
@@ -45,7 +46,11 @@ pub async fn enrol_totp(
         Ok(((), updated(&account, "MFA enrolment begun")))
     })
     .await?;
-    Ok(Json(enrolment))
+    Ok(Json(wire::MfaEnrolment {
+        otpauth_url: wire::SecretOnce::new(&enrolment.url),
+        seed: wire::SecretOnce::new(&seed.expose_base32()),
+        qr_code: wire::SecretOnce::new(&enrolment.qr_code),
+    }))
 }
 
 /// The first code turns the second factor on, and ends the other sessions.
@@ -144,7 +149,7 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
 async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) -> Result<()> {
     let tenant = me.tenant().id.to_string();
     let bucket = app.reserve_attempt(&tenant, &fold(&account.username), me.origin().address).await?;
-    let right = app.lane.verify(app.keyring.peppered(&password), Some(&account.password_hash)).await?;
+    let right = app.try_password(bucket, &password, Some(&account.password_hash)).await?;
     if !right {
         return Err(Error::new(Reason::SignInFailed, "The password is wrong."));
     }
@@ -152,8 +157,8 @@ async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) ->
 }
 
 async fn guess(app: &App, account: &Account) -> Result<()> {
-    let (id, now) = (account.id, app.now());
-    match app.database.write(move |db| store::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    match app.database.write(move |db| store::reserve_guess(db, id, most, now)).await? {
         true => Ok(()),
         false => Err(too_many_guesses()),
     }

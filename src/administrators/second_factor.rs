@@ -1,11 +1,11 @@
 //! Time-based codes (RFC 6238: SHA-1, 30 s, six digits, as every authenticator app knows them).
 
 use totp_rs::{Algorithm, Builder, Totp};
+use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::secret::{MfaCode, TotpSeed};
-use crate::wire::{MfaEnrolment, SecretOnce};
 
 /// Steps back that a code is still taken: one, for the time it takes to type it.
 const SKEW: u64 = 1;
@@ -41,14 +41,18 @@ pub fn matching_step(seed: &TotpSeed, code: &MfaCode, now: Timestamp) -> Result<
     Ok(step.map(|step| i64::try_from(step).unwrap_or(i64::MAX)))
 }
 
+/// What an authenticator app is set up with, beside the seed itself; each holds the seed, too.
+pub struct Enrolment {
+    /// For apps that take a link.
+    pub url: Zeroizing<String>,
+    /// The link as a picture.
+    pub qr_code: Zeroizing<String>,
+}
+
 /// What an authenticator app needs to be set up.
-pub fn enrolment(seed: &TotpSeed, username: &str) -> Result<MfaEnrolment> {
+pub fn enrolment(seed: &TotpSeed, username: &str) -> Result<Enrolment> {
     let url = totp(seed, username)?.to_url().map_err(|error| Error::internal(error.to_string()))?;
-    Ok(MfaEnrolment {
-        qr_code: SecretOnce::new(&svg(&url)?),
-        otpauth_url: SecretOnce::new(&url),
-        seed: SecretOnce::new(&seed.expose_base32()),
-    })
+    Ok(Enrolment { qr_code: Zeroizing::new(svg(&url)?), url: Zeroizing::new(url) })
 }
 
 /// The QR code as an SVG of one path, with the quiet border that scanners want.

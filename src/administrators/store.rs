@@ -5,15 +5,14 @@ use diesel::prelude::*;
 use super::rules::{Account, NewAdministrator};
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{MINUTE, Timestamp};
-use crate::db::schema::{administrators, sessions, tenants};
+use crate::db::schema::{administrators, tenants};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{AdministratorID, TenantID};
 use crate::keyring::SealedSeed;
+use crate::sessions;
 
-/// Guesses at a code that one account may make within [`GUESSES_PER`], right password given (T-10).
-const GUESSES: i64 = 10;
-/// In milliseconds.
+/// The time over which guesses at codes are counted, in milliseconds.
 const GUESSES_PER: i64 = 15 * MINUTE;
 
 #[derive(Queryable, Selectable)]
@@ -149,9 +148,9 @@ pub fn sign_in_failed(db: &mut Db, account: Option<AdministratorID>) -> Result<i
     Ok(attempts.unwrap_or_default())
 }
 
-/// Reserves one guess at a code, before it is looked at; `false` when the account has had its ten within
-/// a quarter of an hour. Only who knows the password gets here, so it locks nobody out from afar.
-pub fn reserve_guess(db: &mut Db, account: AdministratorID, now: Timestamp) -> Result<bool> {
+/// Reserves one guess at a code, before it is looked at; `false` when the account has had its `most` within
+/// a quarter of an hour (T-10). Only who knows the password gets here, so it locks nobody out from afar.
+pub fn reserve_guess(db: &mut Db, account: AdministratorID, most: i64, now: Timestamp) -> Result<bool> {
     let row = administrators::table.find(account);
     let begun = diesel::update(row)
         .filter(administrators::mfa_guesses_since.le(now.minus(GUESSES_PER)))
@@ -161,7 +160,7 @@ pub fn reserve_guess(db: &mut Db, account: AdministratorID, now: Timestamp) -> R
         return Ok(true);
     }
     let counted = diesel::update(row)
-        .filter(administrators::mfa_guesses.lt(GUESSES))
+        .filter(administrators::mfa_guesses.lt(most))
         .set(administrators::mfa_guesses.eq(administrators::mfa_guesses + 1))
         .execute(db)?;
     Ok(counted == 1)
@@ -276,9 +275,6 @@ pub fn reset_everything(db: &mut Db, now: Timestamp) -> Result<usize> {
             administrators::credential_version.eq(administrators::credential_version + 1),
         ))
         .execute(db)?;
-    diesel::update(sessions::table)
-        .filter(sessions::ended_at.is_null())
-        .set((sessions::ended_at.eq(now), sessions::end_reason.eq("credentials")))
-        .execute(db)?;
+    sessions::end_all(db, now)?;
     Ok(reset)
 }

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Json;
 use serde_json::{Value, json};
 
-use super::rules::{ApiKey, Changes, KeyPlan, Maker, Properties, Wanted};
+use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
@@ -13,12 +13,12 @@ use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::ApiKeyID;
+use crate::id::{ApiKeyID, RoleID};
 use crate::list::{self, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
 use crate::secret::SecretKey;
-use crate::wire;
+use crate::wire::{self, Flag, Number, Patch};
 
 /// Names keys that were made with the initial password.
 const WARNING: HeaderName = HeaderName::from_static("x-firstkey-warning");
@@ -209,6 +209,14 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app) }
 }
 
+fn asked(expiry_date: Patch<Number>) -> Expiry {
+    match expiry_date {
+        Patch::Absent => Expiry::Unsaid,
+        Patch::Null => Expiry::Never,
+        Patch::Value(Number(millis)) => Expiry::from_millis(millis),
+    }
+}
+
 macro_rules! wanted_from {
     ($($body:ty),+) => {$(
         impl From<$body> for Wanted {
@@ -217,10 +225,10 @@ macro_rules! wanted_from {
                     key_name: body.key_name,
                     description: body.description,
                     locale: body.locale,
-                    role: body.role_id,
+                    role: body.role_id.map(|Number(id)| RoleID::new(id)),
                     time_zone: body.time_zone,
-                    active: body.active,
-                    expiry: body.expiry_date.into(),
+                    active: body.active.map(|Flag(active)| active),
+                    expiry: asked(body.expiry_date),
                 }
             }
         }

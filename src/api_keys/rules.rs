@@ -6,7 +6,6 @@ use crate::id::{ApiKeyID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
 use crate::rights::Grant;
-use crate::wire::{Flag, Number, Patch};
 
 /// The shortest life a key may be given, in milliseconds.
 const SHORTEST: i64 = MINUTE;
@@ -86,12 +85,12 @@ pub enum Expiry {
     At(Timestamp),
 }
 
-impl From<Patch<Number>> for Expiry {
-    fn from(sent: Patch<Number>) -> Self {
-        match sent {
-            Patch::Absent => Self::Unsaid,
-            Patch::Null | Patch::Value(Number(0)) => Self::Never,
-            Patch::Value(Number(millis)) => Self::At(Timestamp::from_millis(millis)),
+impl Expiry {
+    /// What a number of milliseconds since the epoch asks for; 0 is never.
+    pub fn from_millis(millis: i64) -> Self {
+        match millis {
+            0 => Self::Never,
+            millis => Self::At(Timestamp::from_millis(millis)),
         }
     }
 }
@@ -129,14 +128,21 @@ pub struct KeyPlan {
     pub properties: Properties,
 }
 
-/// What came in for a new key.
+/// What somebody asks for of a key, new or old; nothing of it is checked yet.
 pub struct Wanted {
+    /// Its name.
     pub key_name: Option<String>,
+    /// What it is for.
     pub description: Option<String>,
+    /// A locale's name.
     pub locale: Option<String>,
-    pub role: Option<Number>,
+    /// A role's ID.
+    pub role: Option<RoleID>,
+    /// A time zone's name.
     pub time_zone: Option<String>,
-    pub active: Option<Flag>,
+    /// False: locked out.
+    pub active: Option<bool>,
+    /// When it ends.
     pub expiry: Expiry,
 }
 
@@ -150,9 +156,9 @@ impl KeyPlan {
                 name: ObjectName::parse("keyName", &name)?,
                 description: Description::parse("description", &wanted.description.unwrap_or_default())?,
                 locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
-                role: RoleID::new(role.0),
+                role,
                 time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
-                active: wanted.active.is_none_or(|Flag(active)| active),
+                active: wanted.active.unwrap_or(true),
                 expiry: expiry(wanted.expiry, maker.expires, maker.expires, now)?,
             },
         })
@@ -178,9 +184,9 @@ impl Changes {
             name: wanted.key_name.map(|name| ObjectName::parse("keyName", &name)).transpose()?,
             description: wanted.description.map(|text| Description::parse("description", &text)).transpose()?,
             locale: wanted.locale.as_deref().map(Locale::parse).transpose()?,
-            role: wanted.role.map(|Number(id)| RoleID::new(id)),
+            role: wanted.role,
             time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
-            active: wanted.active.map(|Flag(active)| active),
+            active: wanted.active,
             expiry: wanted.expiry,
         })
     }
@@ -215,7 +221,7 @@ mod tests {
     /// T-21: only one minute to ten years ahead is taken, and nothing wraps round.
     #[test]
     fn only_a_sensible_expiry_is_taken() {
-        let take = |millis: i64| expiry(Patch::Value(Number(millis)).into(), None, None, NOW).ok();
+        let take = |millis: i64| expiry(Expiry::from_millis(millis), None, None, NOW).ok();
         let ahead = |millis: i64| NOW.millis() + millis;
         for refused in [
             i64::MIN,

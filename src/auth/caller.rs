@@ -5,91 +5,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use uuid::Uuid;
 
-use super::identify::{Identified, check_api_version};
+use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Tenant, Who};
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::id::RoleID;
 use crate::rights::{Demand, Grant};
-
-/// Somebody who is known, and what their role lets them do at this moment.
-#[derive(Debug)]
-pub struct Identity {
-    /// Where they belong.
-    pub tenant: Tenant,
-    /// A person's session, or a key.
-    pub who: Who,
-    /// Their role.
-    pub role: RoleID,
-    /// Its name.
-    pub role_name: String,
-    /// What it lets them do.
-    pub grant: Grant,
-    /// Where the request came from.
-    pub origin: Origin,
-}
-
-/// A tenant as every caller carries it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tenant {
-    /// 0 is the primary one.
-    pub id: TenantID,
-    /// The same for machines.
-    pub guid: Uuid,
-}
-
-impl Tenant {
-    /// What stands in front of this tenant's keys: nothing in the primary tenant.
-    pub fn key_prefix(&self) -> Option<Uuid> {
-        (self.id != TenantID::PRIMARY).then_some(self.guid)
-    }
-}
-
-/// The two kinds of caller.
-#[derive(Debug)]
-pub enum Who {
-    /// A person, by a session.
-    Administrator(SessionCaller),
-    /// A program, by a key.
-    ApiKey(KeyCaller),
-}
-
-/// A person's session.
-#[derive(Debug)]
-pub struct SessionCaller {
-    /// The person.
-    pub administrator: AdministratorID,
-    /// The name they sign in by.
-    pub username: String,
-    /// The session's row.
-    pub session: i64,
-    /// Its name in lists.
-    pub reference: String,
-    /// When it was opened.
-    pub created: Timestamp,
-    /// When it was last used.
-    pub last_activity: Timestamp,
-    /// When it ends at the latest.
-    pub absolute_end: Timestamp,
-    /// Whether it is a console's.
-    pub user_interface: bool,
-    /// Whether it was opened with the password that the first start made.
-    pub initial_password: bool,
-}
-
-/// A key that was presented with its secret.
-#[derive(Debug)]
-pub struct KeyCaller {
-    /// Which key.
-    pub id: ApiKeyID,
-    /// Its name.
-    pub name: String,
-    /// When it ends; nothing made with it may last longer.
-    pub expires: Option<Timestamp>,
-}
 
 /// Which kind of credential a handler takes.
 pub trait CredentialKind: 'static {
@@ -242,6 +166,15 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
         Some(right) if !identity.grant.rights.contains(right) => Err(Error::not_authorized(R::DOING)),
         _ => Ok(Caller { identity, proof: PhantomData }),
     }
+}
+
+/// Missing is taken as `v1`; published clients exist that leave it out.
+fn check_api_version(headers: &HeaderMap) -> Result<()> {
+    let unknown = headers.get_all("api-version").any(|version| version.as_bytes() != b"v1");
+    if unknown {
+        return Err(Error::new(Reason::UnknownApiVersion, "api-version: only v1 is known."));
+    }
+    Ok(())
 }
 
 /// Somebody who brings no credential yet: one who signs in.

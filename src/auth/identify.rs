@@ -9,7 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 
-use super::caller::{Identity, KeyCaller, SessionCaller, Who};
+use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
@@ -22,27 +22,29 @@ use crate::secret::{PresentedKey, RequestID, SecretDigest};
 /// How often a session's last use is written down, in milliseconds.
 const TOUCH_EVERY: i64 = 60_000;
 
-/// What the middleware found out, left for the extractor.
-pub struct Identified(pub Result<Arc<Identity>>);
+/// Whose session came without its request ID, for the event.
+struct WithoutRequestID(Actor);
 
-/// Finds out who is calling and goes on, whatever the outcome.
+/// Finds out who is calling and goes on, whatever the outcome. A missing request ID is an event only where
+/// it was the reason to refuse: whoever signs in again with an old cookie has done nothing wrong.
 pub async fn identify(
     app: App,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let outcome = identity_of(&app, &request).await;
     request.extensions_mut().insert(Identified(outcome.map(Arc::new)));
-    next.call(request).await
-}
-
-/// Missing is taken as `v1`; published clients exist that leave it out.
-pub fn check_api_version(headers: &HeaderMap) -> Result<()> {
-    let unknown = headers.get_all("api-version").any(|version| version.as_bytes() != b"v1");
-    if unknown {
-        return Err(Error::new(Reason::UnknownApiVersion, "api-version: only v1 is known."));
+    let response = next.call(request).await?;
+    let reason = response.response().error().and_then(|error| error.as_error::<Error>()).map(Error::reason);
+    let without = response.request().extensions_mut().remove::<WithoutRequestID>();
+    if let (Some(Reason::WrongRequestID), Some(WithoutRequestID(actor))) = (reason, without) {
+        let event = Event::new(EventKind::RequestIDRefused, Target::default());
+        if let Err(error) = app.change_as(actor, |_| Ok(((), vec![event]))).await {
+            let (request, _) = response.into_parts();
+            return Ok(ServiceResponse::from_err(error, request).map_into_right_body());
+        }
     }
-    Ok(())
+    Ok(response.map_into_left_body())
 }
 
 async fn identity_of(app: &App, request: &ServiceRequest) -> Result<Identity> {
@@ -181,7 +183,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
     };
     if !rid_is_right {
         let actor = Actor::known(identity.tenant.id, &identity.who, &identity.origin);
-        app.change_as(actor, |_| Ok(((), vec![Event::new(EventKind::RequestIDRefused, Target::default())]))).await?;
+        request.extensions_mut().insert(WithoutRequestID(actor));
         return Err(Error::new(
             Reason::WrongRequestID,
             "Send the session's RID, from the answer to POST /api/sessions, in the header rID.",

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::caller::Tenant;
+use super::identity::Tenant;
 use crate::clock::Timestamp;
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
 use crate::db::{Db, MultiBackend};

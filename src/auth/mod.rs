@@ -8,6 +8,7 @@
 
 mod caller;
 pub mod identify;
+mod identity;
 pub mod key_usage;
 mod lookup;
 pub mod password_lane;
@@ -15,6 +16,5 @@ pub mod session_store;
 pub mod sid_cookie;
 pub mod throttle;
 
-pub use caller::{
-    AnyCredential, Caller, CredentialKind, Identity, KeyCaller, SessionCaller, Tenant, ViaKey, ViaSession, Visitor, Who,
-};
+pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
+pub use identity::{Identity, KeyCaller, SessionCaller, Tenant, Who};

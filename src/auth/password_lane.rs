@@ -66,7 +66,7 @@ enum Outcome {
 const SCHEME: &str = "$fk1";
 
 impl PasswordLane {
-    /// Starts the threads; they end when the last handle is dropped.
+    /// Starts the threads; they end after [`PasswordLane::close`].
     pub fn start(layout: Layout) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             layout,
@@ -85,6 +85,14 @@ impl PasswordLane {
     /// How often bcrypt has run: unknown names must cost what known ones do, and a test counts.
     pub fn runs(&self) -> u64 {
         self.0.runs.load(Ordering::Relaxed)
+    }
+
+    /// Refuses at once when the queue is full, before anything else is done for the request.
+    pub fn must_have_room(&self) -> Result<()> {
+        match self.0.lock().jobs.len() < self.0.most_waiting() {
+            true => Ok(()),
+            false => Err(busy()),
+        }
     }
 
     /// Hashes a peppered password for storing.
@@ -130,7 +138,7 @@ impl PasswordLane {
             let mut queue = self.0.lock();
             // those whose client has gone do not stand in anybody's way
             queue.jobs.retain(|job| !job.caller.is_closed());
-            if queue.jobs.len() >= QUEUE_PER_THREAD * self.0.layout.threads {
+            if queue.jobs.len() >= self.0.most_waiting() {
                 return Err(busy());
             }
             queue.jobs.push_back(Job { work, queued: Instant::now(), caller });
@@ -145,6 +153,10 @@ fn busy() -> Error {
 }
 
 impl Shared {
+    fn most_waiting(&self) -> usize {
+        QUEUE_PER_THREAD * self.layout.threads
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

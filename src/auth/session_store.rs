@@ -16,7 +16,7 @@ use super::lookup;
 use crate::app::App;
 use crate::secret::SessionID;
 
-/// The state's entry with what is known of a live session ([`lookup::SessionFacts`], as JSON).
+/// The state's entry with what is known of a live session (`lookup::SessionFacts`, as JSON).
 pub const FACTS: &str = "facts";
 /// The state's entry that says that the database did not answer.
 pub const OUTAGE: &str = "outage";

@@ -49,7 +49,7 @@ pub async fn bare_sid(
 }
 
 /// Every cookie named `sID`, in every `Cookie` header (HTTP/2 may split them); `None` for one of another form.
-fn session_ids(headers: &HeaderMap) -> Vec<Option<SessionID>> {
+pub fn session_ids(headers: &HeaderMap) -> Vec<Option<SessionID>> {
     headers
         .get_all(COOKIE)
         .filter_map(|header| std::str::from_utf8(header.as_bytes()).ok())

@@ -16,6 +16,7 @@ use crate::clock::{DAY, MINUTE, SECOND, Timestamp};
 use crate::db::Db;
 use crate::db::schema::sign_in_attempts;
 use crate::error::{Error, Reason, Result};
+use crate::secret::Password;
 
 /// Attempts that wait for nothing.
 pub const FREE: i64 = 5;
@@ -75,6 +76,19 @@ impl App {
     }
 }
 
+impl App {
+    /// Compares a password under a reserved attempt. Where the lane is too busy to look at it, the attempt
+    /// was none: else a storm would lock out those who only came at the wrong moment.
+    pub async fn try_password(&self, bucket: Bucket, password: &Password, hash: Option<&str>) -> Result<bool> {
+        let compared = self.lane.verify(self.keyring.peppered(password), hash).await;
+        if compared.is_err() && self.rules.throttle {
+            let now = self.now();
+            self.database.write(move |db| undo(db, bucket, now)).await?;
+        }
+        compared
+    }
+}
+
 fn throttled(wait: i64) -> Error {
     let seconds = u64::try_from(wait.max(1)).unwrap_or(1).div_ceil(1_000);
     Error::new(Reason::SignInThrottled, format!("Too many attempts to sign in. Try again in {seconds} s."))
@@ -127,6 +141,15 @@ fn first_attempt(db: &mut Db, bucket: i64, now: Timestamp) -> Result<bool> {
         Err(error) if crate::error::is_unique_violation(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Takes one reservation back. Its turn had come, so the next may come at once.
+fn undo(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<()> {
+    diesel::update(sign_in_attempts::table.find(bucket))
+        .filter(sign_in_attempts::failures.gt(0))
+        .set((sign_in_attempts::failures.eq(sign_in_attempts::failures - 1), sign_in_attempts::allowed_at.eq(now)))
+        .execute(db)?;
+    Ok(())
 }
 
 /// A full success: the bucket starts afresh. Part of the sign-in's transaction.

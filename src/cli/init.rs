@@ -20,7 +20,6 @@ use crate::name::Username;
 use crate::rights::{Grant, Reach, Rights};
 use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
-use crate::wire::Number;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -118,7 +117,7 @@ impl<'a> FirstKey<'a> {
             key_name: Some(name.clone()),
             description: None,
             locale: None,
-            role: Some(Number(role)),
+            role: Some(RoleID::new(role)),
             time_zone: None,
             active: None,
             expiry: Expiry::Unsaid,

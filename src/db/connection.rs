@@ -1,7 +1,7 @@
-//! One connection type over both databases, how each is opened, and how a pool of them outlives an outage.
+//! One connection type over both databases, and how each is opened.
+#![allow(missing_docs, reason = "the derived `MultiConnection` brings public items without a word")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use secrecy::ExposeSecret as _;
 
 use crate::config::DatabaseUrl;
-use crate::error::{Reason, Result};
+use crate::error::Result;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +36,6 @@ pub enum Db {
 pub struct Opener {
     url: DatabaseUrl,
     writing: bool,
-    /// How often a connection was found dead.
-    outages: Arc<AtomicU64>,
 }
 
 /// `busy_timeout` stands first, so that the switch to WAL itself waits for its turn. FULL: a change that was
@@ -55,12 +53,12 @@ const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; 
 impl Opener {
     /// Connections that only read on SQLite; on PostgreSQL the same ones read and write.
     pub fn reading(url: &DatabaseUrl) -> Self {
-        Self { url: url.clone(), writing: false, outages: Arc::default() }
+        Self { url: url.clone(), writing: false }
     }
 
     /// SQLite's writing connection.
     pub fn writing(url: &DatabaseUrl) -> Self {
-        Self { url: url.clone(), writing: true, outages: Arc::default() }
+        Self { url: url.clone(), writing: true }
     }
 
     /// Opens one connection, ready for use.
@@ -109,49 +107,38 @@ pub fn begin_immediate(db: &mut Db) -> QueryResult<()> {
     }
 }
 
-/// A connection of the pool. Diesel does not notice that the other end has gone, so what failed is asked
-/// again; and where one connection is dead, all that were opened before are asked before they are used.
+/// A pooled connection, and what the pool must know of it.
 pub struct Pooled {
-    db: Db,
-    /// The last work failed in a way that an outage explains.
-    suspect: bool,
-    /// The count of outages when it was last known to live.
-    lived_at: u64,
+    /// The connection.
+    pub db: Db,
+    /// Set when a statement failed because the database was away: the connection is not used again.
+    pub lost: bool,
+    used: Instant,
 }
 
-impl Pooled {
-    /// Runs some work, and notes whether the connection is to be trusted after it.
-    pub fn run<T>(&mut self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let outcome = f(&mut self.db);
-        self.suspect = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Unavailable);
-        outcome
-    }
-}
+/// A connection that has rested longer than this is tried before it is handed out; a busy one is not,
+/// because that would be one round trip more for every statement.
+const RESTED: Duration = Duration::from_secs(1);
 
 impl ManageConnection for Opener {
     type Connection = Pooled;
     type Error = OpenError;
 
     fn connect(&self) -> Result<Pooled, OpenError> {
-        let lived_at = self.outages.load(Ordering::Relaxed);
-        Ok(Pooled { db: self.open()?, suspect: false, lived_at })
+        Ok(Pooled { db: self.open()?, lost: false, used: Instant::now() })
     }
 
-    /// Costs nothing as long as there is no outage.
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), OpenError> {
-        let outages = self.outages.load(Ordering::Relaxed);
-        if pooled.lived_at != outages {
+        if let Db::Postgres(_) = pooled.db
+            && pooled.used.elapsed() > RESTED
+        {
             pooled.db.ping()?;
-            pooled.lived_at = outages;
         }
         Ok(())
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
-        let dead = pooled.suspect && pooled.db.ping().is_err();
-        if dead {
-            self.outages.fetch_add(1, Ordering::Relaxed);
-        }
-        dead || std::thread::panicking() || pooled.db.is_broken()
+        pooled.used = Instant::now();
+        pooled.lost || std::thread::panicking() || pooled.db.is_broken()
     }
 }

@@ -1,7 +1,7 @@
 //! Bringing a database to this program's schema: embedded, under a lock, and never backwards.
 
-use diesel::RunQueryDsl as _;
-use diesel::migration::{Migration as _, MigrationVersion};
+use diesel::migration::Migration as _;
+use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{Db, OpenError, Opener, in_immediate_transaction};
@@ -70,34 +70,50 @@ impl Locked {
         in_immediate_transaction(&mut self.db, f)
     }
 
-    /// Runs what is pending; answers how many migrations ran. Each runs in a transaction.
+    /// Runs what is pending; answers how many migrations ran. Each runs in a transaction. A role that may
+    /// not change the schema does as long as nothing is pending.
     pub fn migrate(&mut self) -> Result<usize, MigrationError> {
+        let known = match &self.db {
+            Db::Sqlite(_) => versions::<diesel::sqlite::Sqlite>(&SQLITE)?,
+            Db::Postgres(_) => versions::<diesel::pg::Pg>(&POSTGRES)?,
+        };
+        let applied = applied(&mut self.db);
+        if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
+            return Err(MigrationError::Newer(unknown.clone()));
+        }
+        if known.iter().all(|version| applied.contains(version)) {
+            return Ok(0);
+        }
         match &mut self.db {
-            Db::Sqlite(inner) => migrate(inner, SQLITE),
-            Db::Postgres(inner) => migrate(inner, POSTGRES),
+            Db::Sqlite(inner) => inner.run_pending_migrations(SQLITE).map(|ran| ran.len()).map_err(failed),
+            Db::Postgres(inner) => inner.run_pending_migrations(POSTGRES).map(|ran| ran.len()).map_err(failed),
         }
     }
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationError {
+    MigrationError::Failed(error.to_string())
+}
+
+/// The versions that this program knows.
+fn versions<DB: diesel::backend::Backend>(embedded: &EmbeddedMigrations) -> Result<Vec<String>, MigrationError> {
+    let migrations = diesel::migration::MigrationSource::<DB>::migrations(embedded).map_err(failed)?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}
+
+/// The versions that the database has seen; none where the table of them is not there yet.
+fn applied(db: &mut Db) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
+    }
+    let rows: QueryResult<Vec<Applied>> =
+        diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version").load(db);
+    rows.unwrap_or_default().into_iter().map(|row| row.version).collect()
 }
 
 diesel::define_sql_function! {
     /// PostgreSQL's lock by number, held by the session.
     fn pg_advisory_lock(key: diesel::sql_types::BigInt);
-}
-
-fn migrate<C, DB>(db: &mut C, embedded: EmbeddedMigrations) -> Result<usize, MigrationError>
-where
-    DB: diesel::backend::Backend,
-    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
-{
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| MigrationError::Failed(error.to_string());
-    let known: Vec<MigrationVersion> = diesel::migration::MigrationSource::<DB>::migrations(&embedded)
-        .map_err(failed)?
-        .iter()
-        .map(|migration| migration.name().version().as_owned())
-        .collect();
-    let applied = db.applied_migrations().map_err(failed)?;
-    if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
-        return Err(MigrationError::Newer(unknown.to_string()));
-    }
-    Ok(db.run_pending_migrations(embedded).map_err(failed)?.len())
 }

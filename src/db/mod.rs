@@ -1,7 +1,7 @@
 //! The database: SQLite inside the process, or PostgreSQL, behind two verbs.
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
-//! On SQLite every write goes through one writer ([`writer`]); on PostgreSQL through the pool.
+//! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
 
 mod connection;
 pub mod migrations;
@@ -20,7 +20,7 @@ pub use connection::{Db, MultiBackend, OpenError};
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 
 /// How long a request waits for a connection before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,28 +31,33 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     pool: Pool<Opener>,
-    /// SQLite's one writing connection; PostgreSQL writes through the pool.
-    writer: Option<Writer>,
+    /// What SQLite has besides.
+    sqlite: Option<Sqlite>,
 }
 
+struct Sqlite {
+    /// The one writing connection; PostgreSQL writes through the pool.
+    writer: Writer,
+    /// Connections for look-ups in place. They are taken for microseconds, by workers only, and there are
+    /// more than there can be workers, so nobody ever waits for one behind a long read.
+    in_place: Pool<Opener>,
+}
+
+/// More than there can be workers.
+const IN_PLACE: u32 = 256;
+
 impl Database {
-    /// Opens it; migrations are another step ([`migrations::run`]).
+    /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
-        let writer = match url {
-            DatabaseUrl::Sqlite(_) => Some(Writer::start(Opener::writing(url))?),
-            DatabaseUrl::Postgres(_) => None,
-        };
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);
-        let pool = Pool::builder()
-            .max_size(connections)
-            .min_idle(Some(1))
-            .test_on_check_out(true)
-            .connection_timeout(PATIENCE)
-            .error_handler(Box::new(LogPoolErrors))
-            .build(Opener::reading(url))
-            .map_err(|error| OpenError::Refused(error.to_string()))?;
-        Ok(Self(Arc::new(Inner { pool, writer })))
+        let sqlite = match url {
+            DatabaseUrl::Sqlite(_) => {
+                Some(Sqlite { writer: Writer::start(Opener::writing(url))?, in_place: pool(url, IN_PLACE)? })
+            }
+            DatabaseUrl::Postgres(_) => None,
+        };
+        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, sqlite })))
     }
 
     /// Runs a read off the workers' threads.
@@ -72,8 +77,8 @@ impl Database {
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match self.0.writer {
-            Some(_) => self.read_here(f),
+        match &self.0.sqlite {
+            Some(sqlite) => with(&sqlite.in_place, f),
             None => self.read(f).await,
         }
     }
@@ -86,8 +91,8 @@ impl Database {
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match &self.0.writer {
-            Some(writer) => writer.write(f).await,
+        match &self.0.sqlite {
+            Some(sqlite) => sqlite.writer.write(f).await,
             None => {
                 let database = self.clone();
                 off_the_worker(move || database.in_a_transaction(f)).await
@@ -101,15 +106,15 @@ impl Database {
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match &self.0.writer {
-            Some(writer) => writer.write_here(f),
+        match &self.0.sqlite {
+            Some(sqlite) => sqlite.writer.write_here(f),
             None => self.in_a_transaction(f),
         }
     }
 
     /// [`Database::read`] for the command line.
     pub fn read_here<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        self.0.pool.get().map_err(|error| Error::unavailable(1, error))?.run(f)
+        with(&self.0.pool, f)
     }
 
     /// Whether the database answers.
@@ -118,9 +123,27 @@ impl Database {
     }
 
     fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        let mut pooled = self.0.pool.get().map_err(|error| Error::unavailable(1, error))?;
-        pooled.run(|db| Db::transaction(db, f))
+        with(&self.0.pool, |db| db.transaction(f))
     }
+}
+
+fn pool(url: &DatabaseUrl, connections: u32) -> Result<Pool<Opener>, OpenError> {
+    Pool::builder()
+        .max_size(connections)
+        .min_idle(Some(1))
+        .test_on_check_out(true)
+        .connection_timeout(PATIENCE)
+        .error_handler(Box::new(LogPoolErrors))
+        .build(Opener::reading(url))
+        .map_err(|error| OpenError::Refused(error.to_string()))
+}
+
+/// Runs `f` on a connection of the pool; one that lost its database is not given back.
+fn with<T>(pool: &Pool<Opener>, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    let mut pooled = pool.get().map_err(|error| Error::unavailable(1, error))?;
+    let outcome = f(&mut pooled.db);
+    pooled.lost = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Unavailable);
+    outcome
 }
 
 /// A pool's failed attempts to connect belong in the log, at a level that an outage does not flood.

@@ -137,12 +137,17 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: RoleID, most: i64) 
 }
 
 /// Puts Full Access and Auditor into the database, and brings Full Access up to a program that knows more rights.
+/// Auditor may have been changed since: that stays.
 pub fn put_built_in(db: &mut Db) -> Result<()> {
     for role in Role::built_in() {
         let row = Row::from_role(&role, None);
-        let updated = diesel::update(roles::table.find(role.id)).set(roles::rights.eq(&row.rights)).execute(db)?;
-        if updated == 0 {
-            diesel::insert_into(roles::table).values(row).execute(db)?;
+        let known: Option<Vec<u8>> = roles::table.find(role.id).select(roles::rights).get_result(db).optional()?;
+        match known {
+            None => drop(diesel::insert_into(roles::table).values(row).execute(db)?),
+            Some(rights) if role.immutable && rights != row.rights => {
+                diesel::update(roles::table.find(role.id)).set(roles::rights.eq(row.rights)).execute(db)?;
+            }
+            Some(_) => {}
         }
     }
     Ok(())

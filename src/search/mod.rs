@@ -15,6 +15,10 @@ pub(crate) use condition::{boolean_field, id_condition, text_field};
 
 /// The most a search answers.
 pub const MOST: i64 = 5_000;
+/// The longest text to search for, in characters: no field is longer, and SQLite stumbles over long patterns.
+const LONGEST_TEXT: usize = 1_024;
+/// The most criteria of one search: SQLite plans no condition that is a thousand deep.
+const MOST_CRITERIA: usize = 100;
 
 /// A search, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,11 +48,21 @@ pub enum Test {
     /// The ID compares.
     ID(Comparison, i64),
     /// One of a few values, or not.
-    Choice { equal: bool, value: String },
+    Choice {
+        /// Whether it must be the value, or must not.
+        equal: bool,
+        /// The value.
+        value: String,
+    },
     /// True or false.
     Boolean(bool),
     /// A moment lies in a range; a missing end is open.
-    Date { first: Option<Bound>, last: Option<Bound> },
+    Date {
+        /// The earlier end.
+        first: Option<Bound>,
+        /// The later end.
+        last: Option<Bound>,
+    },
     /// There is no value, or there is one.
     Null(bool),
 }
@@ -119,6 +133,9 @@ impl Filter {
             Some(Criteria::List(list)) => list,
             Some(Criteria::One(one)) => vec![*one],
         };
+        if criteria.len() > MOST_CRITERIA {
+            return Err(bad_search(format!("searchCriteria: at most {MOST_CRITERIA} criteria are taken.")));
+        }
         Ok(Self { criteria: criteria.into_iter().map(Criterion::read).collect::<Result<_>>()?, most })
     }
 }
@@ -146,6 +163,12 @@ fn tests_of(body: &SearchCriterion) -> Result<Vec<Test>> {
     let mut tests = Vec::new();
     if body.string_test.is_some() || body.string_value.is_some() {
         let value = body.string_value.as_deref().ok_or_else(|| bad_search("stringValue: missing.".into()))?;
+        // NUL is in no text that is stored, and PostgreSQL takes none
+        if value.contains('\0') || value.chars().count() > LONGEST_TEXT {
+            return Err(bad_search(format!(
+                "stringValue: at most {LONGEST_TEXT} characters are taken, none of them NUL."
+            )));
+        }
         let wildcards = body.string_wildcards.is_none_or(|Flag(on)| on);
         tests.push(Test::Text(TextTest {
             equal: equality("stringTest", body.string_test.as_deref())?,

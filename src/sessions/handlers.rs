@@ -18,7 +18,7 @@ use actix_web::web::Json;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{mfa_code, store};
+use super::store;
 use crate::administrators::{self, Account, Verdict};
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
@@ -32,7 +32,7 @@ use crate::name::{TenantName, Username, fold};
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
 use crate::tenants::PRIMARY_NAME;
-use crate::wire::{self, AccessType};
+use crate::wire::{self, AccessType, MfaCodeInput};
 
 /// The form in which the state is kept, should it ever change.
 const STATE_VERSION: i64 = 1;
@@ -65,17 +65,25 @@ impl Credentials {
     }
 }
 
+/// A code as it came: nothing but six digits is one, and what is none is simply wrong.
+pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
+    match input {
+        MfaCodeInput::Text(text) => MfaCode::parse(&text),
+        MfaCodeInput::Number(number) => MfaCode::from_number(number),
+    }
+}
+
 /// Signs in.
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
+    app.lane.must_have_room()?;
     let credentials = Credentials::read(body.0)?;
     let tenant = credentials.tenant.clone();
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
     let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
 
-    let peppered = app.keyring.peppered(&credentials.password);
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
-    let right = app.lane.verify(peppered, hash).await?;
+    let right = app.try_password(bucket, &credentials.password, hash).await?;
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
@@ -152,8 +160,8 @@ async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Resu
 
 /// The step of a right code; none for a wrong one, or for what is no code.
 async fn code_step(app: &App, account: &Account, sealed: &[u8], code: Option<&MfaCode>) -> Result<Option<i64>> {
-    let (id, now) = (account.id, app.now());
-    if !app.database.write(move |db| administrators::reserve_guess(db, id, now)).await? {
+    let (id, most, now) = (account.id, app.rules.mfa_guesses, app.now());
+    if !app.database.write(move |db| administrators::reserve_guess(db, id, most, now)).await? {
         return Err(administrators::handlers::too_many_guesses());
     }
     let seed = app.keyring.open(account.tenant, account.id, sealed)?;

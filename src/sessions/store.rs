@@ -117,6 +117,14 @@ pub fn end_all_of(db: &mut Db, administrator: AdministratorID, now: Timestamp) -
         .execute(db)?)
 }
 
+/// Ends every session of everybody: the keys that their credentials were checked with are gone.
+pub fn end_all(db: &mut Db, now: Timestamp) -> Result<usize> {
+    Ok(diesel::update(sessions::table)
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(now), sessions::end_reason.eq("credentials")))
+        .execute(db)?)
+}
+
 /// The caller's own live sessions, newest first.
 pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, idle: i64) -> Result<Vec<Entry>> {
     Ok(live(now, idle)

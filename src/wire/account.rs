@@ -9,7 +9,7 @@ use super::{MfaCodeInput, SecretOnce};
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordAgain {
     /// The caller's own.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub password: Option<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct MfaEnrolment {
 #[serde(rename_all = "camelCase")]
 pub struct MfaConfirmation {
     /// Six digits.
-    #[schema(required)]
+    #[schema(required, value_type = MfaCodeInput)]
     pub mfa_code: Option<MfaCodeInput>,
 }
 
@@ -44,10 +44,10 @@ pub struct MfaConfirmation {
 #[serde(rename_all = "camelCase")]
 pub struct MfaRemoval {
     /// The caller's own.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub password: Option<String>,
     /// Six digits.
-    #[schema(required)]
+    #[schema(required, value_type = MfaCodeInput)]
     pub mfa_code: Option<MfaCodeInput>,
 }
 
@@ -56,9 +56,9 @@ pub struct MfaRemoval {
 #[serde(rename_all = "camelCase")]
 pub struct NewPassword {
     /// The old one.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub current_password: Option<String>,
     /// The new one: 15 characters or more, hard to guess.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub new_password: Option<String>,
 }

@@ -29,7 +29,7 @@ impl Serialize for SecretOnce {
 #[serde(rename_all = "camelCase")]
 pub struct NewApiKey {
     /// 1 to 128 characters, unique in the tenant.
-    #[schema(min_length = 1, max_length = 128, required)]
+    #[schema(min_length = 1, max_length = 128, required, value_type = String)]
     pub key_name: Option<String>,
     /// At most 1,024 characters.
     #[schema(max_length = 1024)]
@@ -38,7 +38,7 @@ pub struct NewApiKey {
     pub locale: Option<String>,
     /// The role whose rights the key has; not above the caller's.
     #[serde(rename = "roleID")]
-    #[schema(required)]
+    #[schema(required, value_type = Number)]
     pub role_id: Option<Number>,
     /// An IANA name, or one that Java knows.
     pub time_zone: Option<String>,

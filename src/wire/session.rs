@@ -1,6 +1,7 @@
 //! Signing in and the session that comes of it (seed rows DS-01, DS-04).
 
-use serde::{Deserialize, Serialize};
+use serde::de;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
@@ -11,10 +12,10 @@ use crate::id::AdministratorID;
 #[serde(rename_all = "camelCase")]
 pub struct SignIn {
     /// Who.
-    #[schema(max_length = 128, required)]
+    #[schema(max_length = 128, required, value_type = String)]
     pub user_name: Option<String>,
     /// 1 to 1,024 bytes.
-    #[schema(max_length = 1024, required)]
+    #[schema(max_length = 1024, required, value_type = String)]
     pub password: Option<String>,
     /// Which tenant; the primary one when left out.
     pub tenant_name: Option<String>,
@@ -35,13 +36,24 @@ pub enum MfaCodeInput {
 }
 
 /// What a session is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AccessType {
     /// Programs and curl.
     WebService,
     /// The console.
     UserInterface,
+}
+
+/// By way of a string: an enum of serde's calls a number "not JSON" and does not name the member.
+impl<'de> Deserialize<'de> for AccessType {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        match String::deserialize(input)?.as_str() {
+            "webService" => Ok(Self::WebService),
+            "userInterface" => Ok(Self::UserInterface),
+            other => Err(de::Error::unknown_variant(other, &["webService", "userInterface"])),
+        }
+    }
 }
 
 /// The answer to a sign-in: these five members and nothing more, 141 bytes for administrator 1.

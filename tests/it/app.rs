@@ -15,7 +15,7 @@ use firstkey::{administrators, server, tls};
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Connection, Request};
+use crate::http::{Answer, Connection, Request, trusting};
 
 /// Both databases: `both! { fn a_sentence(app: TestApp) { … } }` makes a test for each.
 #[macro_export]
@@ -361,18 +361,6 @@ fn serve(app: &App, config: &Config, own: &tls::SelfSigned) -> SocketAddr {
         });
     });
     told.recv().expect("the server came up")
-}
-
-/// A client that trusts this certificate and no other.
-pub fn trusting(certificate: &std::path::Path) -> Arc<ClientConfig> {
-    use rustls::pki_types::pem::PemObject as _;
-    let certificate = rustls::pki_types::CertificateDer::from_pem_file(certificate).expect("a certificate");
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate).expect("its own trust anchor");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS 1.2 and 1.3");
-    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 // ---- PostgreSQL: one server for the run, one database for the test ----

@@ -361,7 +361,7 @@ impl Starting {
         let url = line.strip_prefix("ready ").unwrap_or_else(|| panic!("not the line `ready …`: {line}")).to_owned();
         let place = url.split_once("://").expect("a URL").1.replace("0.0.0.0", "127.0.0.1");
         let address: SocketAddr = place.parse().expect("an address");
-        let tls = url.starts_with("https").then(|| app::trusting(&self.certificate));
+        let tls = url.starts_with("https").then(|| crate::http::trusting(&self.certificate));
         Server { running: self, url, address, tls }
     }
 

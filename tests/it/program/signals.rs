@@ -100,7 +100,7 @@ fn install(home: &Home, pair: &tls::SelfSigned) {
 
 /// Whether a new connection is served this certificate.
 fn serves(server: &Server, pair: &tls::SelfSigned) -> bool {
-    let opened = Connection::open(server.address, &app::trusting(&pair.certificate));
+    let opened = Connection::open(server.address, &crate::http::trusting(&pair.certificate));
     opened.and_then(|mut connection| connection.send(&request("GET", "/healthz", &[], None))).is_ok()
 }
 

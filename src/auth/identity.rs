@@ -1,0 +1,90 @@
+//! Who somebody is: a person by a session, or a program by a key.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::audit::Origin;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::rights::Grant;
+
+/// What the middleware found out, left for the extractor.
+pub struct Identified(pub Result<Arc<Identity>>);
+
+/// Somebody who is known, and what their role lets them do at this moment.
+#[derive(Debug)]
+pub struct Identity {
+    /// Where they belong.
+    pub tenant: Tenant,
+    /// A person's session, or a key.
+    pub who: Who,
+    /// Their role.
+    pub role: RoleID,
+    /// Its name.
+    pub role_name: String,
+    /// What it lets them do.
+    pub grant: Grant,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// A tenant as every caller carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant {
+    /// 0 is the primary one.
+    pub id: TenantID,
+    /// The same for machines.
+    pub guid: Uuid,
+}
+
+impl Tenant {
+    /// What stands in front of this tenant's keys: nothing in the primary tenant.
+    pub fn key_prefix(&self) -> Option<Uuid> {
+        (self.id != TenantID::PRIMARY).then_some(self.guid)
+    }
+}
+
+/// The two kinds of caller.
+#[derive(Debug)]
+pub enum Who {
+    /// A person, by a session.
+    Administrator(SessionCaller),
+    /// A program, by a key.
+    ApiKey(KeyCaller),
+}
+
+/// A person's session.
+#[derive(Debug)]
+pub struct SessionCaller {
+    /// The person.
+    pub administrator: AdministratorID,
+    /// The name they sign in by.
+    pub username: String,
+    /// The session's row.
+    pub session: i64,
+    /// Its name in lists.
+    pub reference: String,
+    /// When it was opened.
+    pub created: Timestamp,
+    /// When it was last used.
+    pub last_activity: Timestamp,
+    /// When it ends at the latest.
+    pub absolute_end: Timestamp,
+    /// Whether it is a console's.
+    pub user_interface: bool,
+    /// Whether it was opened with the password that the first start made.
+    pub initial_password: bool,
+}
+
+/// A key that was presented with its secret.
+#[derive(Debug)]
+pub struct KeyCaller {
+    /// Which key.
+    pub id: ApiKeyID,
+    /// Its name.
+    pub name: String,
+    /// When it ends; nothing made with it may last longer.
+    pub expires: Option<Timestamp>,
+}

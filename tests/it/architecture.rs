@@ -1,0 +1,457 @@
+//! Who may use whom: the table, and every path of `src/` held against it.
+//!
+//! The source is read as tokens, without its comments, its texts and its unit tests; every `use`, braces opened, and
+//! every path written out in the code counts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Some files, and all of this crate that they may name.
+struct Part {
+    /// Paths below `src/`: a file, a folder (`db/`), or a file of every slice (`*/rules.rs`). The first part that
+    /// fits a file is its part.
+    files: &'static [&'static str],
+    /// Modules of the crate, their own folder aside.
+    may_use: &'static [&'static str],
+    /// Crates, or parts of them, that they keep away from.
+    may_not: &'static [&'static str],
+}
+
+const ACTIX: &[&str] = &["actix_web", "actix_session"];
+const DIESEL: &[&str] = &["diesel", "diesel_migrations"];
+/// The folders with the same three files in each.
+const SLICES: &[&str] = &["administrators", "api_keys", "roles", "sessions", "tenants"];
+
+const TABLE: &[Part] = &[
+    // ---- plain values: from the bottom up, each knows only those above it ----
+    // `id`, `clock` and `secret` say how they are stored and shown (Diesel's and the schema's traits): a newtype in
+    // between would buy nothing. `error` is actix's ResponseError and Diesel's errors' interpreter for the same reason.
+    Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
+    Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
+    Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
+    Part { files: &["error.rs"], may_use: &[], may_not: &["actix_session"] },
+    Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
+    Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
+    Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
+    // A public URL's host is checked by the parser that the server itself uses.
+    Part { files: &["config.rs", "config/"], may_use: &["logging"], may_not: DIESEL },
+    // ---- the edges ----
+    Part { files: &["wire/"], may_use: &["clock", "id", "rights"], may_not: &["actix_web", "diesel", "std::time"] },
+    Part { files: &["body.rs"], may_use: &["app", "error", "id", "wire"], may_not: DIESEL },
+    Part { files: &["list.rs"], may_use: &["error"], may_not: DIESEL },
+    // The one reader of a wire shape below the handlers: every resource's search comes in the same shape, and each
+    // handler would have to copy the same twenty members.
+    Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
+    // The URL of the database is a setting like any other, and its type stands with them.
+    Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
+    // ---- who is calling, and what is remembered of it ----
+    Part {
+        files: &["auth/lookup.rs", "auth/key_usage.rs"],
+        may_use: &["clock", "db", "error", "id", "rights", "secret"],
+        may_not: ACTIX,
+    },
+    Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
+    Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "secret"], may_not: ACTIX },
+    Part { files: &["auth/"], may_use: &["app", "audit", "clock", "error", "id", "rights", "secret"], may_not: DIESEL },
+    Part { files: &["audit/store.rs"], may_use: &["clock", "db", "error", "id"], may_not: ACTIX },
+    Part { files: &["audit/"], may_use: &["app", "auth", "clock", "db", "error", "id"], may_not: ACTIX },
+    // ---- the slices ----
+    Part {
+        files: &["*/rules.rs", "administrators/second_factor.rs"],
+        may_use: &["clock", "error", "id", "keyring", "locale", "name", "rights", "secret"],
+        may_not: &[
+            "actix_web",
+            "actix_session",
+            "diesel",
+            "std::time",
+            "chrono",
+            "tokio",
+            "rand",
+            "std::fs",
+            "std::env",
+        ],
+    },
+    // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
+    Part {
+        files: &["*/store.rs"],
+        may_use: &[
+            "auth", "clock", "db", "error", "id", "keyring", "locale", "name", "rights", "search", "secret", "sessions",
+        ],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
+    Part {
+        files: &["*/handlers.rs"],
+        may_use: &[
+            "administrators",
+            "api_keys",
+            "app",
+            "audit",
+            "auth",
+            "body",
+            "clock",
+            "db",
+            "error",
+            "id",
+            "list",
+            "name",
+            "rights",
+            "roles",
+            "search",
+            "secret",
+            "sessions",
+            "tenants",
+            "wire",
+        ],
+        may_not: &["diesel", "std::time", "chrono", "tokio"],
+    },
+    Part { files: &["*/mod.rs"], may_use: &[], may_not: &["actix_web", "diesel"] },
+    // ---- what holds it together ----
+    Part { files: &["app.rs"], may_use: &["auth", "clock", "db", "error", "keyring", "locale"], may_not: DIESEL },
+    Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "error", "wire"], may_not: DIESEL },
+    Part {
+        files: &["api.rs"],
+        may_use: &["administrators", "api_keys", "error", "openapi", "rights", "roles", "sessions", "wire"],
+        may_not: DIESEL,
+    },
+    Part {
+        files: &["server.rs"],
+        may_use: &["api", "app", "auth", "config", "error", "observe", "openapi", "sessions", "tls", "wire"],
+        may_not: DIESEL,
+    },
+    // The table `installation` is nobody's slice: one row, by which the master key is recognised.
+    Part {
+        files: &["bootstrap.rs"],
+        may_use: &[
+            "administrators",
+            "app",
+            "audit",
+            "auth",
+            "clock",
+            "config",
+            "db",
+            "error",
+            "id",
+            "keyring",
+            "locale",
+            "name",
+            "roles",
+            "secret",
+            "tenants",
+        ],
+        may_not: ACTIX,
+    },
+    // Commands change things as everybody does: through the slices, with an event. actix only runs the server.
+    Part {
+        files: &["cli/serve.rs"],
+        may_use: &["app", "bootstrap", "clock", "config", "logging", "server", "tls"],
+        may_not: DIESEL,
+    },
+    Part {
+        files: &["cli/"],
+        may_use: &[
+            "administrators",
+            "api_keys",
+            "app",
+            "audit",
+            "auth",
+            "bootstrap",
+            "clock",
+            "config",
+            "db",
+            "error",
+            "id",
+            "keyring",
+            "locale",
+            "name",
+            "rights",
+            "roles",
+            "secret",
+            "sessions",
+        ],
+        may_not: &["actix_web", "diesel", "std::time"],
+    },
+    Part { files: &["lib.rs", "main.rs"], may_use: &[], may_not: &["actix_web", "diesel"] },
+];
+
+/// Which tables a file may name; one that is not here names none.
+const TABLES: &[(&str, &[&str])] = &[
+    ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
+    ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("roles/store.rs", &["roles"]),
+    ("sessions/store.rs", &["sessions"]),
+    ("tenants/store.rs", &["tenants"]),
+    ("audit/store.rs", &["audit_events"]),
+    ("auth/throttle.rs", &["sign_in_attempts"]),
+    ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
+    // the look-ups of every call: everything the decision needs, in one statement
+    ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
+    ("bootstrap.rs", &["installation"]),
+];
+
+#[test]
+fn every_file_uses_only_what_its_part_may_use() {
+    let mut faults = Vec::new();
+    for (file, paths) in sources() {
+        let Some(part) = TABLE.iter().find(|part| part.files.iter().any(|pattern| fits(pattern, &file))) else {
+            faults.push(format!("{file} belongs to no part of the table"));
+            continue;
+        };
+        for path in &paths {
+            match path.strip_prefix("crate::").map(|inner| inner.split("::").next().unwrap_or_default()) {
+                Some(module) if !part.may_use.contains(&module) && !is_own(module, &file) => {
+                    faults.push(format!("{file} names {path}, and may use of the crate: {}", part.may_use.join(", ")));
+                }
+                None if part.may_not.iter().any(|banned| lies_in(path, banned)) => {
+                    faults.push(format!("{file} names {path}, which its part keeps away from"));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a slice offers stands in its `mod.rs`; its store is its own.
+#[test]
+fn nobody_reaches_into_another_slices_store_or_rules() {
+    let mut faults = Vec::new();
+    for (file, paths) in sources() {
+        for slice in SLICES.iter().filter(|slice| !is_own(slice, &file)) {
+            for inside in ["store", "rules"] {
+                let place = format!("crate::{slice}::{inside}");
+                faults.extend(paths.iter().filter(|path| lies_in(path, &place)).map(|path| format!("{file}: {path}")));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_table_has_its_one_store() {
+    let mut faults = Vec::new();
+    for (file, paths) in sources() {
+        let own = TABLES.iter().find(|(known, _)| *known == file).map_or(&[] as &[&str], |(_, tables)| tables);
+        let named: BTreeSet<&str> =
+            paths.iter().filter_map(|path| path.strip_prefix("crate::db::schema::")?.split("::").next()).collect();
+        faults.extend(named.iter().filter(|table| !own.contains(table)).map(|table| format!("{file} names {table}")));
+        faults.extend(own.iter().filter(|table| !named.contains(*table)).map(|table| format!("{file}: no {table}")));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Only the clock asks for the time, and only `secret.rs` asks for random bytes (T-35); elsewhere both are handed in.
+#[test]
+fn time_and_chance_come_from_one_place_each() {
+    let mut faults = Vec::new();
+    for (file, paths) in sources() {
+        for path in &paths {
+            if lies_in(path, "rand") && file != "secret.rs" {
+                faults.push(format!("{file}: {path}"));
+            }
+            let clocks = ["std::time::SystemTime", "chrono::Utc", "chrono::Local"];
+            if clocks.iter().any(|clock| lies_in(path, clock)) && file != "clock.rs" {
+                faults.push(format!("{file}: {path}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_page_for_readers_names_every_module() {
+    let page = std::fs::read_to_string(source_folder().join("lib.rs")).expect("lib.rs");
+    let modules = page.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let missing: Vec<&str> = modules.filter(|module| !page.contains(&format!("[`{module}`]"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every file of `src/` with the paths it names.
+fn sources() -> Vec<(String, BTreeSet<String>)> {
+    let root = source_folder();
+    let (mut folders, mut files) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).expect("below src").to_str().expect("a name").to_owned();
+                files.push((name, paths_of(&std::fs::read_to_string(&path).expect("a source"))));
+            }
+        }
+    }
+    assert!(files.len() > 40, "the source was not found");
+    files.sort();
+    files
+}
+
+fn fits(pattern: &str, file: &str) -> bool {
+    match pattern.strip_prefix("*/") {
+        Some(name) => SLICES.iter().any(|slice| file == format!("{slice}/{name}")),
+        None if pattern.ends_with('/') => file.starts_with(pattern),
+        None => file == pattern,
+    }
+}
+
+/// Whether a module is the file's own: `search` for `search/mod.rs` and for `search/condition.rs`.
+fn is_own(module: &str, file: &str) -> bool {
+    file.split('/').next().is_some_and(|first| first == module || first.strip_suffix(".rs") == Some(module))
+}
+
+fn lies_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+// ---- a small reader of Rust ----
+
+/// Every path in a source: `a::b::c`, with the braces of a `use` opened. Single words are no paths, but for `use`.
+fn paths_of(source: &str) -> BTreeSet<String> {
+    let tokens = tokens(source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+    let mut paths = BTreeSet::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at] == "use" {
+            at = tree(&tokens, at + 1, "", &mut paths);
+        } else if is_word(&tokens[at]) && tokens.get(at + 1).is_some_and(|next| next == "::") {
+            at = tree(&tokens, at, "", &mut paths);
+        } else {
+            at += 1;
+        }
+    }
+    paths
+}
+
+/// Reads a path, or a tree of them, from `at` on; answers where it ended.
+fn tree(tokens: &[String], mut at: usize, before: &str, paths: &mut BTreeSet<String>) -> usize {
+    let mut path = before.to_owned();
+    loop {
+        match tokens.get(at).map(String::as_str) {
+            Some("{") if path.ends_with("::") || path == before => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| token != "}") {
+                    at = tree(tokens, at, &path, paths);
+                    while tokens.get(at).is_some_and(|token| !matches!(token.as_str(), "," | "}")) {
+                        at += 1; // `as` and the new name
+                    }
+                    at += usize::from(tokens.get(at).is_some_and(|token| token == ","));
+                }
+                return at + 1;
+            }
+            Some("::") => path.push_str("::"),
+            Some(word) if is_word(word) && (path == before || path.ends_with("::")) => path.push_str(word),
+            _ => break,
+        }
+        at += 1;
+    }
+    let path = path.trim_end_matches("::").trim_start_matches("::").trim_end_matches("::self").to_owned();
+    paths.insert(path);
+    at
+}
+
+fn is_word(token: &str) -> bool {
+    token.starts_with(|first: char| first.is_alphabetic() || first == '_')
+}
+
+/// Words, `::` and single signs, without comments, texts and lifetimes.
+fn tokens(source: &str) -> Vec<String> {
+    let chars: Vec<char> = source.chars().collect();
+    let (mut tokens, mut at) = (Vec::new(), 0);
+    while let Some(&c) = chars.get(at) {
+        let next = chars.get(at + 1).copied().unwrap_or_default();
+        match c {
+            '/' if next == '/' => at = skip_to(&chars, at, |c| c == '\n'),
+            '/' if next == '*' => {
+                at += 2;
+                while at < chars.len() && !(chars[at] == '*' && chars.get(at + 1) == Some(&'/')) {
+                    at += 1;
+                }
+                at += 2;
+            }
+            '"' => at = after_text(&chars, at),
+            'r' if next == '"' || (next == '#' && chars.get(at + 2).is_some_and(|c| matches!(c, '"' | '#'))) => {
+                let hashes = chars[at + 1..].iter().take_while(|c| **c == '#').count();
+                let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+                at += hashes + 2;
+                while at < chars.len() && !chars[at..].starts_with(&end) {
+                    at += 1;
+                }
+                at += end.len();
+            }
+            '\'' if next == '\\' => at = skip_to(&chars, at + 3, |c| c == '\'') + 1,
+            '\'' if chars.get(at + 2) == Some(&'\'') => at += 3,
+            ':' if next == ':' => {
+                tokens.push("::".to_owned());
+                at += 2;
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                let end = skip_to(&chars, at, |c| !(c.is_alphanumeric() || c == '_'));
+                tokens.push(chars[at..end].iter().collect());
+                at = end;
+            }
+            c => {
+                if !c.is_whitespace() {
+                    tokens.push(c.to_string());
+                }
+                at += 1;
+            }
+        }
+    }
+    tokens
+}
+
+fn skip_to(chars: &[char], from: usize, stop: impl Fn(char) -> bool) -> usize {
+    (from..chars.len()).find(|at| stop(chars[*at])).unwrap_or(chars.len())
+}
+
+fn after_text(chars: &[char], from: usize) -> usize {
+    let mut at = from + 1;
+    while let Some(&c) = chars.get(at) {
+        match c {
+            '\\' => at += 2,
+            '"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// The reader itself is tried, or the tests above would hold for a source that it cannot read.
+#[test]
+fn the_reader_finds_every_path() {
+    let source = r##"
+        //! crate::comment::Not
+        use crate::a::{self, b::{C, D as E}, f};
+        use actix_web::web;
+        pub(crate) use {g, h};
+        /* crate::comment::Neither */
+        fn x<'a>(c: char) -> crate::i::J<'a> {
+            let text = "crate::text::Not \" still"; let raw = r#"crate::raw::"Not"#; let quote = '"'; let tick = '\'';
+            $crate::k::l(std::time::Duration::ZERO, D::m, diesel::dsl::now)
+        }
+        #[cfg(test)]
+mod tests {
+        use crate::test::Not;
+    }"##;
+    let found: Vec<String> = paths_of(&source.replace("        #[cfg", "#[cfg")).into_iter().collect();
+    let expected = [
+        "D::m",
+        "actix_web::web",
+        "crate::a",
+        "crate::a::b::C",
+        "crate::a::b::D",
+        "crate::a::f",
+        "crate::i::J",
+        "crate::k::l",
+        "diesel::dsl::now",
+        "g",
+        "h",
+        "std::time::Duration::ZERO",
+    ];
+    assert_eq!(found, expected);
+}

@@ -1,0 +1,130 @@
+//! Pages of the documentation that are written from the code, held equal to it.
+
+use std::collections::BTreeSet;
+
+use firstkey::error::{Reason, catalogue};
+use serde_json::json;
+
+use crate::app::{ADMIN, PASSWORD, START, Session, TestApp, secret};
+use crate::both;
+use crate::http::Answer;
+
+/// `UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_page_of_error_codes_is_the_codes_catalogue() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, catalogue()).expect("the page can be written");
+    }
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(page, catalogue(), "run the tests once with UPDATE_DOCS=1");
+}
+
+/// Codes that nothing sent can bring about here: actix refuses such requests itself, before they reach a route.
+const OUT_OF_REACH: &[&str] = &["bad_request"];
+
+/// A session of a person of this server's first tenant.
+fn session_of(app: &TestApp, name: &str, role: i64) -> (i64, Session) {
+    let id = app.administrator(name, PASSWORD, role, 0);
+    (id, Session::from(&app.try_sign_in(name, PASSWORD).expect(200)))
+}
+
+both! {
+    /// Every code of the catalogue is answered by some call, with the catalogue's status.
+    fn every_code_can_be_had(app: TestApp, |setup| setup.rules.body_deadline = std::time::Duration::from_millis(200)) {
+        let key = app.full_key();
+        let session = app.sign_in();
+        let list = || app.get("/api/apikeys");
+        let create = |body| app.post("/api/apikeys", body).key(&key).send();
+        let mint = |name: &str, role: i64| create(json!({ "keyName": name, "roleID": role })).expect(200).json();
+        let changed = |name: &str, role: i64, change: &str| {
+            let made = mint(name, role);
+            app.execute(&format!("update api_keys set {change} where id = {}", made["ID"]));
+            list().key(&secret(&made)).send()
+        };
+        let shut_out = app.role("Console only", &[]);
+        let shut_out_key = secret(&mint("shut out", shut_out));
+        app.execute(&format!("update roles set allow_web_service = false where id = {shut_out}"));
+        let spoilt = app.role("Spoilt", &[]);
+        let spoilt_key = secret(&mint("spoilt", spoilt));
+        app.execute(&format!("update roles set computer_ids = 'no list' where id = {spoilt}"));
+        let minter = app.role("Minter", &["platformRights.apikeyRights.canCreateNewApiKeys"]);
+        let minter_key = secret(&mint("minter", minter));
+        let (starter, starting) = session_of(&app, "starter", 1);
+        app.execute(&format!("update sessions set initial_password = true where administrator_id = {starter}"));
+        let (changer, changing) = session_of(&app, "changer", 1);
+        let guarded = app.administrator("guarded", PASSWORD, 1, 0);
+        let seed = app.app.keyring.seal(
+            firstkey::id::TenantID::PRIMARY,
+            firstkey::id::AdministratorID::new(guarded),
+            &firstkey::secret::TotpSeed::generate().expect("random"),
+        ).expect("sealed");
+        app.app.database.write_here(move |db| {
+            use diesel::prelude::*;
+            use firstkey::db::schema::administrators::dsl;
+            diesel::update(dsl::administrators.find(guarded))
+                .set((dsl::totp_seed.eq(Some(seed)), dsl::mfa_type.eq("local-totp")))
+                .execute(db)?;
+            Ok(())
+        }).expect("written");
+        let stalled = || {
+            let mut connection = app.connect();
+            let head = format!("POST /api/apikeys HTTP/1.1\r\nHost: x\r\napi-secret-key: {key}\r\nContent-Length: 9\r\n\r\n{{");
+            connection.write_raw(head.as_bytes()).expect("it is taken");
+            connection.read(false).expect("an answer")
+        };
+        let throttled = || (0..8).map(|_| app.try_sign_in("nobody", "wrong")).last().expect("eight");
+        let mut weak = app.post(&format!("/api/administrators/{changer}/password"), json!({ "currentPassword": PASSWORD, "newPassword": "short" })).with(&changing);
+        weak.request.method = "POST".into();
+
+        let answers: Vec<(&str, Answer)> = vec![
+            ("malformed", app.call("POST", "/api/apikeys").body(r#"{ "keyName": "First Key", "roleID: 1 }"#).key(&key).send()),
+            ("unknown_api_version", list().key(&key).header("api-version", "v2").send()),
+            ("ambiguous_credentials", list().key(&key).with(&session).send()),
+            ("unknown_role", create(json!({ "keyName": "k", "roleID": 99 }))),
+            ("unknown_time_zone", create(json!({ "keyName": "k", "roleID": 2, "timeZone": "Nowhere" }))),
+            ("unknown_locale", create(json!({ "keyName": "k", "roleID": 2, "locale": "de-DE" }))),
+            ("expiry_out_of_range", create(json!({ "keyName": "k", "roleID": 2, "expiryDate": 1 }))),
+            ("bad_search", app.post("/api/roles/search", json!({ "maxItems": 0 })).key(&key).send()),
+            ("weak_password", weak.send()),
+            ("not_signed_in", list().send()),
+            ("sign_in_failed", app.try_sign_in(ADMIN, "wrong")),
+            ("mfa_code_needed", app.try_sign_in("guarded", PASSWORD)),
+            ("session_ended", list().header("Cookie", "sID=00000000000000000000000000000000").send()),
+            ("invalid_api_key", list().key("nonsense").send()),
+            ("api_key_expired", changed("expired", 1, &format!("expiry_date = {}", START.millis()))),
+            ("api_key_locked", changed("locked", 1, "active = false")),
+            ("wrong_request_id", list().header("Cookie", &format!("sID={}", session.sid)).send()),
+            ("access_not_allowed", list().key(&shut_out_key).send()),
+            ("initial_password", list().with(&starting).send()),
+            ("not_authorized", list().key(&minter_key).send()),
+            ("wrong_credential_kind", app.get("/api/sessions").key(&key).send()),
+            ("beyond_caller", app.post("/api/apikeys", json!({ "keyName": "k", "roleID": 1 })).key(&minter_key).send()),
+            ("no_such_route", app.get("/api/nothing").send()),
+            ("not_found", app.get("/api/apikeys/2147483647").key(&key).send()),
+            ("method_not_allowed", app.call("PUT", "/api/apikeys").key(&key).send()),
+            ("body_timeout", stalled()),
+            ("name_taken", create(json!({ "keyName": "FULL", "roleID": 2 }))),
+            ("conflict", app.post(&format!("/api/administrators/{changer}/totp/confirm"), json!({ "mfaCode": "000000" })).with(&changing).send()),
+            ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
+            ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
+            ("sign_in_throttled", throttled()),
+            ("internal", list().key(&spoilt_key).send()),
+            ("unavailable", { app.app.drain(); app.get("/readyz").send() }),
+        ];
+        let statuses: std::collections::BTreeMap<&str, u16> = Reason::ALL.iter().map(|reason| (reason.code(), reason.status())).collect();
+        for (code, answer) in &answers {
+            assert_eq!(answer.refusal(), (statuses[code], (*code).to_owned()), "{}", answer.text());
+        }
+        for (code, wait) in [("sign_in_throttled", true), ("unavailable", true), ("malformed", false)] {
+            let answer = answers.iter().find(|(known, _)| *known == code).map(|(_, answer)| answer).expect("it is in the table");
+            assert_eq!(answer.header("retry-after").is_some(), wait, "{code}");
+        }
+        let had: BTreeSet<&str> = answers.iter().map(|(code, _)| *code).chain(OUT_OF_REACH.iter().copied()).collect();
+        let all: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(had, all, "every code has its call");
+        // a fault tells nobody what went wrong inside
+        let fault = &answers.iter().find(|(code, _)| *code == "internal").expect("it is in the table").1;
+        assert!(!fault.text().contains("computer_ids") && !fault.text().contains("expected"), "{}", fault.text());
+    }
+}

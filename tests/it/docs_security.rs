@@ -1,0 +1,100 @@
+//! The tables of SECURITY.md and docs/conformance.md name, for each promise, the tests that try it: those whose
+//! comment names the promise's row. `UPDATE_DOCS=1` writes the column anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a row says that nothing tries yet.
+const NONE: &str = "none yet";
+
+#[test]
+fn the_tests_of_the_security_page_are_those_of_the_source() {
+    hold("SECURITY.md", "T-");
+}
+
+#[test]
+fn the_tests_of_the_conformance_page_are_those_of_the_source() {
+    hold("docs/conformance.md", "DS-");
+}
+
+fn hold(page: &str, prefix: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{page} is missing"));
+    let found = tests_by_row(prefix);
+    let (mut written, mut rows) = (String::new(), 0);
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        match cells.as_slice() {
+            ["", row, promise, _, ""] if row.starts_with(prefix) => {
+                let tests = found.get(*row).map(|tests| tests.iter().cloned().collect::<Vec<_>>().join("<br>"));
+                written.push_str(&format!("| {row} | {promise} | {} |\n", tests.as_deref().unwrap_or(NONE)));
+                rows += 1;
+            }
+            _ => written.push_str(&format!("{line}\n")),
+        }
+    }
+    assert!(rows > 20, "the table was not found");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &written).expect("the page can be written");
+    } else {
+        let differing = text.lines().zip(written.lines()).find(|(old, new)| old != new);
+        assert!(text == written, "{page} is out of date, UPDATE_DOCS=1 writes it: {differing:#?}");
+    }
+}
+
+/// Row → tests, as "`tests/it/sessions/sign_in.rs::the_cookie_is_the_documented_line`".
+fn tests_by_row(prefix: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut folders = vec![root.join("src"), root.join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below the root").display().to_string();
+                for (row, test) in rows_of(&std::fs::read_to_string(&path).expect("a source"), prefix) {
+                    found.entry(row).or_default().insert(format!("`{name}::{test}`"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Every row that a comment right above a test names, and the test; of a source with unit tests only these.
+fn rows_of(source: &str, prefix: &str) -> Vec<(String, String)> {
+    let source = source.split_once("#[cfg(test)]").map_or(source, |(_, tests)| tests);
+    let (mut rows, mut comment) = (Vec::new(), String::new());
+    for line in source.lines().map(str::trim) {
+        if line.starts_with("//") {
+            comment.push_str(line);
+        } else if let Some(rest) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
+            let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+            rows.extend(named(&comment, prefix).map(|row| (row, name.to_owned())));
+            comment.clear();
+        } else if !line.starts_with("#[") {
+            comment.clear();
+        }
+    }
+    rows
+}
+
+/// "T-06" and "T-07" in "T-06, T-07: …"; "T-06 to T-08" is the two that it names.
+fn named<'c>(comment: &'c str, prefix: &'c str) -> impl Iterator<Item = String> + 'c {
+    comment.match_indices(prefix).filter_map(move |(at, _)| {
+        let before = comment[..at].chars().next_back();
+        let digits: String = comment[at + prefix.len()..].chars().take_while(char::is_ascii_digit).collect();
+        let stands_alone = before.is_none_or(|before| !before.is_alphanumeric() && before != '-');
+        (stands_alone && digits.len() == 2).then(|| format!("{prefix}{digits}"))
+    })
+}
+
+#[test]
+fn rows_are_read_from_the_comment_above_a_test() {
+    let source =
+        "/// T-06, T-31: spellings.\n#[test]\nfn a_test() {\n    // T-07\n    let x = 1;\n}\n\n/// DT-08\nfn b() {}\n";
+    let rows: Vec<String> = rows_of(source, "T-").into_iter().map(|(row, test)| format!("{row} {test}")).collect();
+    assert_eq!(rows, ["T-06 a_test", "T-31 a_test"]);
+}

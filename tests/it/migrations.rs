@@ -1,0 +1,221 @@
+//! The two databases have the same schema, and it is the one that the queries were compiled against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use diesel::connection::Connection as _;
+use diesel::migration::Migration as _;
+use diesel::pg::{Pg, PgConnection};
+use diesel::prelude::*;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+use firstkey::config::DatabaseUrl;
+use firstkey::db::migrations::Locked;
+
+use crate::app::Backend;
+use crate::readme::ScratchDatabase;
+
+/// Table → columns in their order, each as "name kind" or "name kind?" where it may be null.
+type Schema = BTreeMap<String, Vec<String>>;
+
+#[test]
+fn both_databases_have_migrations_of_the_same_names_that_can_be_taken_back() {
+    let names = |backend| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(folder(backend)).expect("the migrations");
+        entries.map(|entry| entry.expect("a migration").file_name().into_string().expect("a name")).collect()
+    };
+    assert_eq!(names(Backend::Sqlite), names(Backend::Postgres));
+    for name in names(Backend::Sqlite) {
+        for file in ["up.sql", "down.sql"] {
+            for backend in [Backend::Sqlite, Backend::Postgres] {
+                assert!(folder(backend).join(&name).join(file).is_file(), "{backend:?}: {name}/{file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_databases_come_to_the_tables_that_the_queries_know() {
+    let known = schema_of_the_source();
+    let (_folder, mut sqlite) = sqlite();
+    let (_database, mut postgres) = postgres();
+    assert_eq!(schema_of_sqlite(&mut sqlite), known, "SQLite and src/db/schema.rs");
+    assert_eq!(schema_of_postgres(&mut postgres), known, "PostgreSQL and src/db/schema.rs");
+}
+
+#[test]
+fn both_databases_have_the_same_indices_and_triggers() {
+    let (_folder, mut sqlite) = sqlite();
+    let (_database, mut postgres) = postgres();
+    let ours = names(
+        &mut sqlite,
+        "select name as text from sqlite_master where type = 'index' and name not like 'sqlite_autoindex%'",
+    );
+    let theirs = names(
+        &mut postgres,
+        "select c.relname::text as text from pg_index i join pg_class c on c.oid = i.indexrelid \
+         join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'public' \
+         and not exists (select from pg_constraint k where k.conindid = i.indexrelid)",
+    );
+    assert_eq!(ours, theirs);
+    // SQLite has no TRUNCATE, and wants a trigger for each verb
+    let ours = names(&mut sqlite, "select distinct tbl_name as text from sqlite_master where type = 'trigger'");
+    let theirs =
+        names(&mut postgres, "select distinct tgrelid::regclass::text as text from pg_trigger where not tgisinternal");
+    assert_eq!(ours, theirs);
+}
+
+/// Numbers of 32 bits end in 2038 when they are moments: there are none.
+#[test]
+fn no_number_has_less_than_64_bits() {
+    let small = "select table_name || '.' || column_name as text from information_schema.columns \
+                 where table_schema = 'public' and data_type in ('integer', 'smallint', 'real')";
+    let (_database, mut postgres) = postgres();
+    assert_eq!(names(&mut postgres, small), BTreeSet::new());
+}
+
+#[test]
+fn sqlite_goes_back_to_nothing_and_forth_again() {
+    let (_folder, mut sqlite) = sqlite();
+    let migrations = || FileBasedMigrations::from_path(folder(Backend::Sqlite)).expect("the migrations");
+    assert_eq!(back_and_forth::<_, Sqlite>(&mut sqlite, migrations, schema_of_sqlite), Schema::new());
+    assert_eq!(schema_of_sqlite(&mut sqlite), schema_of_the_source());
+}
+
+#[test]
+fn postgres_goes_back_to_nothing_and_forth_again() {
+    let (_database, mut postgres) = postgres();
+    let migrations = || FileBasedMigrations::from_path(folder(Backend::Postgres)).expect("the migrations");
+    assert_eq!(back_and_forth::<_, Pg>(&mut postgres, migrations, schema_of_postgres), Schema::new());
+    assert_eq!(schema_of_postgres(&mut postgres), schema_of_the_source());
+}
+
+/// Takes every migration back, looks at what is left, and runs them again.
+fn back_and_forth<C, DB>(
+    db: &mut C,
+    migrations: impl Fn() -> FileBasedMigrations,
+    look: impl Fn(&mut C) -> Schema,
+) -> Schema
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+{
+    let count = diesel::migration::MigrationSource::<DB>::migrations(&migrations()).expect("they can be read").len();
+    assert_eq!(db.revert_all_migrations(migrations()).expect("they can be taken back").len(), count);
+    let left = look(db);
+    let mut again: Vec<String> = Vec::new();
+    for migration in db.pending_migrations(migrations()).expect("they can be read") {
+        again.push(migration.name().to_string());
+        db.run_migration(&migration).expect("it runs again");
+    }
+    assert_eq!(again.len(), count);
+    left
+}
+
+fn folder(backend: Backend) -> PathBuf {
+    let name = match backend {
+        Backend::Sqlite => "sqlite",
+        Backend::Postgres => "postgres",
+    };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(name)
+}
+
+fn sqlite() -> (tempfile::TempDir, SqliteConnection) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("firstkey.db");
+    let mut locked = Locked::acquire(&DatabaseUrl::Sqlite(file.clone())).expect("a database");
+    assert!(locked.migrate().expect("the migrations run") > 0);
+    assert_eq!(locked.migrate().expect("nothing is left to do"), 0);
+    drop(locked);
+    (folder, SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection"))
+}
+
+/// A database made from the template, on which the program's own migrations have run.
+fn postgres() -> (ScratchDatabase, PgConnection) {
+    let database = ScratchDatabase::new();
+    let connection = PgConnection::establish(&database.url()).expect("a connection");
+    (database, connection)
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    table: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    column: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    kind: String,
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    nullable: bool,
+}
+
+fn schema(columns: Vec<Column>) -> Schema {
+    let mut schema = Schema::new();
+    for Column { table, column, kind, nullable } in columns {
+        let kind = match kind.to_lowercase().as_str() {
+            "bigint" | "integer" => "number",
+            "text" => "text",
+            "blob" | "bytea" => "bytes",
+            "boolean" => "flag",
+            other => panic!("{table}.{column} is of a kind that has no twin: {other}"),
+        };
+        schema.entry(table).or_default().push(format!("{column} {kind}{}", if nullable { "?" } else { "" }));
+    }
+    schema
+}
+
+fn schema_of_sqlite(db: &mut SqliteConnection) -> Schema {
+    // an INTEGER PRIMARY KEY is never null, whatever the pragma says
+    let columns = "select m.name as \"table\", c.name as \"column\", c.type as kind, not (c.\"notnull\" or c.pk > 0) as nullable \
+                   from sqlite_master m join pragma_table_info(m.name) c \
+                   where m.type = 'table' and m.name not like 'sqlite_%' and m.name not like '\\_\\_diesel%' escape '\\' \
+                   order by m.name, c.cid";
+    schema(diesel::sql_query(columns).load(db).expect("the tables"))
+}
+
+fn schema_of_postgres(db: &mut PgConnection) -> Schema {
+    let columns = "select table_name::text as \"table\", column_name::text as \"column\", data_type::text as kind, \
+                   is_nullable = 'YES' as nullable from information_schema.columns \
+                   where table_schema = 'public' and table_name not like '\\_\\_diesel%' \
+                   order by table_name, ordinal_position";
+    schema(diesel::sql_query(columns).load(db).expect("the tables"))
+}
+
+fn names<'a, C>(db: &'a mut C, query: &str) -> BTreeSet<String>
+where
+    C: diesel::Connection,
+    diesel::query_builder::SqlQuery: diesel::query_dsl::LoadQuery<'a, C, Text>,
+{
+    let rows: Vec<Text> = diesel::sql_query(query).load(db).expect("the names");
+    rows.into_iter().map(|row| row.text).collect()
+}
+
+/// What `diesel::table!` says, read as text: the macro leaves nothing behind that could be asked.
+fn schema_of_the_source() -> Schema {
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/schema.rs")).expect("the source");
+    let mut columns = Vec::new();
+    for table in source.split("diesel::table! {").skip(1) {
+        let name = table.split('(').next().unwrap_or_default().trim().to_owned();
+        let inside = table.split_once('{').and_then(|(_, rest)| rest.split_once('}')).expect("columns").0;
+        for line in inside.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (column, kind) = line.trim_end_matches(',').split_once(" -> ").expect("a column");
+            let inner = kind.strip_prefix("Nullable<").and_then(|kind| kind.strip_suffix('>'));
+            let kind = match inner.unwrap_or(kind) {
+                "BigInt" => "bigint",
+                "Text" => "text",
+                "Binary" => "blob",
+                "Bool" => "boolean",
+                other => panic!("{name}.{column}: {other}"),
+            };
+            let (table, column, nullable) = (name.clone(), column.to_owned(), inner.is_some());
+            columns.push(Column { table, column, kind: kind.to_owned(), nullable });
+        }
+    }
+    schema(columns)
+}

@@ -1,0 +1,433 @@
+//! Who may do what: every route tried by every kind of caller. The outcome is `rights_matrix.md`, which this
+//! test holds equal on both databases; `UPDATE_DOCS=1` writes it anew. Routes come from the table that the
+//! server is built from, so a new one cannot be forgotten.
+//!
+//! Each cell stands for itself: fresh objects, a fresh caller, a body that succeeds where the caller may.
+
+use std::cell::Cell;
+
+use firstkey::api::{Access, Route, routes};
+use firstkey::rights::{Reach, Right, Rights};
+use serde_json::{Value, json};
+
+use crate::app::{Backend, Call, PASSWORD, START, Session, Setup, TestApp, secret};
+
+const FULL: i64 = 1;
+const AUDITOR: i64 = 2;
+const NEW_PASSWORD: &str = "seven purple elephants quietly juggling";
+
+/// A kind of caller: its name in the table, and how it comes to its credential.
+struct Caller {
+    name: &'static str,
+    kind: Kind,
+    sends: for<'a> fn(&Scene<'a>, &Route, Call<'a>) -> Call<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nobody,
+    Key,
+    Session,
+    Ambiguous,
+}
+
+const CALLERS: &[Caller] = &[
+    Caller { name: "nobody", kind: Kind::Nobody, sends: |_, _, call| call },
+    Caller { name: "garbage key", kind: Kind::Nobody, sends: |_, _, call| call.key("garbage") },
+    Caller {
+        name: "wrong secret",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let key = scene.key(FULL);
+            call.key(&format!("{}:{}=", key["ID"], "A".repeat(43)))
+        },
+    },
+    Caller {
+        name: "expired key",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let key = scene.key(FULL);
+            scene.app.execute(&format!(
+                "update api_keys set expiry_date = {} where id = {}",
+                START.millis(),
+                key["ID"]
+            ));
+            call.key(&secret(&key))
+        },
+    },
+    Caller {
+        name: "locked key",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let key = scene.key(FULL);
+            scene.app.execute(&format!("update api_keys set active = false where id = {}", key["ID"]));
+            call.key(&secret(&key))
+        },
+    },
+    Caller {
+        name: "suspended tenant's key",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| call.key(&scene.suspended_key),
+    },
+    Caller {
+        name: "key without web service",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| call.key(&secret(&scene.key(scene.shut_out))),
+    },
+    Caller { name: "auditor key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(AUDITOR))) },
+    Caller {
+        name: "key with the right",
+        kind: Kind::Key,
+        sends: |scene, route, call| {
+            // Auditor's three rights too, because the keys that are made and changed here are an auditor's
+            let rights = route.right.map_or(Rights::auditor(), |right| Rights::auditor().with(right));
+            call.key(&secret(&scene.key(scene.role(rights))))
+        },
+    },
+    Caller {
+        name: "key with all other rights",
+        kind: Kind::Key,
+        sends: |scene, route, call| {
+            let rights = Right::all().filter(|right| Some(*right) != route.right).collect();
+            call.key(&secret(&scene.key(scene.role(rights))))
+        },
+    },
+    Caller { name: "full key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(FULL))) },
+    Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key) },
+    Caller { name: "full session", kind: Kind::Session, sends: |scene, _, call| scene.person(FULL, call).1 },
+    Caller { name: "auditor session", kind: Kind::Session, sends: |scene, _, call| scene.person(AUDITOR, call).1 },
+    Caller {
+        name: "session without RID",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person_only(FULL, call);
+            call.header("Cookie", &format!("sID={}", session.sid))
+        },
+    },
+    Caller {
+        name: "session with another's RID",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (mut session, call) = scene.person_only(FULL, call);
+            session.rid = scene.app.sign_in().rid;
+            call.with(&session)
+        },
+    },
+    Caller {
+        name: "initial password's session",
+        kind: Kind::Session,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person(FULL, call);
+            scene.app.execute(&format!(
+                "update sessions set initial_password = true where sid_digest = {}",
+                scene.digest(&session)
+            ));
+            call
+        },
+    },
+    Caller {
+        name: "ended session",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person(FULL, call);
+            scene.app.delete("/api/sessions/current").with(&session).send().expect(204);
+            call
+        },
+    },
+    Caller {
+        name: "idle session",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person(FULL, call);
+            let then = START.minus(30 * 60_000).millis();
+            scene.app.execute(&format!(
+                "update sessions set last_activity = {then} where sid_digest = {}",
+                scene.digest(&session)
+            ));
+            call
+        },
+    },
+    Caller {
+        name: "session without web service",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| scene.person(scene.shut_out, call).1,
+    },
+    Caller {
+        name: "other tenant's session",
+        kind: Kind::Session,
+        sends: |scene, _, call| call.with(&scene.foreign_person()),
+    },
+    Caller {
+        name: "two cookies",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person(FULL, call);
+            call.header("Cookie", &format!("sID={}", session.sid))
+        },
+    },
+    Caller {
+        name: "cookie and key",
+        kind: Kind::Ambiguous,
+        sends: |scene, _, call| scene.person(FULL, call).1.key(&secret(&scene.key(FULL))),
+    },
+    Caller {
+        name: "key twice",
+        kind: Kind::Ambiguous,
+        sends: |scene, _, call| {
+            let key = secret(&scene.key(FULL));
+            call.key(&key).key(&key)
+        },
+    },
+    Caller {
+        name: "full key, api-version v2",
+        kind: Kind::Ambiguous,
+        sends: |scene, _, call| call.key(&secret(&scene.key(FULL))).header("api-version", "v2"),
+    },
+    Caller {
+        name: "nobody, api-version v2",
+        kind: Kind::Ambiguous,
+        sends: |_, _, call| call.header("api-version", "v2"),
+    },
+    Caller {
+        name: "full key, PATCH",
+        kind: Kind::Ambiguous,
+        sends: |scene, _, call| {
+            let mut call = call.key(&secret(&scene.key(FULL)));
+            call.request.method = "PATCH".into();
+            call
+        },
+    },
+];
+
+/// What the cells share, and where they get what is theirs alone.
+struct Scene<'a> {
+    app: &'a TestApp,
+    maker: String,
+    shut_out: i64,
+    suspended_key: String,
+    foreign_key: String,
+    foreign_tenant: i64,
+    made: Cell<usize>,
+}
+
+impl<'a> Scene<'a> {
+    fn set(app: &'a TestApp) -> Self {
+        let maker = app.full_key();
+        let shut_out = app.role_of("No web service", Rights::all(), Reach::everything());
+        app.execute(&format!("update roles set allow_web_service = false where id = {shut_out}"));
+        let blue = app.tenant("Blue");
+        app.administrator("blue", PASSWORD, FULL, blue);
+        let body = json!({ "userName": "blue", "password": PASSWORD, "tenantName": "Blue" });
+        let foreign_session = Session::from(&app.post("/api/sessions", body).send().expect(200));
+        let minted = |name: &str| {
+            let body = json!({ "keyName": name, "roleID": FULL });
+            app.post("/api/apikeys", body).with(&foreign_session).send().expect(200).json()
+        };
+        let (foreign_key, suspended) = (secret(&minted("blue")), minted("red"));
+        app.execute(
+            "insert into tenants (guid, name, name_fold, state, created) \
+             values ('11111111-2222-4333-8444-555555555555', 'Red', 'red', 'suspended', 1)",
+        );
+        let red = app.count("select id as n from tenants where name_fold = 'red'");
+        // a key of the suspended tenant: another's row, moved there with its secret
+        app.execute(&format!("delete from api_key_secrets where api_key_id = {}", suspended["ID"]));
+        app.execute(&format!("update api_keys set tenant_id = {red} where id = {}", suspended["ID"]));
+        let suspended = secret(&suspended);
+        let (front, tail) = suspended.rsplit_once(':').expect("parts");
+        let id = front.rsplit_once(':').expect("parts").1;
+        let digest = literal(app.backend, &key_digest(tail));
+        app.execute(&format!(
+            "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values ({red}, {id}, {digest}, 1, 1)"
+        ));
+        let suspended_key = format!("11111111-2222-4333-8444-555555555555:{id}:{tail}");
+        Self { app, maker, shut_out, suspended_key, foreign_key, foreign_tenant: blue, made: Cell::new(0) }
+    }
+
+    /// A number that was not there before, for names.
+    fn fresh(&self) -> usize {
+        self.made.set(self.made.get() + 1);
+        self.made.get()
+    }
+
+    fn key(&self, role: i64) -> Value {
+        let body = json!({ "keyName": format!("key {}", self.fresh()), "roleID": role });
+        self.app.post("/api/apikeys", body).key(&self.maker).send().expect(200).json()
+    }
+
+    fn role(&self, rights: Rights) -> i64 {
+        self.app.role_of(&format!("role {}", self.fresh()), rights, Reach::everything())
+    }
+
+    /// A new person's session, and the call about that person, as yet without a credential.
+    fn person_only(&self, role: i64, mut call: Call<'a>) -> (Session, Call<'a>) {
+        let name = format!("person {}", self.fresh());
+        let id = self.app.administrator(&name, PASSWORD, role, 0);
+        let session = Session::from(&self.app.try_sign_in(&name, PASSWORD).expect(200));
+        call.request.path = call.request.path.replace("/administrators/1/", &format!("/administrators/{id}/"));
+        (session, call)
+    }
+
+    /// A new person's session in the other tenant.
+    fn foreign_person(&self) -> Session {
+        let name = format!("person {}", self.fresh());
+        self.app.administrator(&name, PASSWORD, FULL, self.foreign_tenant);
+        let body = json!({ "userName": name, "password": PASSWORD, "tenantName": "Blue" });
+        Session::from(&self.app.post("/api/sessions", body).send().expect(200))
+    }
+
+    fn person(&self, role: i64, call: Call<'a>) -> (Session, Call<'a>) {
+        let (session, call) = self.person_only(role, call);
+        let call = call.with(&session);
+        (session, call)
+    }
+
+    fn digest(&self, session: &Session) -> String {
+        let digest = firstkey::secret::SessionID::parse(&session.sid).expect("a sID").digest();
+        literal(self.app.backend, &digest.to_hex())
+    }
+
+    /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
+    fn call(&self, route: &Route) -> Call<'a> {
+        let path = format!("/api{}", route.path).replace("{roleID}", "2").replace("{administratorID}", "1").replace(
+            "{apiKeyID}",
+            &if route.path.contains("{apiKeyID}") { self.key(AUDITOR)["ID"].to_string() } else { String::new() },
+        );
+        let call = self.app.call(route.method.as_str(), &path);
+        match route.operation {
+            "create_session" => {
+                let name = format!("guest {}", self.fresh());
+                self.app.administrator(&name, PASSWORD, AUDITOR, 0);
+                call.json(json!({ "userName": name, "password": PASSWORD }))
+            }
+            "create_api_key" => call.json(json!({ "keyName": format!("wanted {}", self.fresh()), "roleID": AUDITOR })),
+            "modify_api_key" => call.json(json!({ "description": "changed" })),
+            "search_roles" | "search_administrator_roles" => call.json(
+                json!({ "searchCriteria": [{ "fieldName": "name", "stringTest": "equal", "stringValue": "Auditor" }] }),
+            ),
+            "change_password" => call.json(json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD })),
+            "enrol_totp" => call.json(json!({ "password": PASSWORD })),
+            // nobody here has MFA on: who may get that far is answered 409
+            "confirm_totp" => call.json(json!({ "mfaCode": "000000" })),
+            "remove_totp" => call.json(json!({ "password": PASSWORD, "mfaCode": "000000" })),
+            _ if route.request.is_some() => panic!("{} takes a body: say here which", route.operation),
+            _ => call,
+        }
+    }
+}
+
+fn literal(backend: Backend, hex: &str) -> String {
+    match backend {
+        Backend::Sqlite => format!("x'{hex}'"),
+        Backend::Postgres => format!("'\\x{hex}'::bytea"),
+    }
+}
+
+fn key_digest(tail: &str) -> String {
+    let key = firstkey::secret::PresentedKey::parse(&format!("1:{tail}")).expect("a key's form");
+    key.secret.digest().to_hex()
+}
+
+/// What the route's line in the table of routes promises this caller.
+fn promised(route: &Route, caller: &Caller) -> (u16, &'static str) {
+    let open = route.access == Access::Open;
+    match (caller.name, caller.kind) {
+        ("nobody, api-version v2" | "full key, api-version v2", _) => (400, "unknown_api_version"),
+        ("full key, PATCH", _) => (405, "method_not_allowed"),
+        _ if open => (route.answer.0, ""),
+        (_, Kind::Ambiguous) => (400, "ambiguous_credentials"),
+        ("nobody", _) => (401, "not_signed_in"),
+        ("garbage key" | "wrong secret" | "suspended tenant's key", _) => (401, "invalid_api_key"),
+        ("expired key", _) => (401, "api_key_expired"),
+        ("locked key", _) => (401, "api_key_locked"),
+        ("ended session" | "idle session" | "two cookies", _) => (401, "session_ended"),
+        ("session without RID" | "session with another's RID", _) => (403, "wrong_request_id"),
+        ("key without web service" | "session without web service", _) => (403, "access_not_allowed"),
+        (_, Kind::Session) if route.access == Access::Key => (403, "wrong_credential_kind"),
+        (_, Kind::Key) if route.access == Access::Session => (403, "wrong_credential_kind"),
+        ("initial password's session", _) if !route.with_initial_password => (403, "initial_password"),
+        ("auditor key" | "auditor session" | "key with all other rights", _) if route.right.is_some() => {
+            (403, "not_authorized")
+        }
+        ("other tenant's full key" | "other tenant's session", _) if route.path.contains("{apiKeyID}") => {
+            (404, "not_found")
+        }
+        ("other tenant's session", _) if route.path.contains("{administratorID}") => (403, "not_authorized"),
+        _ => match route.operation {
+            "confirm_totp" | "remove_totp" => (409, "conflict"),
+            _ => (route.answer.0, ""),
+        },
+    }
+}
+
+/// The table as a page: one row a route, one column a caller.
+fn page(routes: &[Route], cells: &[Vec<(u16, String)>]) -> String {
+    let mut page = String::from(
+        "# Who may do what\n\n\
+         Written by `tests/it/rights_matrix.rs` from what a running server answers, the same on SQLite and PostgreSQL.\n\
+         Each cell is the status and, where the call is refused, the code. Bodies are such that who may make a call\n\
+         succeeds; only `totp/confirm` and `DELETE …/totp` end in `409 conflict`, because MFA is off.\n\n",
+    );
+    let names: Vec<&str> = CALLERS.iter().map(|caller| caller.name).collect();
+    page.push_str(&format!("| route | needs | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len())));
+    for (route, cells) in routes.iter().zip(cells) {
+        let access = match route.access {
+            Access::Open => "nothing",
+            Access::Any => "session or key",
+            Access::Session => "session",
+            Access::Key => "key",
+        };
+        let right = route.right.map(|right| format!(", {}", right.name().name)).unwrap_or_default();
+        let initial =
+            if route.with_initial_password && route.access != Access::Open { ", initial password will do" } else { "" };
+        let cells: Vec<String> =
+            cells.iter().map(|(status, code)| format!("{status} {code}").trim().to_owned()).collect();
+        page.push_str(&format!(
+            "| {} /api{} | {access}{right}{initial} | {} |\n",
+            route.method,
+            route.path,
+            cells.join(" | ")
+        ));
+    }
+    page
+}
+
+fn run(backend: Backend) {
+    let app = Setup::new(backend).start();
+    let (routes, scene) = (routes(), Scene::set(&app));
+    let mut wrong = Vec::new();
+    let mut cells = Vec::new();
+    for route in &routes {
+        let mut row = Vec::new();
+        for caller in CALLERS {
+            let answer = (caller.sends)(&scene, route, scene.call(route)).send();
+            let found = answer.refusal();
+            let (status, code) = promised(route, caller);
+            if (found.0, found.1.as_str()) != (status, code) {
+                wrong.push(format!(
+                    "{} {} by {}: {found:?}, not {status} {code}",
+                    route.method, route.path, caller.name
+                ));
+            }
+            row.push(found);
+        }
+        cells.push(row);
+    }
+    println!("{} cells", cells.iter().map(Vec::len).sum::<usize>());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/rights_matrix.md");
+    let page = page(&routes, &cells);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("the page can be written");
+    }
+    assert!(wrong.is_empty(), "the table of routes promises otherwise:\n{}", wrong.join("\n"));
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "run the tests once with UPDATE_DOCS=1");
+}
+
+#[test]
+fn sqlite() {
+    run(Backend::Sqlite)
+}
+
+#[test]
+fn postgres() {
+    run(Backend::Postgres)
+}
