@@ -63,19 +63,25 @@ fn tests_by_row(prefix: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// Every row that a comment right above a test names, and the test; of a source with unit tests only these.
+/// Every row that a comment right above a test names, and the test. A test has an attribute that says so, or stands
+/// in a macro that makes one of it for each database.
 fn rows_of(source: &str, prefix: &str) -> Vec<(String, String)> {
-    let source = source.split_once("#[cfg(test)]").map_or(source, |(_, tests)| tests);
-    let (mut rows, mut comment) = (Vec::new(), String::new());
-    for line in source.lines().map(str::trim) {
-        if line.starts_with("//") {
-            comment.push_str(line);
-        } else if let Some(rest) = line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn ")) {
-            let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
-            rows.extend(named(&comment, prefix).map(|row| (row, name.to_owned())));
-            comment.clear();
-        } else if !line.starts_with("#[") {
-            comment.clear();
+    let (mut rows, mut comment, mut is_test, mut in_macro) = (Vec::new(), String::new(), false, false);
+    for line in source.lines() {
+        in_macro = (in_macro && line != "}") || line.ends_with("both! {");
+        let text = line.trim_start();
+        if text.starts_with("//") {
+            comment.push_str(text);
+        } else if text.starts_with("#[") {
+            is_test |= text.ends_with("test]");
+        } else {
+            if let Some(rest) = text.strip_prefix("async ").unwrap_or(text).strip_prefix("fn ")
+                && (is_test || (in_macro && line.starts_with("    fn ")))
+            {
+                let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+                rows.extend(named(&comment, prefix).map(|row| (row, name.to_owned())));
+            }
+            (comment, is_test) = (String::new(), false);
         }
     }
     rows
@@ -93,8 +99,9 @@ fn named<'c>(comment: &'c str, prefix: &'c str) -> impl Iterator<Item = String> 
 
 #[test]
 fn rows_are_read_from_the_comment_above_a_test() {
-    let source =
-        "/// T-06, T-31: spellings.\n#[test]\nfn a_test() {\n    // T-07\n    let x = 1;\n}\n\n/// DT-08\nfn b() {}\n";
+    let source = "both! {\n    /// T-08: once.\n    fn on_both(app: TestApp) {\n        x();\n    }\n}\n\n\
+                  /// T-06, T-31: spellings.\n#[test]\nfn a_test() {\n    // T-07\n    let x = 1;\n}\n\n\
+                  /// T-09\nfn no_test() {}\n\n/// DT-08\n#[actix_web::test]\nasync fn b() {}\n";
     let rows: Vec<String> = rows_of(source, "T-").into_iter().map(|(row, test)| format!("{row} {test}")).collect();
-    assert_eq!(rows, ["T-06 a_test", "T-31 a_test"]);
+    assert_eq!(rows, ["T-08 on_both", "T-06 a_test", "T-31 a_test"]);
 }
