@@ -191,17 +191,6 @@ pub fn initial_password_file(config: &Config) -> PathBuf {
     config.data.join("initial-admin-password")
 }
 
-/// Removes the file once its password is of no use. Somebody may have done so before, and on another node of
-/// the database there never was one.
-pub fn remove_initial_password(path: &Path) {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            log::warn!(error = error.to_string().as_str(); "the file with the initial password, now useless, could not be removed");
-        }
-        _ => {}
-    }
-}
-
 /// Remembers, beside the master key and outside the database, that there has been an administrator: an
 /// emptied database does not open the first start again.
 fn initialised_mark(config: &Config) -> PathBuf {

@@ -7,11 +7,10 @@ use serde_json::json;
 use super::rules::{Account, PasswordRules};
 use super::{second_factor, store};
 use crate::api_keys;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Caller, ViaSession, throttle};
 use crate::body::{Body, InPath};
-use crate::bootstrap;
 use crate::error::{Error, Reason, Result};
 use crate::id::AdministratorID;
 use crate::name::fold;
@@ -131,7 +130,7 @@ pub async fn change_password(
     })
     .await?;
     if was_initial {
-        bootstrap::remove_initial_password(&app.initial_password_file);
+        app::remove_initial_password(&app.initial_password_file);
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,6 +7,7 @@ use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators::{self, Account};
 use crate::api_keys;
+use crate::app;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::throttle;
@@ -114,7 +115,7 @@ fn recover(config: &Config, username: Username, password: &Password, now: Timest
         audit::record(db, &actor(), now, &[event.with(json!({ "mfa": "removed", "sessions": "ended" }))])
     })?;
     if was_initial {
-        bootstrap::remove_initial_password(&bootstrap::initial_password_file(config));
+        app::remove_initial_password(&bootstrap::initial_password_file(config));
     }
     println!("{name} may sign in with the new password. MFA and locks are off, sessions are ended.");
     Ok(())

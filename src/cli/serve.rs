@@ -148,10 +148,12 @@ impl Signals {
 
     async fn until_told_to_stop(mut self, certificate: &Certificate) {
         loop {
+            // in this order: a certificate that was renewed before the end is still read
             tokio::select! {
+                biased;
+                _ = self.hang_up.recv() => certificate.reload(),
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => certificate.reload(),
             }
         }
     }

@@ -180,6 +180,7 @@ fn postgres_log() -> Vec<u8> {
 }
 
 on_both! {
+    /// T-28: while everything is logged, after a crash and after an orderly end.
     fn no_secret_stays_in_log_database_or_audit(home) {
         if is_missing("oathtool", is_on_path("oathtool")) {
             return;
@@ -251,7 +252,7 @@ fn look_everywhere(home: &Home, canaries: &Canaries, log: &[u8]) {
     }
 }
 
-/// The URL of the database is a secret too, above all when it is wrong.
+/// T-28: the URL of the database is a secret too, above all when it is wrong.
 #[test]
 fn the_database_s_password_is_in_no_complaint() {
     let mut home = Home::new(Backend::Sqlite);

@@ -60,7 +60,7 @@ both! {
         }
     }
 
-    /// Finds a role, makes a key, lists, uses and deletes it: the names and types are the vendor's.
+    /// DS-24, DS-37, DS-40: finds a role, makes a key, lists, uses and deletes it: the names and types are the vendor's.
     fn the_vendor_s_sdk_finds_makes_lists_and_deletes(app: TestApp, |setup| setup.clock = now()) {
         if let Some(python) = tool("venv/bin/python") {
             let secret = app.full_key();
@@ -71,6 +71,7 @@ both! {
         }
     }
 
+    /// DS-09: the collection carries the request ID from call to call.
     fn the_postman_collection_passes_its_own_tests(app: TestApp, |setup| setup.clock = now()) {
         if let Some(newman) = tool("node_modules/.bin/newman") {
             let mut newman = client(&app, newman);

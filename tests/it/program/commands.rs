@@ -161,6 +161,7 @@ on_both! {
         assert_eq!(home.count("SELECT count(*) AS n FROM audit_events WHERE number = 604"), 1);
     }
 
+    /// DS-16: what the administrator had turned on for themselves.
     fn reset_totp_takes_the_second_factor_off(home) {
         if is_missing("oathtool", is_on_path("oathtool")) {
             return;
@@ -256,7 +257,7 @@ fn plain_http_stays_on_loopback_unless_told_otherwise_twice() {
     assert!(!home.certificate().exists(), "no certificate is made for nothing");
 }
 
-/// As on a machine without IPv6: the one default address that cannot be had is no reason not to start.
+/// DS-08: 4119 where nothing else is said. As on a machine without IPv6: the one default address that cannot be had is no reason not to start.
 #[test]
 fn a_missing_ipv6_loopback_is_only_warned_about() {
     let home = Home::new(Backend::Sqlite);

@@ -63,6 +63,7 @@ fn started(home: &Home) -> Server {
 }
 
 on_both! {
+    /// DS-03, DS-04, DS-05, DS-07, DS-31, by the documentation's own words.
     fn the_documented_commands_mint_a_key_as_documented(home) {
         if is_missing("curl", is_on_path("curl")) {
             return;
@@ -102,6 +103,7 @@ on_both! {
         assert_eq!(server.status_of(secret), 200);
     }
 
+    /// DS-09: curl and its cookie jar are all it takes.
     fn the_documented_commands_work_over_http_2_and_without_checking_the_certificate(home) {
         if is_missing("curl", is_on_path("curl")) {
             return;

@@ -18,6 +18,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 on_both! {
+    /// T-33: what it makes is for the operator alone, and the network is told nothing.
     fn a_first_start_makes_private_files_says_ready_once_and_happens_once(home) {
         let server = home.start();
         let data = home.data();
@@ -103,6 +104,7 @@ on_both! {
         assert!(first[0] != first[1], "exactly one of them showed the commands: {said:#?}");
     }
 
+    /// T-33: nor does the loss of every administrator.
     fn an_emptied_database_does_not_open_the_first_start_again(home) {
         home.start().stop();
         std::fs::remove_file(home.initial_password_file()).expect("it is there");

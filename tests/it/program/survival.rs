@@ -98,6 +98,7 @@ fn garbage_as_http(server: &Server) {
     }
 }
 
+/// T-31: neither before TLS nor within it.
 #[test]
 fn garbage_on_the_port_ends_nothing() {
     let home = Home::new(Backend::Sqlite);
@@ -112,7 +113,7 @@ fn garbage_on_the_port_ends_nothing() {
     assert!(!said.contains("a fault of the program"), "something panicked: {said}");
 }
 
-/// What is cut off in the middle, at every layer, leaves the server as it was.
+/// T-31: what is cut off in the middle, at every layer, leaves the server as it was.
 #[test]
 fn connections_that_break_off_end_nothing() {
     let home = Home::new(Backend::Sqlite);
