@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -99,6 +99,17 @@ impl App {
     /// From now on `/readyz` says no.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Removes the file once its password is of no use. Somebody may have done so before, and on another node of
+/// the database there never was one.
+pub fn remove_initial_password(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            log::warn!(error = error.to_string().as_str(); "the file with the initial password, now useless, could not be removed");
+        }
+        _ => {}
     }
 }
 

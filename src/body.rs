@@ -25,6 +25,9 @@ pub trait Incoming: DeserializeOwned + 'static {
     /// The longest body, in bytes.
     const MOST_BYTES: usize = 64 * 1024;
 
+    /// Whether refusals must not show what was sent: it may be a password in the wrong form or place.
+    const SECRET: bool = false;
+
     /// What an empty body stands for; a refusal where it stands for nothing.
     fn when_empty() -> Option<Self> {
         None
@@ -36,18 +39,23 @@ const SIGN_IN: usize = 4 * 1024;
 
 impl Incoming for wire::SignIn {
     const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
 }
 impl Incoming for wire::PasswordAgain {
     const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
 }
 impl Incoming for wire::MfaConfirmation {
     const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
 }
 impl Incoming for wire::MfaRemoval {
     const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
 }
 impl Incoming for wire::NewPassword {
     const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
 }
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::ApiKeyChange {}
@@ -87,7 +95,7 @@ impl<T: Incoming> FromRequest for Body<T> {
                     "Send the body as JSON, with the header Content-Type: application/json.",
                 ));
             }
-            parse(&bytes).map(Self)
+            parse_as(&bytes, T::SECRET).map(Self)
         })
     }
 }
@@ -122,6 +130,10 @@ async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
 
 /// JSON as a value of the type, or a refusal that names the member at fault.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    parse_as(bytes, false)
+}
+
+fn parse_as<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
     refuse_bombs(bytes)?;
     // a list would be taken for the members in their order
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
@@ -133,18 +145,26 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut input = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
-        refusal(&path, error.inner())
+        refusal(&path, error.inner(), secret)
     })?;
-    input.end().map_err(|error| refusal(".", &error))?;
+    input.end().map_err(|error| refusal(".", &error, secret))?;
     Ok(value)
 }
 
-fn refusal(path: &str, error: &serde_json::Error) -> Error {
+fn refusal(path: &str, error: &serde_json::Error, secret: bool) -> Error {
     let text = error.to_string();
     match error.classify() {
         serde_json::error::Category::Data if path != "." => {
             let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+            // "invalid type: integer `7`, expected a string": only the end is ours
+            let what = match what.rsplit_once(", expected ") {
+                Some((_, expected)) if secret => &format!("{expected} is expected"),
+                _ => what,
+            };
             Error::new(Reason::Malformed, format!("{path}: {what}."))
+        }
+        serde_json::error::Category::Data if secret && text.starts_with("invalid type") => {
+            Error::new(Reason::Malformed, "The body: a JSON object is needed.")
         }
         serde_json::error::Category::Data => Error::new(Reason::Malformed, format!("The body: {text}.")),
         _ => Error::new(Reason::Malformed, format!("The body is not JSON: {text}.")),
@@ -230,6 +250,21 @@ mod tests {
         assert!(message(r#"{ "keyName": "First Key", "roleID: 1 }"#).starts_with("The body is not JSON: "));
         assert!(message(r#"{"keyName": "a", "keyName": "b"}"#).contains("duplicate field"));
         assert!(message(r#"{"keyName": "a"} x"#).starts_with("The body is not JSON"));
+    }
+
+    #[test]
+    fn a_refusal_shows_no_value_where_it_may_be_a_secret() {
+        let message = |json: &str| {
+            let refused = parse_as::<wire::SignIn>(json.as_bytes(), true).err();
+            refused.map(|error| error.message().to_owned()).unwrap_or_default()
+        };
+        assert_eq!(message(r#"{"password": 31415926535}"#), "password: a string is expected.");
+        assert_eq!(message(r#"{"password": ["hunter2"]}"#), "password: a string is expected.");
+        let expected = "accessType: `webService` or `userInterface` is expected.";
+        assert_eq!(message(r#"{"accessType": "hunter2, expected hunter2"}"#), expected);
+        assert_eq!(message(r#""hunter2""#), "The body: a JSON object is needed.");
+        assert!(!message(r#"{"password": hunter2}"#).contains("hunter2"));
+        assert!(message(r#"{"password": "a", "password": "b"}"#).contains("duplicate field"));
     }
 
     /// T-29, the parser's part: depth and width are bounded before parsing.

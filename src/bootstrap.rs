@@ -186,7 +186,8 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
     Ok((app, first))
 }
 
-fn initial_password_file(config: &Config) -> PathBuf {
+/// Where the first start's password is kept, until it is changed.
+pub fn initial_password_file(config: &Config) -> PathBuf {
     config.data.join("initial-admin-password")
 }
 

@@ -72,8 +72,18 @@ impl MasterKey {
         let failed = |source| KeyringError::File { path: path.to_owned(), source };
         let key = Self(random_bytes().map_err(KeyringError::Random)?);
         let text = Zeroizing::new(format!("{FORM}{}\n", STANDARD.encode(key.0.as_ref())));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        if path.try_exists().map_err(failed)? {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        // Whole or not at all: half a key would be refused at every start from then on.
+        let new = path.with_extension("new");
+        let written = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, path)
+        };
+        written().map_err(failed)?;
         Ok(key)
     }
 }

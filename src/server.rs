@@ -3,7 +3,8 @@
 //! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_session::SessionMiddleware;
@@ -34,6 +35,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long `/readyz` says no before the listeners close, so that whoever spreads the load looks elsewhere first.
+const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long requests that have begun may take when the server stops, in seconds.
 const DRAIN_DEADLINE: u64 = 30;
 /// How often what was noted about keys is written down.
@@ -57,11 +60,31 @@ impl Bound {
         let first = self.addresses.first().map(ToString::to_string).unwrap_or_default();
         format!("{}://{first}", self.scheme)
     }
+
+    /// The address at which this machine itself reaches the server: one that listens everywhere listens
+    /// on loopback too.
+    pub fn local_url(&self) -> String {
+        let local = self.addresses.first().map(|address| match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+            IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, address.port())),
+            _ => *address,
+        });
+        format!("{}://{}", self.scheme, local.map(|address| address.to_string()).unwrap_or_default())
+    }
 }
 
 /// Opens the listeners and builds the server around them. Without a certificate it speaks plain HTTP.
-pub fn bind(app: &App, config: &Config, certificate: Option<std::sync::Arc<CertificateStore>>) -> io::Result<Bound> {
-    let listeners = listeners(config)?;
+pub fn bind(app: &App, config: &Config, certificate: Option<Arc<CertificateStore>>) -> io::Result<Bound> {
+    serve_on(app, config, listen(config)?, certificate)
+}
+
+/// [`bind`] on listeners that are open already.
+pub fn serve_on(
+    app: &App,
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    certificate: Option<Arc<CertificateStore>>,
+) -> io::Result<Bound> {
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
     let hsts =
         Hsts(config.public_url.is_some() && matches!(config.transport, crate::config::Transport::Certificate { .. }));
@@ -97,8 +120,8 @@ pub fn bind(app: &App, config: &Config, certificate: Option<std::sync::Arc<Certi
     Ok(Bound { server: server.run(), addresses, scheme: if plain { "http" } else { "https" } })
 }
 
-/// A machine without IPv6 is no reason not to start, as long as IPv6 was not asked for.
-fn listeners(config: &Config) -> io::Result<Vec<TcpListener>> {
+/// Opens the listeners. A machine without IPv6 is no reason not to start, as long as IPv6 was not asked for.
+pub fn listen(config: &Config) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in &config.listen {
         match TcpListener::bind(address) {
@@ -193,6 +216,8 @@ pub async fn flush(app: &App) {
 /// Stops in order: `/readyz` says no, what has begun is finished, what was noted is written down.
 pub async fn stop(app: &App, server: &ServerHandle) {
     app.drain();
+    log::info!("stopping");
+    tokio::time::sleep(DRAIN_DELAY).await;
     server.stop(true).await;
     flush(app).await;
     app.lane.close();

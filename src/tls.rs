@@ -97,6 +97,7 @@ pub struct SelfSigned {
 pub fn ensure_self_signed(data: &Path, extra_names: &[String], now: Timestamp) -> Result<SelfSigned, TlsError> {
     let folder = data.join("tls");
     make_private_folder(&folder).map_err(file_error(&folder))?;
+    let _alone = lock(&folder).map_err(file_error(&folder))?;
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     let made = match why_not(&certificate, &key, extra_names, now)? {
         None => false,
@@ -243,6 +244,14 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
+}
+
+/// Waits for its turn: of several programs that start on one folder, one makes the certificate and the
+/// others find it. The lock is on the folder itself, and ends with the handle.
+fn lock(folder: &Path) -> io::Result<fs::File> {
+    let folder = fs::File::open(folder)?;
+    folder.lock()?;
+    Ok(folder)
 }
 
 /// Writes a file for this user alone, whole or not at all: beside its place, then renamed into it.

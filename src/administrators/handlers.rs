@@ -7,7 +7,7 @@ use serde_json::json;
 use super::rules::{Account, PasswordRules};
 use super::{second_factor, store};
 use crate::api_keys;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Caller, ViaSession, throttle};
 use crate::body::{Body, InPath};
@@ -129,8 +129,8 @@ pub async fn change_password(
         Ok(((), Event::new(EventKind::PasswordSet, target(&account))))
     })
     .await?;
-    if was_initial && let Err(error) = std::fs::remove_file(&app.initial_password_file) {
-        log::warn!(error = error.to_string().as_str(); "the file with the initial password, now useless, could not be removed");
+    if was_initial {
+        app::remove_initial_password(&app.initial_password_file);
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,6 +6,8 @@ use serde_json::json;
 use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators::{self, Account};
+use crate::api_keys;
+use crate::app;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::throttle;
@@ -100,9 +102,10 @@ fn recover(config: &Config, username: Username, password: &Password, now: Timest
         return Ok(());
     };
     let hash = PasswordLane::hash_here(&keyring.peppered(password), config.sign_in.bcrypt_cost)?;
-    let name = account.username.clone();
+    let (name, was_initial) = (account.username.clone(), account.initial_password_until.is_some());
     locked.change(move |db| {
         administrators::set_password(db, &account, &hash, now)?;
+        api_keys::initial_password_changed(db, account.id)?;
         let account = Account { credential_version: account.credential_version + 1, ..account };
         administrators::remove_totp(db, &account)?;
         administrators::unlock(db, &account)?;
@@ -111,6 +114,9 @@ fn recover(config: &Config, username: Username, password: &Password, now: Timest
         let event = Event::new(EventKind::PasswordSet, target(&account));
         audit::record(db, &actor(), now, &[event.with(json!({ "mfa": "removed", "sessions": "ended" }))])
     })?;
+    if was_initial {
+        app::remove_initial_password(&bootstrap::initial_password_file(config));
+    }
     println!("{name} may sign in with the new password. MFA and locks are off, sessions are ended.");
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
 use crate::rights::{Grant, Reach, Rights};
-use crate::roles;
+use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
 
 #[derive(clap::Args)]
@@ -46,12 +46,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let now = Clock::System.now();
     let username = Username::parse("--username", &arguments.username)?;
     let password = arguments.password.read()?;
+    let key = FirstKey::of(arguments, now)?;
     let mut prepared = bootstrap::prepare(&config, now)?;
+    // what can be refused is refused before anything is made
+    if let Some(key) = &key {
+        key.find_role(&mut prepared)?;
+    }
     let administrator = administrator(&config, &mut prepared, username, &password, now)?;
     mark_initialised(&config, now)?;
-    match (&arguments.first_key_file, &arguments.first_key_name, arguments.first_key_role) {
-        (Some(path), Some(name), Some(role)) => first_key(&mut prepared, administrator, path, name, role, now),
-        _ => Ok(()),
+    match key {
+        Some(key) => key.mint(&mut prepared, administrator, now),
+        None => Ok(()),
     }
 }
 
@@ -92,52 +97,70 @@ fn administrator(
     Ok(id)
 }
 
-/// The first key: in the file afterwards, whether it was made now or before.
-fn first_key(
-    prepared: &mut Prepared,
-    administrator: AdministratorID,
-    path: &Path,
-    name: &str,
+/// The first key that was asked for.
+struct FirstKey<'a> {
+    path: &'a Path,
+    name: &'a str,
     role: i64,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    if let Some(id) = prepared.locked.change(|db| api_keys::find_by_name(db, name))? {
-        return match path.exists() {
-            true => Ok(()),
-            false => Err(Failure::Refused(format!(
-                "the API key {name} (ID {id}) exists, {} does not, and a secret is shown only once: \
-                 delete the key or choose another name",
-                path.display()
-            ))),
+    plan: KeyPlan,
+}
+
+impl<'a> FirstKey<'a> {
+    fn of(arguments: &'a Arguments, now: Timestamp) -> Result<Option<Self>, Failure> {
+        let (Some(path), Some(name), Some(role)) =
+            (&arguments.first_key_file, &arguments.first_key_name, arguments.first_key_role)
+        else {
+            return Ok(None);
         };
+        let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: None };
+        let wanted = Wanted {
+            key_name: Some(name.clone()),
+            description: None,
+            locale: None,
+            role: Some(RoleID::new(role)),
+            time_zone: None,
+            active: None,
+            expiry: Expiry::Unsaid,
+        };
+        let zone = TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref());
+        let plan = KeyPlan::new(wanted, &maker, zone, now)?;
+        Ok(Some(Self { path, name, role, plan }))
     }
-    let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: None };
-    let wanted = Wanted {
-        key_name: Some(name.to_owned()),
-        description: None,
-        locale: None,
-        role: Some(RoleID::new(role)),
-        time_zone: None,
-        active: None,
-        expiry: Expiry::Unsaid,
-    };
-    let zone = TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref());
-    let plan = KeyPlan::new(wanted, &maker, zone, now)?;
-    let secret = SecretKey::generate()?;
-    let digest = secret.digest();
-    // The file is written inside the transaction, before its commit: a key nobody holds is of no use, and
-    // a file that cannot be written leaves no key behind.
-    let key = prepared.locked.change(|db| {
-        let found = roles::find_for(db, TenantID::PRIMARY, RoleID::new(role))?;
-        let found = found.ok_or_else(|| crate::error::Error::member("--first-key-role", "there is no such role"))?;
-        let made_by = Provenance::on_the_host(administrator);
-        let key = api_keys::insert(db, made_by, &plan.properties, digest, now)?;
-        let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
-        let event = event.with(json!({ "role": found.name, "expiryDate": null }));
-        audit::record(db, &Actor::system("firstkey init"), now, &[event])?;
-        write_private(path, secret.printed(None, key.id).expose().as_bytes()).map_err(crate::error::Error::internal)?;
-        Ok(key)
-    })?;
-    println!("Made the API key {name} (ID {}) and wrote it to {}.", key.id, path.display());
-    Ok(())
+
+    fn find_role(&self, prepared: &mut Prepared) -> Result<Role, Failure> {
+        let role = prepared.locked.change(|db| roles::find_for(db, TenantID::PRIMARY, RoleID::new(self.role)))?;
+        role.ok_or_else(|| Failure::Refused(format!("--first-key-role: there is no such role as {}", self.role)))
+    }
+
+    /// The key is in the file afterwards, whether it was made now or before.
+    fn mint(self, prepared: &mut Prepared, administrator: AdministratorID, now: Timestamp) -> Result<(), Failure> {
+        let (path, name) = (self.path, self.name);
+        if let Some(id) = prepared.locked.change(|db| api_keys::find_by_name(db, name))? {
+            return match path.exists() {
+                true => Ok(()),
+                false => Err(Failure::Refused(format!(
+                    "the API key {name} (ID {id}) exists, {} does not, and a secret is shown only once: \
+                     delete the key or choose another name",
+                    path.display()
+                ))),
+            };
+        }
+        let role = self.find_role(prepared)?;
+        let secret = SecretKey::generate()?;
+        let digest = secret.digest();
+        // The file is written inside the transaction, before its commit: a key nobody holds is of no use, and
+        // a file that cannot be written leaves no key behind.
+        let key = prepared.locked.change(|db| {
+            let made_by = Provenance::on_the_host(administrator);
+            let key = api_keys::insert(db, made_by, &self.plan.properties, digest, now)?;
+            let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
+            let event = event.with(json!({ "role": role.name, "expiryDate": null }));
+            audit::record(db, &Actor::system("firstkey init"), now, &[event])?;
+            write_private(path, secret.printed(None, key.id).expose().as_bytes())
+                .map_err(crate::error::Error::internal)?;
+            Ok(key)
+        })?;
+        println!("Made the API key {name} (ID {}) and wrote it to {}.", key.id, path.display());
+        Ok(())
+    }
 }

@@ -63,6 +63,8 @@ impl From<crate::error::Error> for Failure {
 /// Runs the command line; the text of a failure goes to stderr.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    // whatever a command makes, the database's files among it, is this user's alone
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let outcome = match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(flags)) => serve::run(&flags),

@@ -1,11 +1,12 @@
 //! `firstkey serve`.
 
 use std::io::IsTerminal as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 use crate::app::{App, Rules};
@@ -25,28 +26,36 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // first of all: a start that finds its port taken makes nothing
+    let listeners = server::listen(&config).map_err(|error| Failure::Refused(error.to_string()))?;
     let clock = Clock::System;
     let rules = Rules { throttle: config.sign_in.throttle, ..Rules::default() };
     let (app, first) = bootstrap::start(&config, clock, rules)?;
     let certificate = Certificate::of(&config, app.now())?;
-    actix_web::rt::System::new().block_on(serve(config, app, first, certificate))
+    actix_web::rt::System::new().block_on(serve(config, app, first, certificate, listeners))
 }
 
-async fn serve(config: Config, app: App, first: FirstAdministrator, certificate: Certificate) -> Result<(), Failure> {
-    let bound =
-        server::bind(&app, &config, certificate.store.clone()).map_err(|error| Failure::Refused(error.to_string()))?;
-    let (url, handle) = (bound.url(), bound.server.handle());
+async fn serve(
+    config: Config,
+    app: App,
+    first: FirstAdministrator,
+    certificate: Certificate,
+    listeners: Vec<TcpListener>,
+) -> Result<(), Failure> {
+    let refused = |error: std::io::Error| Failure::Refused(error.to_string());
+    let bound = server::serve_on(&app, &config, listeners, certificate.store.clone()).map_err(refused)?;
+    let (url, local, handle) = (bound.url(), bound.local_url(), bound.server.handle());
+    // before anybody is told that it is ready: a signal that is not watched yet ends the process
+    let signals = Signals::watch();
     server::spawn_chores(&app);
     certificate.keep_fresh(config.clone(), app.clone());
     let serving = actix_web::rt::spawn(bound.server);
     println!("ready {url}");
     log::info!(url = url.as_str(), version = env!("CARGO_PKG_VERSION"); "serving");
     if let FirstAdministrator::MadeWithPasswordIn(path) = &first {
-        show_first_commands(&config, &url, path);
+        show_first_commands(&config, &local, path);
     }
-    until_told_to_stop(&certificate).await;
-    log::info!("stopping");
+    signals.until_told_to_stop(&certificate).await;
     server::stop(&app, &handle).await;
     serving
         .await
@@ -120,16 +129,32 @@ fn names(config: &Config) -> Vec<String> {
     public.into_iter().chain(listened.map(|ip| ip.to_string())).collect()
 }
 
-async fn until_told_to_stop(certificate: &Certificate) {
-    let expected = "a process may watch its own signals";
-    let mut terminate = signal(SignalKind::terminate()).expect(expected);
-    let mut interrupt = signal(SignalKind::interrupt()).expect(expected);
-    let mut hang_up = signal(SignalKind::hangup()).expect(expected);
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hang_up.recv() => certificate.reload(),
+/// The signals that mean something to a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn watch() -> Self {
+        let watch = |kind| signal(kind).expect("a process may watch its own signals");
+        Self {
+            terminate: watch(SignalKind::terminate()),
+            interrupt: watch(SignalKind::interrupt()),
+            hang_up: watch(SignalKind::hangup()),
+        }
+    }
+
+    async fn until_told_to_stop(mut self, certificate: &Certificate) {
+        loop {
+            // in this order: a certificate that was renewed before the end is still read
+            tokio::select! {
+                biased;
+                _ = self.hang_up.recv() => certificate.reload(),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
     }
 }

@@ -274,8 +274,7 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if let Some(name) = &self.database {
-            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            let _ = postgres_admin().and_then(|mut db| diesel::sql_query(drop).execute(&mut db).ok());
+            drop_postgres_database(name);
         }
     }
 }
@@ -399,6 +398,12 @@ pub fn new_postgres_database() -> String {
     run(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).expect("a database");
     run("SELECT pg_advisory_unlock(4119)").expect("the lock was held");
     name
+}
+
+/// Removes a test's database, whoever is still connected to it.
+pub fn drop_postgres_database(name: &str) {
+    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    let _ = postgres_admin().and_then(|mut db| diesel::sql_query(drop).execute(&mut db).ok());
 }
 
 fn rand_suffix() -> u32 {

@@ -78,6 +78,11 @@ impl Connection {
         Ok(Self(StreamOwned::new(client, tcp)))
     }
 
+    /// How long to wait for an answer; half a minute where nothing is said.
+    pub fn set_patience(&self, patience: Duration) {
+        self.0.sock.set_read_timeout(Some(patience)).expect("a time-out that is not zero");
+    }
+
     /// Writes bytes as they are, for requests that no sane client sends.
     pub fn write_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.write_all(bytes)?;

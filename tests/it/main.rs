@@ -14,6 +14,7 @@ mod stored;
 mod api_keys;
 mod bad_input;
 mod docs;
+mod program;
 mod rights_matrix;
 mod roles;
 mod sessions;

@@ -1,0 +1,88 @@
+//! Other people's clients, from the sign-in to the key: what the README shows, the vendor's SDK, Postman.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use firstkey::clock::Clock;
+
+use super::binary::{Ran, is_missing, is_on_path};
+use crate::app::{ADMIN, PASSWORD, TestApp};
+use crate::both;
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A tool of tests/run's.
+fn tool(path: &str) -> Option<PathBuf> {
+    let tool = here("target/tools").join(path);
+    (!is_missing(path, tool.exists())).then_some(tool)
+}
+
+/// A client with the address, the certificate and the user in its environment.
+fn client(app: &TestApp, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut client = Command::new(program);
+    client.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", app.folder.path());
+    client.env("BASE_URL", app.url()).env("CERT", app.certificate()).env("USERNAME", ADMIN).env("PASSWORD", PASSWORD);
+    client.current_dir(app.folder.path());
+    client
+}
+
+/// Runs a client that prints the key it made, and uses that key.
+fn mints(app: &TestApp, client: &mut Command) {
+    let key = Ran::of(client, "").expect(0).json();
+    let secret = key["secretKey"].as_str().expect("a secret");
+    app.get("/api/apikeys/current").key(secret).send().expect(200);
+    assert_eq!(app.count("SELECT count(*) AS n FROM api_keys"), 1);
+}
+
+/// Clients look at their own clocks, so this one stands at the hour of the machine.
+fn now() -> Clock {
+    Clock::held(Clock::System.now())
+}
+
+both! {
+    fn curl_signs_in_and_mints(app: TestApp, |setup| setup.clock = now()) {
+        if !is_missing("curl", is_on_path("curl")) {
+            mints(&app, &mut client(&app, here("tests/clients/curl.sh")));
+        }
+    }
+
+    fn python_requests_signs_in_and_mints(app: TestApp, |setup| setup.clock = now()) {
+        if let Some(python) = tool("venv/bin/python") {
+            mints(&app, client(&app, python).arg(here("tests/clients/requests_client.py")));
+        }
+    }
+
+    fn node_signs_in_and_mints(app: TestApp, |setup| setup.clock = now()) {
+        if !is_missing("node", is_on_path("node")) {
+            mints(&app, client(&app, "node").arg(here("tests/clients/node_client.mjs")));
+        }
+    }
+
+    /// DS-24, DS-37, DS-40: finds a role, makes a key, lists, uses and deletes it: the names and types are the vendor's.
+    fn the_vendor_s_sdk_finds_makes_lists_and_deletes(app: TestApp, |setup| setup.clock = now()) {
+        if let Some(python) = tool("venv/bin/python") {
+            let secret = app.full_key();
+            let mut sdk = client(&app, python);
+            let said = Ran::of(sdk.arg(here("tests/sdk/first_key.py")).env("SECRET_KEY", &secret), "").expect(0).json();
+            assert_eq!((&said["roleID"], &said["deleted"]), (&2.into(), &true.into()));
+            assert_eq!(app.count("SELECT count(*) AS n FROM api_keys"), 1, "the one it was given");
+        }
+    }
+
+    /// DS-09: the collection carries the request ID from call to call.
+    fn the_postman_collection_passes_its_own_tests(app: TestApp, |setup| setup.clock = now()) {
+        if let Some(newman) = tool("node_modules/.bin/newman") {
+            let mut newman = client(&app, newman);
+            newman.arg("run").arg(here("docs/postman/firstkey.postman_collection.json"));
+            newman.args(["--color", "off", "--bail"]).arg("--ssl-extra-ca-certs").arg(app.certificate());
+            for (name, value) in [("baseUrl", app.url().as_str()), ("userName", ADMIN), ("password", PASSWORD)] {
+                newman.args(["--env-var", &format!("{name}={value}")]);
+            }
+            Ran::of(&mut newman, "").expect(0);
+            assert_eq!(app.count("SELECT count(*) AS n FROM audit_events WHERE number = 5010"), 1);
+            assert_eq!(app.count("SELECT count(*) AS n FROM audit_events WHERE number = 5012"), 1);
+        }
+    }
+}

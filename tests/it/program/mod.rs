@@ -1,0 +1,12 @@
+//! The program itself, as an operator starts, signals and kills it: these tests run the real binary.
+
+mod binary;
+mod canary;
+mod clients;
+mod commands;
+mod documented;
+mod first_start;
+mod init;
+mod kill;
+mod signals;
+mod survival;
