@@ -146,7 +146,8 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
 
 /// The password once more, under the same throttle as signing in: a stolen session is no place to guess.
 async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) -> Result<()> {
-    let tenant = me.tenant().id.to_string();
+    // the primary tenant's bucket is the one that its sign-ins use
+    let tenant = me.tenant().key_prefix().map(|guid| guid.to_string()).unwrap_or_default();
     let bucket = app.reserve_attempt(&tenant, &fold(&account.username), me.origin().address).await?;
     let right = app.try_password(bucket, &password, Some(&account.password_hash)).await?;
     if !right {

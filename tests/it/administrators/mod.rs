@@ -47,12 +47,13 @@ both! {
         sign_in(&app, json!(code(&app, &seed, 0))).expect(200);
     }
 
-    /// A thief's guesses at the password are throttled like anybody's.
+    /// A thief's guesses at the password are throttled like anybody's, and together with theirs.
     fn asking_again_is_throttled(app: TestApp) {
         let me = app.sign_in();
         let ask = || app.post("/api/administrators/1/totp", json!({ "password": "wrong" })).with(&me).send();
         let statuses: Vec<u16> = (0..6).map(|_| ask().status).collect();
         assert_eq!(statuses, [401, 401, 401, 401, 401, 429]);
+        app.try_sign_in(ADMIN, PASSWORD).expect(429);
     }
 
     /// Only one's own account, and only as a person.
