@@ -250,13 +250,18 @@ enum Victim {
     Both,
 }
 
-const VICTIMS: [Victim; 6] = [
+/// In turn; PostgreSQL takes seconds to come back, so most rounds leave it alone.
+const VICTIMS: [Victim; 10] = [
+    Victim::Program,
     Victim::Program,
     Victim::Postgres(Signal::QUIT),
     Victim::Program,
+    Victim::Program,
     Victim::Postgres(Signal::KILL),
     Victim::Program,
+    Victim::Program,
     Victim::Both,
+    Victim::Program,
 ];
 
 /// D1, PostgreSQL: 20 kills, 200 in the long form; of the program, of PostgreSQL, of both at once. A
