@@ -9,7 +9,7 @@ use crate::sessions::second_factor::{code, enrol, sign_in};
 const NEW: &str = "an entirely different sentence 7";
 
 both! {
-    /// An enrolment answers a link, the seed and a picture; until its first code nothing has changed.
+    /// DS-16: an enrolment answers a link, the seed and a picture; until its first code nothing has changed.
     fn an_enrolment_waits_for_its_first_code(app: TestApp) {
         let me = app.sign_in();
         let answer = app.post("/api/administrators/1/totp", json!({ "password": PASSWORD })).with(&me).send().expect(200).json();

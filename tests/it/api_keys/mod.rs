@@ -3,6 +3,7 @@ mod current;
 mod delete;
 mod describe;
 mod lattice;
+mod least;
 mod list;
 mod modify;
 mod presenting;
