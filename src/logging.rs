@@ -264,10 +264,10 @@ mod tests {
         let json = json_line(NOON, &record(format_args!("{nasty}"), &source));
         let text = text_line(NOON, &record(format_args!("{nasty}"), &source));
         for line in [&json, &text] {
-            let line = line.strip_suffix('\n').unwrap();
+            let line = line.strip_suffix('\n').expect("as the test made it");
             assert!(!line.contains(is_unprintable), "{line:?}");
         }
-        let read: Value = serde_json::from_str(&json).unwrap();
+        let read: Value = serde_json::from_str(&json).expect("as the test made it");
         assert_eq!((&read["message"], &read["v"], &read[nasty]), (&nasty.into(), &nasty.into(), &1.into()));
     }
 

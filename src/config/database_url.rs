@@ -188,7 +188,7 @@ mod tests {
             ("postgres://u@%2Frun%2Fpostgresql/db", "postgres://%2Frun%2Fpostgresql/db"),
         ];
         for (text, shown) in table {
-            let url = DatabaseUrl::parse(text).unwrap();
+            let url = DatabaseUrl::parse(text).expect("as the test made it");
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?}").contains("hunter2"));
         }
@@ -245,7 +245,7 @@ mod tests {
         ];
         for (text, without_tls, with_tls) in table {
             for (tls, expected) in [(false, without_tls), (true, with_tls)] {
-                let way = match DatabaseUrl::parse(text).unwrap().check_way(nothing, tls) {
+                let way = match DatabaseUrl::parse(text).expect("as the test made it").check_way(nothing, tls) {
                     Ok(None) => Safe,
                     Ok(Some(_)) => Warned,
                     Err(_) => Refused,
@@ -258,7 +258,10 @@ mod tests {
     #[test]
     fn what_libpq_reads_from_the_environment_counts_too() {
         let refused = |text: &str, name: &'static str, value: &'static str| {
-            DatabaseUrl::parse(text).unwrap().check_way(|asked| (asked == name).then_some(value), false).is_err()
+            DatabaseUrl::parse(text)
+                .expect("as the test made it")
+                .check_way(|asked| (asked == name).then_some(value), false)
+                .is_err()
         };
         assert!(refused("postgres:///db", "PGHOST", "db.example"));
         assert!(!refused("postgres:///db", "PGHOST", "/run/postgresql"));

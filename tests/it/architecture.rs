@@ -280,7 +280,7 @@ fn sources() -> Vec<(String, BTreeSet<String>)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let name = path.strip_prefix(&root).expect("below src").to_str().expect("a name").to_owned();
                 files.push((name, paths_of(&std::fs::read_to_string(&path).expect("a source"))));
             }
