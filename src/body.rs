@@ -4,7 +4,7 @@ use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
@@ -105,7 +105,11 @@ fn announced_length(request: &HttpRequest) -> Option<u64> {
 }
 
 /// `application/json` in any case and with any parameters, or no type at all; of several, all must say so.
+/// Nothing is unpacked, so what says that it is packed is no JSON.
 fn is_json(request: &HttpRequest) -> bool {
+    if request.headers().get_all(CONTENT_ENCODING).any(|coding| coding.as_bytes() != b"identity") {
+        return false;
+    }
     request.headers().get_all(CONTENT_TYPE).all(|value| {
         let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
         kind.trim().eq_ignore_ascii_case("application/json")
@@ -119,7 +123,7 @@ fn too_large(most: usize) -> Error {
 async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Error::new(Reason::Malformed, format!("The body broke off: {error}.")))?;
+        let chunk = chunk.map_err(|_| Error::new(Reason::Malformed, "The body broke off, or is not framed as HTTP says."))?;
         if bytes.len() + chunk.len() > most {
             return Err(too_large(most));
         }
@@ -153,6 +157,14 @@ fn parse_as<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
 
 fn refusal(path: &str, error: &serde_json::Error, secret: bool) -> Error {
     let text = error.to_string();
+    // the name of a type of ours says nothing to the sender
+    let text = match text.split_once("expected struct ") {
+        Some((what, rest)) => {
+            let rest = rest.split_once(' ').map_or("", |(_, rest)| rest);
+            format!("{what}expected a JSON object {rest}").trim_end().to_owned()
+        }
+        None => text,
+    };
     match error.classify() {
         serde_json::error::Category::Data if path != "." => {
             let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);

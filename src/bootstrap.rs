@@ -68,6 +68,12 @@ pub enum StartError {
          or run `firstkey admin recover --new-master-key` if it is lost"
     )]
     ForeignMasterKey(PathBuf),
+    /// The database was set up with a master key that is not here.
+    #[error(
+        "the database was set up before, and its master key is not at {0}: put it there (all nodes share one), \
+         or run `firstkey admin recover --new-master-key` if it is lost"
+    )]
+    NoMasterKey(PathBuf),
     /// The password in the file is refused.
     #[error("the first administrator's password: {0}")]
     Password(Error),
@@ -110,7 +116,7 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
     let master = match (MasterKey::load(&config.master_key_file)?, &stored) {
         (Some(key), _) => key,
         (None, None) => MasterKey::create(&config.master_key_file)?,
-        (None, Some(_)) => return Err(StartError::ForeignMasterKey(config.master_key_file.clone())),
+        (None, Some(_)) => return Err(StartError::NoMasterKey(config.master_key_file.clone())),
     };
     let keyring = Keyring::derive(&master);
     match stored {
@@ -281,12 +287,17 @@ pub fn make_private_folder(path: &Path) -> Result<(), StartError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(file_error(path))
 }
 
-/// A file of one's own: 0600, on disk before this returns, in place of whatever was there.
+/// A file of one's own: 0600, on disk before this returns, in place of a file that was there.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(path)(error)),
+        _ => write_new_private(path, bytes),
+    }
+}
+
+/// [`write_private`] where nothing may be there yet: neither a file nor a device is written over.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     let written = || -> std::io::Result<()> {
-        if path.exists() {
-            std::fs::remove_file(path)?;
-        }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()

@@ -291,7 +291,7 @@ pub fn is_unique_violation(error: &diesel::result::Error) -> bool {
 pub fn catalogue() -> String {
     let mut page = String::from(
         "# Error codes\n\n\
-         Every refused call answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
+         Every refused call that is HTTP at all answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
          `traceId` (also the header `X-Request-ID`; the server's log names it). Some answers add `accepted`, the list of\n\
          values that would have been taken.\n\n\
          | status | code | meaning |\n|---|---|---|\n",

@@ -103,7 +103,9 @@ impl ProfileID {
 }
 
 fn parse_digits(digits: &str) -> Option<i64> {
-    let plain = !digits.is_empty() && digits.len() <= 10 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain = (digits == "0" || !digits.starts_with('0'))
+        && (1..=10).contains(&digits.len())
+        && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?.filter(|id| *id <= MAX_ID)
 }
 
@@ -119,6 +121,7 @@ mod tests {
             ("2147483647", Some(2147483647)),
             ("2147483648", None),
             ("99999999999999999999", None),
+            ("007", None),
             ("-1", None),
             ("+1", None),
             ("1 ", None),

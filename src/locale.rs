@@ -187,7 +187,9 @@ fn nearest(text: &str) -> Option<&'static str> {
         let whole = strsim::osa_distance(&text, &name);
         (whole.min(strsim::osa_distance(&text, city)), whole)
     };
-    let ((slips, _), name) = TimeZone::names().map(|name| (slips(name), name)).min_by_key(|(slips, _)| *slips)?;
+    // Etc/GMT+9 is nine hours behind, not ahead: nothing to propose for a slip
+    let names = TimeZone::names().filter(|name| !name.starts_with("Etc/GMT"));
+    let ((slips, _), name) = names.map(|name| (slips(name), name)).min_by_key(|(slips, _)| *slips)?;
     (slips <= text.chars().count() / 3).then_some(name).filter(|_| !text.is_empty())
 }
 

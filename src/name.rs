@@ -53,7 +53,7 @@ macro_rules! names {
 
 names! {
     /// The name of an API key or of a role.
-    ObjectName, 1, 128, has_control, "1 to 128 characters are taken, none of them a control character";
+    ObjectName, 1, 128, is_unreadable, "1 to 128 characters are taken, one of them visible, none a control character";
     /// A description.
     Description, 0, 1_024, has_control, "at most 1,024 characters are taken, none of them a control character";
     /// The name by which a person signs in. Invisible characters are refused, so that no two names look alike by them.
@@ -66,6 +66,10 @@ names! {
 
 fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
+}
+
+fn is_unreadable(text: &str) -> bool {
+    has_control(text) || text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 fn is_misleading(text: &str) -> bool {

@@ -1,14 +1,22 @@
 //! The one middleware around everything: a request ID, the security headers, the shape of every error,
 //! a line in the log. An error has no bytes before it comes by here.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpResponse};
+
+use futures_util::{Stream, StreamExt as _};
 
 use crate::audit::Origin;
 use crate::error::{Error, Reason};
@@ -34,7 +42,7 @@ const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
 /// The middleware.
 pub async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
@@ -43,13 +51,60 @@ pub async fn observe(
     let hsts = request.app_data::<Hsts>().is_some_and(|hsts| hsts.0);
     request.extensions_mut().insert(origin.clone());
 
+    let body = SharedBody::of(&mut request);
     let response = next.call(request).await?.map_into_boxed_body();
+    if let Some(body) = body.filter(|_| response.status().is_client_error()) {
+        body.drain().await;
+    }
     let (mut response, fault) = render(response, &origin.request_id);
     dress(response.headers_mut(), &origin.request_id, hsts);
     // Scripts were written against answers spelt `Set-Cookie`; HTTP/2 is lower case whatever we say.
     response.response_mut().head_mut().set_camel_case_headers(true);
     log_line(&response, &origin, fault.as_ref(), started);
     Ok(response)
+}
+
+/// A request's body, kept hold of: a refusal that leaves it unread resets the stream under HTTP/2, and
+/// clients (curl 7.88 among them) then report the reset instead of the answer.
+#[derive(Clone)]
+struct SharedBody(Rc<RefCell<Payload>>);
+
+/// What is read of a refused body before the answer goes out, in bytes, and for how long.
+const DRAINED: usize = 4 * 1024 * 1024;
+const DRAINED_FOR: Duration = Duration::from_millis(500);
+
+impl SharedBody {
+    /// Takes the body and puts a handle on it in its place; none where there is no body.
+    fn of(request: &mut ServiceRequest) -> Option<Self> {
+        let payload = request.take_payload();
+        if matches!(payload, Payload::None) {
+            return None;
+        }
+        let shared = Self(Rc::new(RefCell::new(payload)));
+        request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
+        Some(shared)
+    }
+
+    async fn drain(mut self) {
+        let all = async {
+            let mut read = 0;
+            while let Some(Ok(chunk)) = self.next().await {
+                read += chunk.len();
+                if read > DRAINED {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(DRAINED_FOR, all).await;
+    }
+}
+
+impl Stream for SharedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+    }
 }
 
 /// 64 random bits in hex: enough to find a line in a log by.

@@ -113,7 +113,7 @@ pub fn expiry(
         }
     };
     match maker_expires {
-        Some(end) if wanted.is_none_or(|at| at > end) => Err(Error::new(
+        Some(end) if outlives(wanted, end) => Err(Error::new(
             Reason::BeyondCaller,
             format!("expiryDate: the key that makes this call ends at {end}, and what it makes cannot last longer."),
         )),
@@ -198,7 +198,7 @@ impl Changes {
 
     /// The properties as they will be.
     pub fn applied_to(self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
-        Ok(Properties {
+        let new = Properties {
             name: self.name.unwrap_or_else(|| old.name.clone()),
             description: self.description.unwrap_or_else(|| old.description.clone()),
             locale: self.locale.unwrap_or(old.locale),
@@ -206,8 +206,23 @@ impl Changes {
             time_zone: self.time_zone.unwrap_or(old.time_zone),
             active: self.active.unwrap_or(old.active),
             expiry: expiry(self.expiry, old.expiry, maker.expires, now)?,
-        })
+        };
+        let gains = new.role != old.role || (new.active && !old.active);
+        match maker.expires {
+            Some(end) if gains && outlives(new.expiry, end) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "roleID, active: the key that makes this call ends at {end}; it cannot give another role to a key \
+                     that lasts longer, nor let one in again."
+                ),
+            )),
+            _ => Ok(new),
+        }
     }
+}
+
+fn outlives(expiry: Option<Timestamp>, end: Timestamp) -> bool {
+    expiry.is_none_or(|at| at > end)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::auth::password_lane::PasswordLane;
 use crate::auth::throttle;
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, StartError, mark_initialised};
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, Flags};
+use crate::config::{Config, DatabaseUrl, Flags};
 use crate::db::migrations::Locked;
 use crate::keyring::{Keyring, MasterKey};
 use crate::name::Username;
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let now = Clock::System.now();
     match &arguments.command {
         Command::Recover { flags, username, password, new_master_key } => {
-            let config = Config::load(flags)?;
+            let config = installation(flags)?;
             let username = Username::parse("--username", username)?;
             let password = password.read()?;
             passwords::check(username.as_str(), &password)?;
@@ -72,8 +72,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             recover(&config, username, &password, now)
         }
-        Command::Unlock { flags, username } => unlock(&Config::load(flags)?, username, now),
-        Command::ResetTotp { flags, username } => reset_totp(&Config::load(flags)?, username, now),
+        Command::Unlock { flags, username } => unlock(&installation(flags)?, username, now),
+        Command::ResetTotp { flags, username } => reset_totp(&installation(flags)?, username, now),
+    }
+}
+
+/// The configuration of an installation that is there: a misspelt folder must not become a new one.
+fn installation(flags: &Flags) -> Result<Config, Failure> {
+    let config = Config::load(flags)?;
+    match &config.database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => {
+            Err(Failure::Refused(format!("there is no installation: {} does not exist", path.display())))
+        }
+        _ => Ok(config),
     }
 }
 
@@ -155,7 +166,7 @@ fn replace_master_key(config: &Config, now: Timestamp) -> Result<(), Failure> {
         Ok(_) => {
             return Err(Failure::Refused("the master key is there and fits the database; nothing was changed".into()));
         }
-        Err(StartError::ForeignMasterKey(_)) => {}
+        Err(StartError::ForeignMasterKey(_) | StartError::NoMasterKey(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let path = &config.master_key_file;

@@ -11,7 +11,7 @@ use crate::administrators;
 use crate::api_keys::{self, Expiry, KeyPlan, Maker, Provenance, Wanted};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
-use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_private};
+use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_new_private};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
 use crate::id::{AdministratorID, RoleID, TenantID};
@@ -51,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     // what can be refused is refused before anything is made
     if let Some(key) = &key {
         key.find_role(&mut prepared)?;
+        key.must_not_write_over(&mut prepared)?;
     }
     let administrator = administrator(&config, &mut prepared, username, &password, now)?;
     mark_initialised(&config, now)?;
@@ -132,6 +133,18 @@ impl<'a> FirstKey<'a> {
         role.ok_or_else(|| Failure::Refused(format!("--first-key-role: there is no such role as {}", self.role)))
     }
 
+    /// A key that is still to be made needs a path where nothing is: no file, no device.
+    fn must_not_write_over(&self, prepared: &mut Prepared) -> Result<(), Failure> {
+        let is_made = prepared.locked.change(|db| api_keys::find_by_name(db, self.name))?.is_some();
+        match self.path.symlink_metadata() {
+            Ok(_) if !is_made => Err(Failure::Refused(format!(
+                "{} exists already and is not written over; nothing was made",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The key is in the file afterwards, whether it was made now or before.
     fn mint(self, prepared: &mut Prepared, administrator: AdministratorID, now: Timestamp) -> Result<(), Failure> {
         let (path, name) = (self.path, self.name);
@@ -156,7 +169,7 @@ impl<'a> FirstKey<'a> {
             let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
             let event = event.with(json!({ "role": role.name, "expiryDate": null }));
             audit::record(db, &Actor::system("firstkey init"), now, &[event])?;
-            write_private(path, secret.printed(None, key.id).expose().as_bytes())
+            write_new_private(path, secret.printed(None, key.id).expose().as_bytes())
                 .map_err(crate::error::Error::internal)?;
             Ok(key)
         })?;

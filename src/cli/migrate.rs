@@ -14,6 +14,7 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
     let mut locked = Locked::acquire(&config.database).map_err(StartError::from)?;
     match locked.migrate().map_err(StartError::from)? {
         0 => println!("The schema is up to date."),
+        1 => println!("The schema is up to date: 1 migration ran."),
         count => println!("The schema is up to date: {count} migrations ran."),
     }
     Ok(())

@@ -28,10 +28,18 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
     }
     // first of all: a start that finds its port taken makes nothing
     let listeners = server::listen(&config).map_err(|error| Failure::Refused(error.to_string()))?;
+    // likewise an operator's certificate that cannot be used
+    let own = match config.transport {
+        Transport::SelfSigned => None,
+        _ => Some(Certificate::of(&config, Clock::System.now())?),
+    };
     let clock = Clock::System;
     let rules = Rules { throttle: config.sign_in.throttle, ..Rules::default() };
     let (app, first) = bootstrap::start(&config, clock, rules)?;
-    let certificate = Certificate::of(&config, app.now())?;
+    let certificate = match own {
+        Some(certificate) => certificate,
+        None => Certificate::of(&config, app.now())?,
+    };
     actix_web::rt::System::new().block_on(serve(config, app, first, certificate, listeners))
 }
 
@@ -52,8 +60,14 @@ async fn serve(
     let serving = actix_web::rt::spawn(bound.server);
     println!("ready {url}");
     log::info!(url = url.as_str(), version = env!("CARGO_PKG_VERSION"); "serving");
-    if let FirstAdministrator::MadeWithPasswordIn(path) = &first {
-        show_first_commands(&config, &local, path);
+    let password_file = bootstrap::initial_password_file(&config);
+    match first {
+        FirstAdministrator::MadeWithPasswordIn(_) => show_first_commands(&config, &local, &password_file, "made"),
+        // started again before the password was changed: whoever missed the commands finds them here
+        FirstAdministrator::Known if password_file.exists() => {
+            show_first_commands(&config, &local, &password_file, "made before");
+        }
+        _ => {}
     }
     signals.until_told_to_stop(&certificate).await;
     server::stop(&app, &handle).await;
@@ -160,7 +174,7 @@ impl Signals {
 }
 
 /// The two commands that mint the first key, for this very address. They need curl, cat, tee and sed.
-fn show_first_commands(config: &Config, url: &str, password_file: &Path) {
+fn show_first_commands(config: &Config, url: &str, password_file: &Path, made: &str) {
     let [session, key] = first_commands(config, url, password_file);
     if config.log_format == LogFormat::Json
         || (config.log_format == LogFormat::Auto && !std::io::stderr().is_terminal())
@@ -169,7 +183,7 @@ fn show_first_commands(config: &Config, url: &str, password_file: &Path) {
         return;
     }
     eprintln!(
-        "\nThis is the first start. The administrator {FIRST_ADMINISTRATOR} was made; for 24 hours the password in\n  {}\n\
+        "\nThe administrator {FIRST_ADMINISTRATOR} was {made}; for 24 hours from then the password in\n  {}\n\
          works for minting keys and for being changed, and nothing else. These two commands mint the first API key:\n\n\
          {session}\n\n{key}\n",
         password_file.display()
@@ -191,7 +205,7 @@ fn first_commands(config: &Config, url: &str, password_file: &Path) -> [String; 
         format!(
             "curl -sS{trust} -X POST {url}/api/apikeys {headers} -b cookie.txt \\\n  \
              -H \"rID: $(sed 's/.*\"RID\":\"\\([0-9A-F]*\\)\".*/\\1/' session.txt)\" \\\n  \
-             -d '{{\"keyName\":\"First Key\",\"description\":\"Created using a request ID\",\"roleID\":1}}'"
+             -d '{{\"keyName\":\"First Key\",\"description\":\"Created using a request ID\",\"roleID\":1}}' | tee first-key.json"
         ),
     ]
 }

@@ -29,6 +29,10 @@ impl DatabaseUrl {
             };
         }
         Parts::of(text)?;
+        // libpq would show the part that it stumbles over, a password's maybe
+        if !escapes_are_whole(text) {
+            return Err("a % in it must be followed by two hex digits; a bare % is written %25");
+        }
         Ok(Self::Postgres(text.into()))
     }
 
@@ -79,6 +83,11 @@ impl fmt::Display for DatabaseUrl {
             },
         }
     }
+}
+
+/// Whether every `%` begins an escape (RFC 3986 §2.1).
+fn escapes_are_whole(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// What of a PostgreSQL URL decides where it leads, split as libpq's `conninfo_uri_parse` does.

@@ -13,6 +13,26 @@ fn change(app: &TestApp, maker: &str, id: &Value, body: Value) -> crate::http::A
 }
 
 both! {
+    /// T-03: a key that ends can neither raise nor let in a key that lasts longer.
+    fn an_ending_key_gives_no_strength_beyond_its_end(app: TestApp) {
+        let maker = app.full_key();
+        let end = START.millis() + DAY;
+        let ending = secret(&made(&app, &maker, json!({ "keyName": "ending", "roleID": 1, "expiryDate": end })));
+        let lasting = &made(&app, &maker, json!({ "keyName": "lasting", "roleID": 2 }))["ID"];
+        let locked = &made(&app, &maker, json!({ "keyName": "locked", "roleID": 2, "active": false }))["ID"];
+        let sooner = &made(&app, &maker, json!({ "keyName": "sooner", "roleID": 2, "active": false, "expiryDate": end }))["ID"];
+        for (id, body) in [(lasting, json!({ "roleID": 1 })), (locked, json!({ "active": true }))] {
+            assert_refusal(change(&app, &ending, id, body).refusal(), (403, "beyond_caller"));
+        }
+        for (id, body) in [
+            (lasting, json!({ "description": "harmless" })),
+            (lasting, json!({ "active": false })),
+            (sooner, json!({ "roleID": 1, "active": true })),
+        ] {
+            assert_refusal(change(&app, &ending, id, body).refusal(), IN);
+        }
+    }
+
     /// DS-41: only what is sent changes, whatever it is.
     fn only_what_is_sent_changes(app: TestApp) {
         let maker = app.full_key();

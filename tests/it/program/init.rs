@@ -83,6 +83,20 @@ on_both! {
         assert_eq!(made(), (1, 1, 1, true));
     }
 
+    /// Neither a file nor a device is written over, and then nothing is made at all.
+    fn init_writes_over_nothing(home) {
+        let precious = home.path("precious");
+        std::fs::write(&precious, "precious").expect("a file");
+        std::os::unix::fs::symlink("/dev/null", home.path("link")).expect("a link");
+        for name in ["precious", "link"] {
+            let path = home.path(name).display().to_string();
+            let key = ["--first-key-file", &path, "--first-key-name", "first", "--first-key-role", "1"];
+            home.run_with(&[&["init", "--password-stdin"][..], &key].concat(), PASSWORD).refused(&["exists already"]);
+        }
+        assert_eq!(std::fs::read_to_string(&precious).expect("it is there"), "precious");
+        assert_eq!(home.count("SELECT count(*) AS n FROM administrators"), 0);
+    }
+
     fn init_works_beside_a_running_server(home) {
         init(&home, PASSWORD, "1").expect(0);
         let server = home.start();
