@@ -243,19 +243,23 @@ impl actix_web::ResponseError for Error {
 /// that callers can cause are told apart where they are expected, by [`is_unique_violation`].
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
-        match &error {
-            Diesel::DatabaseError(
-                Kind::ClosedConnection
-                | Kind::UnableToSendCommand
-                | Kind::ReadOnlyTransaction
-                | Kind::SerializationFailure,
-                _,
-            )
-            | Diesel::BrokenTransactionManager => Self::unavailable(1, error),
-            Diesel::DatabaseError(Kind::Unknown, info) if says_outage(info.message()) => Self::unavailable(1, error),
-            _ => Self::internal(error),
-        }
+        if is_outage(&error) { Self::unavailable(1, error) } else { Self::internal(error) }
+    }
+}
+
+/// Whether the database was away, or too busy to answer in time.
+fn is_outage(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind as Kind, Error as Diesel};
+    match error {
+        Diesel::DatabaseError(
+            Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::ReadOnlyTransaction | Kind::SerializationFailure,
+            _,
+        )
+        | Diesel::BrokenTransactionManager => true,
+        Diesel::DatabaseError(Kind::Unknown, info) => says_outage(info.message()),
+        // the connection broke at the commit: nobody knows what became of it, and no rollback can be asked for
+        Diesel::RollbackErrorOnCommit { commit_error, .. } => is_outage(commit_error),
+        _ => false,
     }
 }
 
@@ -273,6 +277,10 @@ fn says_outage(message: &str) -> bool {
         "connection to server",
         "could not connect",
         "no connection to the server",
+        "connection not open",
+        "could not receive data from server",
+        "could not send data to server",
+        "write to server failed",
         "SSL connection has been closed",
         "deadlock detected",
         "canceling statement due to",
@@ -300,4 +308,32 @@ pub fn catalogue() -> String {
         page.push_str(&format!("| {} | `{}` | {} |\n", reason.status(), reason.code(), reason.meaning().trim()));
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::result::{DatabaseErrorKind, Error as Diesel};
+
+    use super::*;
+
+    #[test]
+    fn an_outage_is_503_even_at_the_commit() {
+        let said = |text: &str| Diesel::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
+        let away = || said("server closed the connection unexpectedly");
+        let at_commit = |commit: Diesel| Diesel::RollbackErrorOnCommit {
+            rollback_error: Box::new(away()),
+            commit_error: Box::new(commit),
+        };
+        for (error, reason) in [
+            (away(), Reason::Unavailable),
+            (said("could not receive data from server: Connection timed out"), Reason::Unavailable),
+            (at_commit(away()), Reason::Unavailable),
+            (at_commit(said("syntax error")), Reason::Internal),
+            (said("syntax error"), Reason::Internal),
+            (Diesel::NotFound, Reason::Internal),
+        ] {
+            let text = error.to_string();
+            assert_eq!(Error::from(error).reason(), reason, "{text}");
+        }
+    }
 }

@@ -428,10 +428,12 @@ impl Server {
         self.running.signal(signal);
     }
 
-    /// Kills it as a power failure would, without a word.
-    pub fn kill(mut self) {
+    /// Kills it as a power failure would, without a word; what it had written.
+    pub fn kill(mut self) -> String {
         self.running.child.kill().expect("it was there");
         self.running.child.wait().expect("it has ended");
+        self.running.drain();
+        self.log()
     }
 
     /// Tells it to stop, and insists that it ends well: what it had written.
