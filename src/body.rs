@@ -123,7 +123,8 @@ fn too_large(most: usize) -> Error {
 async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Error::new(Reason::Malformed, "The body broke off, or is not framed as HTTP says."))?;
+        let chunk =
+            chunk.map_err(|_| Error::new(Reason::Malformed, "The body broke off, or is not framed as HTTP says."))?;
         if bytes.len() + chunk.len() > most {
             return Err(too_large(most));
         }

@@ -251,7 +251,8 @@ mod tests {
         for (name, january, july) in table {
             let zone = TimeZone::parse(name).expect("as the test made it").zone();
             for (month, hours) in [(1, january), (7, july)] {
-                let moment = zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).single().expect("noon is never ambiguous");
+                let moment =
+                    zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).single().expect("noon is never ambiguous");
                 assert_eq!(f64::from(moment.offset().fix().local_minus_utc()) / 3600.0, hours, "{name} {month}");
             }
         }

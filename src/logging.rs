@@ -72,7 +72,7 @@ impl<L: Log> Log for Capped<L> {
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     // what actix_http calls errors are requests that are not HTTP: anybody can send them, at any rate
-    let by_anybody = metadata.target().starts_with("actix_http");
+    let by_anybody = metadata.target().starts_with("actix_http") && metadata.level() == LevelFilter::Error;
     (metadata.level() <= LevelFilter::Info && !by_anybody) || metadata.target().starts_with("firstkey")
 }
 

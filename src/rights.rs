@@ -21,7 +21,7 @@ pub struct RightName {
 
 macro_rules! rights {
     ($($group:ident { $($sub:ident: $($name:ident),+;)+ })+) => {
-        /// Every right, in the order in which answers list them (seed row DS-19; reference: the vendor's SDK 20.0).
+        /// Every right, in the order in which answers list them (row DS-19; reference: the vendor's SDK 20.0).
         pub const TABLE: &[RightName] = &[
             $($($(RightName {
                 group: stringify!($group),
@@ -247,7 +247,7 @@ pub const VIEW_OTHER_COMPUTERS: Right = named("computerRights", "canViewOtherCom
 /// Reads policies that the role does not name.
 pub const VIEW_OTHER_POLICIES: Right = named("policyRights", "canViewOtherPolicies");
 
-/// The computers and policies a role reaches (seed row DS-19).
+/// The computers and policies a role reaches (row DS-19).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Every computer, whatever the lists say.

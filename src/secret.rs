@@ -191,7 +191,7 @@ impl SecretKey {
     }
 
     /// The form that is handed out, once: `<ID>:<base64>`, with the tenant's GUID in front of it
-    /// outside the primary tenant (seed row DS-33).
+    /// outside the primary tenant (row DS-33).
     pub fn printed(&self, tenant: Option<Uuid>, id: ApiKeyID) -> PrintedKey {
         let secret = Zeroizing::new(STANDARD.encode(self.0.as_ref()));
         PrintedKey(SecretString::from(match tenant {

@@ -60,14 +60,8 @@ async fn serve(
     let serving = actix_web::rt::spawn(bound.server);
     println!("ready {url}");
     log::info!(url = url.as_str(), version = env!("CARGO_PKG_VERSION"); "serving");
-    let password_file = bootstrap::initial_password_file(&config);
-    match first {
-        FirstAdministrator::MadeWithPasswordIn(_) => show_first_commands(&config, &local, &password_file, "made"),
-        // started again before the password was changed: whoever missed the commands finds them here
-        FirstAdministrator::Known if password_file.exists() => {
-            show_first_commands(&config, &local, &password_file, "made before");
-        }
-        _ => {}
+    if let FirstAdministrator::MadeWithPasswordIn(path) = &first {
+        show_first_commands(&config, &local, path);
     }
     signals.until_told_to_stop(&certificate).await;
     server::stop(&app, &handle).await;
@@ -174,7 +168,7 @@ impl Signals {
 }
 
 /// The two commands that mint the first key, for this very address. They need curl, cat, tee and sed.
-fn show_first_commands(config: &Config, url: &str, password_file: &Path, made: &str) {
+fn show_first_commands(config: &Config, url: &str, password_file: &Path) {
     let [session, key] = first_commands(config, url, password_file);
     if config.log_format == LogFormat::Json
         || (config.log_format == LogFormat::Auto && !std::io::stderr().is_terminal())
@@ -183,7 +177,7 @@ fn show_first_commands(config: &Config, url: &str, password_file: &Path, made: &
         return;
     }
     eprintln!(
-        "\nThe administrator {FIRST_ADMINISTRATOR} was {made}; for 24 hours from then the password in\n  {}\n\
+        "\nThis is the first start. The administrator {FIRST_ADMINISTRATOR} was made; for 24 hours the password in\n  {}\n\
          works for minting keys and for being changed, and nothing else. These two commands mint the first API key:\n\n\
          {session}\n\n{key}\n",
         password_file.display()

@@ -87,7 +87,9 @@ impl fmt::Display for DatabaseUrl {
 
 /// Whether every `%` begins an escape (RFC 3986 §2.1).
 fn escapes_are_whole(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
+    text.split('%')
+        .skip(1)
+        .all(|rest| rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// What of a PostgreSQL URL decides where it leads, split as libpq's `conninfo_uri_parse` does.

@@ -34,7 +34,7 @@ impl Role {
         urn(&self.name, tenant)
     }
 
-    /// Full Access and Auditor (seed row DS-18).
+    /// Full Access and Auditor (row DS-18).
     pub fn built_in() -> [Self; 2] {
         let role = |id, name: &str, immutable, rights| Self {
             id,

@@ -1,4 +1,4 @@
-//! API keys, in the documented order (seed rows DS-28, DS-31, DS-44).
+//! API keys, in the documented order (rows DS-28, DS-31, DS-44).
 
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;

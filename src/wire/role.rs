@@ -1,4 +1,4 @@
-//! Roles, in the documented order (seed row DS-19).
+//! Roles, in the documented order (row DS-19).
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The search body (seed rows DS-25, DS-26).
+//! The search body (rows DS-25, DS-26).
 
 use std::fmt;
 

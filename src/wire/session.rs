@@ -1,4 +1,4 @@
-//! Signing in and the session that comes of it (seed rows DS-01, DS-04).
+//! Signing in and the session that comes of it (rows DS-01, DS-04).
 
 use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};

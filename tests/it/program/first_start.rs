@@ -1,4 +1,4 @@
-//! The first start: what it makes, what it says, and that it happens once (T-33, SECURITY-PLAN §B4).
+//! The first start: what it makes, what it says, and that it happens once (T-33).
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -169,7 +169,7 @@ on_both! {
 }
 
 fn server_says_commands(server: &super::binary::Server) -> [String; 2] {
-    server.says("\"roleID\":1}'\n");
+    server.says("| tee first-key.json\n");
     let log = server.log();
     let said = log.split_once("mint the first API key:\n\n").expect("the commands").1;
     let mut commands = said.split("\n\n").map(str::to_owned);
@@ -212,7 +212,7 @@ fn initial_password(app: &TestApp) -> String {
 }
 
 both! {
-    /// DECISIONS, First boot: minting and changing the password, and what these need; nothing else.
+    /// T-33: minting and changing the password, and what these need; nothing else.
     fn a_session_with_the_initial_password_may_do_little(app: TestApp, |setup| setup.with_password = false) {
         let password = initial_password(&app);
         let session = Session::from(&app.try_sign_in(ADMIN, &password).expect(200));
