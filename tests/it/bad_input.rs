@@ -84,6 +84,28 @@ impl<'a> Bench<'a> {
 }
 
 both! {
+    /// A refusal reaches HTTP/2 clients too, though nobody has read what they send: curl 7.88 would report the
+    /// reset stream instead.
+    fn a_refusal_reaches_clients_of_http2(app: TestApp) {
+        let body = app.folder.path().join("body");
+        for (method, path, bytes, status) in
+            [("PUT", "/api/apikeys", 10, 405), ("POST", "/api/apikeys", 1_000, 401), ("POST", "/api/sessions", 3_000_000, 413)]
+        {
+            std::fs::write(&body, vec![b'x'; bytes]).expect("a file");
+            let curl = std::process::Command::new("curl")
+                .args(["-sS", "--http2", "-X", method, "-H", "Content-Type: application/json", "-w", " %{http_code} %{http_version}"])
+                .arg("--cacert")
+                .arg(app.certificate())
+                .arg("--data-binary")
+                .arg(format!("@{}", body.display()))
+                .arg(format!("{}{path}", app.url()))
+                .output()
+                .expect("curl is installed (tests/run installs it)");
+            let said = String::from_utf8_lossy(&curl.stdout).into_owned();
+            assert!(said.starts_with("{\"message\":") && said.ends_with(&format!(" {status} 2")), "{said} {curl:?}");
+        }
+    }
+
     /// DS-30: what is no JSON, the documentation's own example first, is told so on every route.
     fn broken_json_is_told_so(app: TestApp) {
         let bench = Bench::set(&app);
