@@ -88,7 +88,7 @@ impl Server {
         let (data, key) = (folder.path().join("data"), folder.path().join("key"));
         let program = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
-            command.env_clear().env("FIRSTKEY_DATA", &data).env("FIRSTKEY_LOG", "warn");
+            command.env_clear().env("FIRSTKEY_DATA", &data);
             command
         };
         let mut init = program()
@@ -112,6 +112,8 @@ impl Server {
             .env("FIRSTKEY_SIGN_IN_THROTTLE", "false")
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
+            // a log that nobody reads would hold the server up
+            .stderr(Stdio::null())
             .spawn()
             .expect("the program runs");
         let mut line = String::new();

@@ -16,6 +16,9 @@ const QUEUE_PER_THREAD: usize = 8;
 /// How long a job may wait before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a refusal for want of room is held back.
+const PAUSE: Duration = Duration::from_millis(8);
+
 /// How the lane is laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
@@ -87,12 +90,15 @@ impl PasswordLane {
         self.0.runs.load(Ordering::Relaxed)
     }
 
-    /// Refuses at once when the queue is full, before anything else is done for the request.
-    pub fn must_have_room(&self) -> Result<()> {
-        match self.0.lock().jobs.len() < self.0.most_waiting() {
-            true => Ok(()),
-            false => Err(busy()),
+    /// Refuses when the queue is full, before anything else is done for the request, and after a moment's
+    /// pause: clients that come back at once, whatever `Retry-After` says, then leave the machine to others.
+    pub async fn must_have_room(&self) -> Result<()> {
+        let full = self.0.lock().jobs.len() >= self.0.most_waiting();
+        if full {
+            tokio::time::sleep(PAUSE).await;
+            return Err(busy());
         }
+        Ok(())
     }
 
     /// Hashes a peppered password for storing.

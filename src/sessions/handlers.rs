@@ -75,7 +75,7 @@ pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
 
 /// Signs in.
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
-    app.lane.must_have_room()?;
+    app.lane.must_have_room().await?;
     let credentials = Credentials::read(body.0)?;
     let tenant = credentials.tenant.clone();
     let name = credentials.username.folded();
