@@ -64,6 +64,8 @@ pub struct Route {
     pub right: Option<Right>,
     /// Whether a session with the initial password may use it.
     pub with_initial_password: bool,
+    /// Whether only callers of the primary tenant may use it.
+    pub primary_only: bool,
     /// What comes in.
     pub request: Option<Shape>,
     /// The status of success, and what is answered with it.
@@ -87,6 +89,7 @@ pub fn routes() -> Vec<Route> {
         // API keys
         route(GET, "/apikeys", "list_api_keys", "List API keys", api_keys::list).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(POST, "/apikeys", "create_api_key", "Create an API key", api_keys::create).to(Any).needs::<CreateApiKeys>().takes::<wire::NewApiKey>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/search", "search_api_keys", "Search API keys", api_keys::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
@@ -98,11 +101,20 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/roles", "list_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
         route(POST, "/roles/search", "search_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/roles/{roleID}", "describe_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
-        // one's own account
+        // administrators, and what each does about their own account
         route(POST, "/administrators/{administratorID}/password", "change_password", "Change one's own password", administrators::change_password).to(Session).initial().takes::<wire::NewPassword>(),
         route(POST, "/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", administrators::enrol_totp).to(Session).initial().takes::<wire::PasswordAgain>().gives::<wire::MfaEnrolment>(),
         route(DELETE, "/administrators/{administratorID}/totp", "remove_totp", "Stop using MFA", administrators::remove_totp).to(Session).initial().takes::<wire::MfaRemoval>(),
         route(POST, "/administrators/{administratorID}/totp/confirm", "confirm_totp", "Confirm MFA with the first code", administrators::confirm_totp).to(Session).initial().takes::<wire::MfaConfirmation>(),
+        // contacts
+        //
+        // tenants, for the primary one
+        //
+        // settings
+        //
+        // what was called
+        //
+        // what was changed
     ]
 }
 
@@ -124,6 +136,7 @@ where
         access: Access::Any,
         right: None,
         with_initial_password: false,
+        primary_only: false,
         request: None,
         answer: (204, None),
         make: Box::new(move || actix_web::Route::new().to(Guarded(handler.clone()))),
@@ -140,6 +153,7 @@ impl Route {
     fn needs<D: Demand>(mut self) -> Self {
         self.right = D::RIGHT;
         self.with_initial_password = D::WITH_INITIAL_PASSWORD;
+        self.primary_only = D::PRIMARY_ONLY;
         self
     }
 

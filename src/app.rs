@@ -15,6 +15,7 @@ use crate::auth::password_lane::PasswordLane;
 use crate::clock::{Clock, HOUR, MINUTE, Timestamp};
 use crate::db::Database;
 use crate::error::{Error, Result};
+use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::locale::TimeZone;
 
@@ -89,6 +90,11 @@ impl App {
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The rules as they are now in a tenant.
+    pub async fn rules_of(&self, _tenant: TenantID) -> Result<Rules> {
+        Ok(self.rules.clone())
     }
 
     /// Whether the server has been told to stop.

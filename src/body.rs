@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID};
+use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID};
 use crate::wire;
 
 /// The deepest nesting of a body.
@@ -231,6 +231,8 @@ path_ids! {
     ApiKeyID "API key";
     RoleID "role";
     AdministratorID "administrator";
+    ContactID "contact";
+    TenantID "tenant";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.

@@ -56,6 +56,8 @@ reasons! {
     BadSearch = 400 "bad_search";
     /// The new password does not meet the rules; the message says which.
     WeakPassword = 400 "weak_password";
+    /// The setting's value is not one that the setting takes; the message says which it takes.
+    BadSetting = 400 "bad_setting";
     /// No credential came with the request.
     NotSignedIn = 401 "not_signed_in";
     /// The user name, the password, the tenant or the MFA code is wrong, or the user may not sign in.
@@ -74,6 +76,8 @@ reasons! {
     WrongRequestID = 403 "wrong_request_id";
     /// The role does not allow the web service (or the console) that the credential is for.
     AccessNotAllowed = 403 "access_not_allowed";
+    /// The terms and conditions are to be accepted first: sign in with `termsAccepted`.
+    TermsNotAccepted = 403 "terms_not_accepted";
     /// The session was opened with the initial password, which must be changed first.
     InitialPassword = 403 "initial_password";
     /// The right that the call needs is missing.
@@ -98,6 +102,8 @@ reasons! {
     BodyTooLarge = 413 "body_too_large";
     /// The body is of a type other than JSON.
     NotJson = 415 "not_json";
+    /// Too many calls within a minute; the header `Retry-After` says when to try again.
+    TooManyRequests = 429 "too_many_requests";
     /// Too many attempts to sign in; the header `Retry-After` says for how long.
     SignInThrottled = 429 "sign_in_throttled";
     /// A fault of the server; the trace ID leads to its log line.

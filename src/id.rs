@@ -81,6 +81,12 @@ ids! {
     RoleID;
     /// A tenant. 0 is the primary one.
     TenantID;
+    /// Somebody to be written to who cannot sign in.
+    ContactID;
+    /// A call that was noted.
+    UsageID;
+    /// Something that happened.
+    AuditEventID;
     /// The rules a family of keys lives under. 1 is Deep Security's.
     ProfileID;
 }

@@ -302,11 +302,13 @@ pub trait Demand: 'static {
     /// What the caller wants, for "Not authorized to …".
     const DOING: &'static str;
     /// Whether a session opened with the initial password may do it too.
-    const WITH_INITIAL_PASSWORD: bool = false;
+    const WITH_INITIAL_PASSWORD: bool;
+    /// Whether only callers of the primary tenant may do it, whatever their rights.
+    const PRIMARY_ONLY: bool;
 }
 
 macro_rules! demands {
-    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $initial:ident)?;)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident)?;)*) => {$(
         $(#[$about])*
         #[derive(Debug)]
         pub struct $name;
@@ -314,32 +316,72 @@ macro_rules! demands {
         impl Demand for $name {
             const RIGHT: Option<Right> = $right;
             const DOING: &'static str = $doing;
-            $(const WITH_INITIAL_PASSWORD: bool = initial_password::$initial;)?
+            const WITH_INITIAL_PASSWORD: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"initial_password");
+            const PRIMARY_ONLY: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"primary_only");
         }
     )*};
-}
-
-/// Spells out at each demand whether the initial password is enough.
-mod initial_password {
-    #[allow(non_upper_case_globals, reason = "reads as a word in the table of demands")]
-    pub const allowed: bool = true;
 }
 
 demands! {
     /// Whoever is signed in or brings a live key.
     Authenticated: None, "use this call";
     /// What concerns nobody but the caller, and is open even before the initial password is changed.
-    OwnAccount: None, "use this call", allowed;
+    OwnAccount: None, "use this call", initial_password;
+
     /// Mints keys.
-    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", allowed;
+    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password;
     /// Reads keys.
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.
     EditApiKeys: Some(named("apikeyRights", "canEditApiKeyProperties")), "edit API keys";
     /// Revokes keys for good.
     DeleteApiKeys: Some(named("apikeyRights", "canDeleteApiKeys")), "delete API keys";
+
     /// Reads roles.
-    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", allowed;
+    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", initial_password;
+    /// Makes roles.
+    CreateRoles: Some(named("administratorRoleRights", "canCreateNewAdministratorRoles")), "create administrator roles";
+    /// Changes roles.
+    EditRoles: Some(named("administratorRoleRights", "canEditAdministratorRoleProperties")), "edit administrator roles";
+    /// Removes roles.
+    DeleteRoles: Some(named("administratorRoleRights", "canDeleteAdministratorRoles")), "delete administrator roles";
+
+    /// Reads accounts.
+    ViewAdministrators: Some(named("administratorRights", "canViewAdministrators")), "view administrators";
+    /// Makes accounts.
+    CreateAdministrators: Some(named("administratorRights", "canCreateNewAdministrators")), "create administrators";
+    /// Changes accounts.
+    EditAdministrators: Some(named("administratorRights", "canEditAdministratorProperties")), "edit administrators";
+    /// Removes accounts.
+    DeleteAdministrators: Some(named("administratorRights", "canDeleteAdministrators")), "delete administrators";
+
+    /// Reads tenants.
+    ViewTenants: Some(named("multiTenantRights", "canViewTenants")), "view tenants", primary_only;
+    /// Makes tenants.
+    CreateTenants: Some(named("multiTenantRights", "canCreateTenants")), "create tenants", primary_only;
+    /// Changes tenants.
+    EditTenants: Some(named("multiTenantRights", "canEditTenantGeneralProperties")), "edit tenants", primary_only;
+    /// Removes tenants and all they hold.
+    DeleteTenants: Some(named("multiTenantRights", "canDeleteTenants")), "delete tenants", primary_only;
+    /// Mints keys of other tenants.
+    ManageTenantApiKeys: Some(named("multiTenantRights", "canManageTenantAPIKeys")), "create API keys of tenants", primary_only;
+
+    /// Reads contacts.
+    ViewContacts: Some(named("contactRights", "canViewContacts")), "view contacts";
+    /// Makes contacts.
+    CreateContacts: Some(named("contactRights", "canCreateNewContacts")), "create contacts";
+    /// Changes contacts.
+    EditContacts: Some(named("contactRights", "canEditContactProperties")), "edit contacts";
+    /// Removes contacts.
+    DeleteContacts: Some(named("contactRights", "canDeleteContacts")), "delete contacts";
+
+    /// Reads settings.
+    ViewSettings: Some(named("settingRights", "canViewSettings")), "view system settings";
+    /// Changes settings.
+    EditSettings: Some(named("settingRights", "canEditSettings")), "edit system settings";
+
+    /// Reads what was called and what was changed.
+    ViewSystemInformation: Some(named("systemInformationRights", "canViewSystemInformation")), "view system information";
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::id::{ApiKeyID, RoleID};
 use crate::list::{self, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
+use crate::search::Filter;
 use crate::secret::SecretKey;
 use crate::wire::{self, Flag, Number, Patch};
 
@@ -75,6 +76,17 @@ pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse>
         answer.headers_mut().insert(WARNING, HeaderValue::from_str(&warning).map_err(Error::internal)?);
     }
     Ok(answer)
+}
+
+/// Keys by criteria.
+pub async fn search(
+    caller: Caller<ViewApiKeys>,
+    filter: Body<wire::SearchFilter>,
+    app: App,
+) -> Result<Json<wire::ApiKeys>> {
+    let filter = Filter::read(filter.0)?;
+    let keys = app.database.read(move |db| store::search(db, &caller, filter)).await?;
+    Ok(Json(wire::ApiKeys { api_keys: keys.into_iter().map(|key| shown(key, &app)).collect() }))
 }
 
 /// One key.

@@ -11,6 +11,10 @@ use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName, fold};
+use crate::search::{
+    Comparison, Condition, Field, Filter, boolean, boolean_field, date, date_field, lower, number, number_field, text,
+    text_field,
+};
 use crate::secret::{SecretDigest, SecretKey};
 
 #[derive(Queryable, Selectable)]
@@ -62,6 +66,7 @@ struct PropertiesRow {
     key_name: String,
     name_fold: String,
     description: String,
+    description_fold: String,
     locale: &'static str,
     role_id: RoleID,
     time_zone: &'static str,
@@ -75,6 +80,7 @@ impl From<&Properties> for PropertiesRow {
             key_name: properties.name.as_str().to_owned(),
             name_fold: properties.name.folded(),
             description: properties.description.as_str().to_owned(),
+            description_fold: properties.description.folded(),
             locale: properties.locale.as_str(),
             role_id: properties.role,
             time_zone: properties.time_zone.as_str(),
@@ -108,6 +114,23 @@ impl Provenance {
         Self { tenant: TenantID::PRIMARY, administrator: Some(administrator), key: None, initial_password: false }
     }
 }
+
+/// What can be searched, and how (row DS-47).
+const FIELDS: &[Field<api_keys::table>] = &[
+    text("keyName", text_field!(api_keys::name_fold)),
+    text("description", text_field!(api_keys::description_fold)),
+    number("roleID", number_field!(api_keys::role_id)),
+    text("timeZone", text_field!(lower(api_keys::time_zone))),
+    boolean("active", boolean_field!(api_keys::active)),
+    date("created", date_field!(api_keys::created)),
+    date("lastSignIn", date_field!(api_keys::last_sign_in)),
+    date("unlockTime", date_field!(api_keys::unlock_time)),
+    number("unsuccessfulSignInAttempts", number_field!(api_keys::unsuccessful_sign_in_attempts)),
+    date("expiryDate", date_field!(api_keys::expiry_date)),
+    boolean("serviceAccount", boolean_field!(api_keys::service_account)),
+];
+
+const ID: fn(Comparison, i64) -> Condition<api_keys::table> = number_field!(api_keys::id);
 
 /// The tenant's keys; every read starts here.
 fn visible_to(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
@@ -186,6 +209,16 @@ pub fn find_by_name(db: &mut Db, name: &str) -> Result<Option<ApiKeyID>> {
 pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
     let query = visible_to(caller.tenant().id).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
+    rows.into_iter().map(Row::into_key).collect()
+}
+
+/// The caller's keys that meet every criterion, by ID.
+pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Result<Vec<ApiKey>> {
+    let mut query = visible_to(caller.tenant().id);
+    for criterion in filter.criteria {
+        query = query.filter(criterion.condition(FIELDS, ID)?);
+    }
+    let rows: Vec<Row> = query.order(api_keys::id).limit(filter.most).select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
 

@@ -49,16 +49,28 @@ kinds! {
     SignedIn = 600 info "User Signed In";
     /// A session was ended by its owner.
     SignedOut = 601 info "User Signed Out";
+    /// A session ended because nobody used it, or because its time was over.
+    SessionTimedOut = 602 info "User Timed Out";
+    /// An administrator was locked out.
+    AdministratorLocked = 603 info "User Locked Out";
     /// A lock was taken off an administrator.
     AdministratorUnlocked = 604 info "User Unlocked";
     /// A session's cookie came without its request ID, or with another's.
     RequestIDRefused = 608 warning "User Session Validation Failed";
     /// An administrator was made.
     AdministratorCreated = 650 info "User Created";
-    /// An administrator's second factor was changed.
+    /// An administrator was removed.
+    AdministratorDeleted = 651 info "User Deleted";
+    /// An administrator's properties or second factor were changed.
     AdministratorUpdated = 652 info "User Updated";
     /// An administrator's password was set.
     PasswordSet = 653 info "User Password Set";
+    /// A role was made.
+    RoleCreated = 660 info "Role Created";
+    /// A role was removed.
+    RoleDeleted = 661 info "Role Deleted";
+    /// A role was changed.
+    RoleUpdated = 662 info "Role Updated";
     /// A session was ended because its owner opened too many.
     SessionDisplaced = 5001 info "User Session Ended By Limit";
     /// Wrong passwords for one administrator have passed a hundred since the last good one.
@@ -69,6 +81,24 @@ kinds! {
     ApiKeyUpdated = 5011 info "API Key Updated";
     /// A key was revoked for good.
     ApiKeyDeleted = 5012 info "API Key Deleted";
+    /// A key's secret was replaced.
+    ApiKeySecretReplaced = 5013 info "API Key Secret Replaced";
+    /// A contact was made.
+    ContactCreated = 5040 info "Contact Created";
+    /// A contact was changed.
+    ContactUpdated = 5041 info "Contact Updated";
+    /// A contact was removed.
+    ContactDeleted = 5042 info "Contact Deleted";
+    /// A tenant was made.
+    TenantCreated = 5050 info "Tenant Created";
+    /// A tenant was changed.
+    TenantUpdated = 5051 info "Tenant Updated";
+    /// A tenant was removed, with all it held.
+    TenantDeleted = 5052 info "Tenant Deleted";
+    /// Settings were changed.
+    SettingsUpdated = 5060 info "System Settings Updated";
+    /// Events whose time was over were removed.
+    AuditEventsRemoved = 5070 info "Audit Events Removed";
     /// The server was set up.
     Initialised = 5030 info "Server Initialised";
     /// The master key was replaced; passwords and second factors were reset.

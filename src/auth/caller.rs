@@ -12,7 +12,7 @@ use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Tenant, Wh
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
-use crate::id::RoleID;
+use crate::id::{RoleID, TenantID};
 use crate::rights::{Demand, Grant};
 
 /// Which kind of credential a handler takes.
@@ -164,6 +164,8 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
     }
     match R::RIGHT {
         Some(right) if !identity.grant.rights.contains(right) => Err(Error::not_authorized(R::DOING)),
+        // every tenant has Full Access, and with it the rights over tenants
+        _ if R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY => Err(Error::not_authorized(R::DOING)),
         _ => Ok(Caller { identity, proof: PhantomData }),
     }
 }

@@ -124,6 +124,7 @@ diesel::table! {
         made_by_administrator_id -> Nullable<BigInt>,
         made_by_key_id -> Nullable<BigInt>,
         made_with_initial_password -> Bool,
+        description_fold -> Text,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{RoleID, TenantID};
 use crate::name::fold;
 use crate::rights::{Grant, Reach, Rights};
-use crate::search::{Comparison, Condition, Field, Filter, boolean, boolean_field, id_condition, text, text_field};
+use crate::search::{Comparison, Condition, Field, Filter, boolean, boolean_field, number_field, text, text_field};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = roles, check_for_backend(MultiBackend))]
@@ -100,7 +100,7 @@ const FIELDS: &[Field<roles::table>] = &[
     boolean("allowMigration", boolean_field!(roles::allow_migration)),
 ];
 
-const ID: fn(Comparison, i64) -> Condition<roles::table> = id_condition!(roles::id);
+const ID: fn(Comparison, i64) -> Condition<roles::table> = number_field!(roles::id);
 
 /// The built-in roles and the tenant's own; every read starts here.
 fn visible_to(tenant: TenantID) -> roles::BoxedQuery<'static, MultiBackend> {

@@ -5,6 +5,7 @@ use diesel::expression::BoxableExpression;
 use diesel::sql_types::Bool;
 
 use super::{Comparison, Criterion, Test, TextTest};
+use crate::clock::Timestamp;
 use crate::db::MultiBackend;
 use crate::error::{Error, Reason, Result};
 
@@ -27,8 +28,10 @@ pub enum Kind<Table> {
     Number(fn(Comparison, i64) -> Condition<Table>),
     /// Tested with booleanTest.
     Boolean(fn(bool) -> Condition<Table>),
-    /// Tested with firstDateValue and lastDateValue, or nullTest.
-    Date(fn(Option<super::Bound>, Option<super::Bound>) -> Condition<Table>, fn(bool) -> Condition<Table>),
+    /// One of a few values, tested with choiceTest.
+    Choice(&'static [&'static str], fn(bool, String) -> Condition<Table>),
+    /// Tested with firstDateValue and lastDateValue, which belong to the range, or nullTest.
+    Date(fn(Timestamp, Timestamp) -> Condition<Table>, fn(bool) -> Condition<Table>),
 }
 
 impl<Table> Kind<Table> {
@@ -37,6 +40,7 @@ impl<Table> Kind<Table> {
             Self::Text(_) => "stringTest",
             Self::Number(_) => "numericTest",
             Self::Boolean(_) => "booleanTest",
+            Self::Choice(..) => "choiceTest",
             Self::Date(..) => "firstDateValue, lastDateValue and nullTest",
         }
     }
@@ -57,11 +61,19 @@ pub const fn boolean<Table>(name: &'static str, condition: fn(bool) -> Condition
     Field { name, kind: Kind::Boolean(condition) }
 }
 
+/// A field that holds one of a few values.
+pub const fn choice<Table>(
+    name: &'static str,
+    values: &'static [&'static str],
+    condition: fn(bool, String) -> Condition<Table>,
+) -> Field<Table> {
+    Field { name, kind: Kind::Choice(values, condition) }
+}
+
 /// A field that holds a moment, or nothing.
 pub const fn date<Table>(
     name: &'static str,
-    range: fn(Option<super::Bound>, Option<super::Bound>) -> Condition<Table>,
-    null: fn(bool) -> Condition<Table>,
+    (range, null): (fn(Timestamp, Timestamp) -> Condition<Table>, fn(bool) -> Condition<Table>),
 ) -> Field<Table> {
     Field { name, kind: Kind::Date(range, null) }
 }
@@ -86,7 +98,17 @@ impl Criterion {
             (Kind::Text(condition), Test::Text(test)) => Ok(condition(test)),
             (Kind::Number(condition), Test::Number(comparison, value)) => Ok(condition(comparison, value)),
             (Kind::Boolean(condition), Test::Boolean(wanted)) => Ok(condition(wanted)),
-            (Kind::Date(range, _), Test::Date { first, last }) => Ok(range(first, last)),
+            (Kind::Choice(values, condition), Test::Choice { equal, value }) if values.contains(&value.as_str()) => {
+                Ok(condition(equal, value))
+            }
+            (Kind::Choice(values, _), Test::Choice { .. }) => {
+                refused(format!("choiceValue: {name} is one of {}.", values.join(", ")))
+            }
+            (Kind::Date(range, _), Test::Date { first, last }) => {
+                let first = first.map_or(i64::MIN, |end| end.at.plus(i64::from(!end.inclusive)).millis());
+                let last = last.map_or(i64::MAX, |end| end.at.minus(i64::from(!end.inclusive)).millis());
+                Ok(range(Timestamp::from_millis(first), Timestamp::from_millis(last)))
+            }
             (Kind::Date(_, null), Test::Null(wanted)) => Ok(null(wanted)),
             (kind, _) => refused(format!("{name}: this field takes {}.", kind.takes())),
         }
@@ -127,8 +149,34 @@ macro_rules! boolean_field {
     };
 }
 
+/// A condition on a column that holds one of a few words.
+macro_rules! choice_field {
+    ($column:expr) => {
+        |equal, value| {
+            use diesel::prelude::*;
+            if equal { Box::new($column.eq(value)) } else { Box::new($column.ne(value)) }
+        }
+    };
+}
+
+/// Conditions on a column of moments, which may be null: a range with both its ends, and whether there is none.
+macro_rules! date_field {
+    ($column:expr) => {
+        (
+            |first, last| {
+                use diesel::prelude::*;
+                Box::new($column.assume_not_null().ge(first).and($column.assume_not_null().le(last)))
+            },
+            |null| {
+                use diesel::prelude::*;
+                if null { Box::new($column.is_null()) } else { Box::new($column.is_not_null()) }
+            },
+        )
+    };
+}
+
 /// A condition on a number column that is never null, the ID for one.
-macro_rules! id_condition {
+macro_rules! number_field {
     ($column:expr) => {
         |comparison, value| {
             use diesel::prelude::*;
@@ -145,4 +193,9 @@ macro_rules! id_condition {
     };
 }
 
-pub(crate) use {boolean_field, id_condition, text_field};
+diesel::define_sql_function! {
+    /// A text in lower case, for columns that hold nothing but ASCII and so need no folded twin.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+pub(crate) use {boolean_field, choice_field, date_field, number_field, text_field};

@@ -10,8 +10,9 @@ use crate::error::{Error, Reason, Result};
 use crate::name::fold;
 use crate::wire::{Criteria, Flag, Number, SearchCriterion, SearchFilter};
 
-pub use condition::{Condition, Field, boolean, date, number, text};
-pub(crate) use condition::{boolean_field, id_condition, text_field};
+pub use condition::{Condition, Field, boolean, choice, date, lower, number, text};
+
+pub(crate) use condition::{boolean_field, choice_field, date_field, number_field, text_field};
 
 /// The most a search answers.
 pub const MOST: i64 = 5_000;

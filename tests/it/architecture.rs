@@ -107,7 +107,7 @@ const TABLE: &[Part] = &[
     },
     Part { files: &["*/mod.rs"], may_use: &[], may_not: &["actix_web", "diesel"] },
     // ---- what holds it together ----
-    Part { files: &["app.rs"], may_use: &["auth", "clock", "db", "error", "keyring", "locale"], may_not: DIESEL },
+    Part { files: &["app.rs"], may_use: &["auth", "clock", "db", "error", "id", "keyring", "locale"], may_not: DIESEL },
     Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
     Part { files: &["openapi.rs"], may_use: &["api", "error", "wire"], may_not: DIESEL },
     Part {

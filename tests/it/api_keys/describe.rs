@@ -38,7 +38,7 @@ both! {
         for id in ["0", "99", "2147483647", "2147483648", "4294967297", "99999999999999999999999"] {
             assert_refusal(app.get(&format!("/api/apikeys/{id}")).key(&viewer).send().refusal(), (404, "not_found"));
         }
-        for id in ["-1", "+1", "1.0", "1e0", "x", "1x", "%20", "1%00", "search", "1/", "1/secretkey", "1;x=1", ".", "..", "%D9%A1"] {
+        for id in ["-1", "+1", "1.0", "1e0", "x", "1x", "%20", "1%00", "searches", "1/", "1/secretkeys", "1;x=1", ".", "..", "%D9%A1"] {
             let answer = app.get(&format!("/api/apikeys/{id}")).key(&viewer).send();
             assert_refusal(answer.refusal(), (404, "no_such_route"));
         }

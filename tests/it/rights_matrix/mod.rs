@@ -1,8 +1,13 @@
-//! Who may do what: every route tried by every kind of caller. The outcome is `rights_matrix.md`, which this
+//! Who may do what: every route tried by every kind of caller. The outcome is `page.md`, which this
 //! test holds equal on both databases; `UPDATE_DOCS=1` writes it anew. Routes come from the table that the
 //! server is built from, so a new one cannot be forgotten.
 //!
 //! Each cell stands for itself: fresh objects, a fresh caller, a body that succeeds where the caller may.
+
+mod administrators;
+mod api_keys;
+mod roles;
+mod sessions;
 
 use std::cell::Cell;
 
@@ -288,32 +293,38 @@ impl<'a> Scene<'a> {
 
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
-        let path = format!("/api{}", route.path).replace("{roleID}", "2").replace("{administratorID}", "1").replace(
-            "{apiKeyID}",
-            &if route.path.contains("{apiKeyID}") { self.key(AUDITOR)["ID"].to_string() } else { String::new() },
-        );
-        let call = self.app.call(route.method.as_str(), &path);
-        match route.operation {
-            "create_session" => {
-                let name = format!("guest {}", self.fresh());
-                self.app.administrator(&name, PASSWORD, AUDITOR, 0);
-                call.json(json!({ "userName": name, "password": PASSWORD }))
+        let mut path = format!("/api{}", route.path);
+        for (parameter, make) in IDS {
+            if path.contains(parameter) {
+                path = path.replace(parameter, &make(self, route).to_string());
             }
-            "create_api_key" => call.json(json!({ "keyName": format!("wanted {}", self.fresh()), "roleID": AUDITOR })),
-            "modify_api_key" => call.json(json!({ "description": "changed" })),
-            "search_roles" | "search_administrator_roles" => call.json(
-                json!({ "searchCriteria": [{ "fieldName": "name", "stringTest": "equal", "stringValue": "Auditor" }] }),
-            ),
-            "change_password" => call.json(json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD })),
-            "enrol_totp" => call.json(json!({ "password": PASSWORD })),
-            // nobody here has MFA on: who may get that far is answered 409
-            "confirm_totp" => call.json(json!({ "mfaCode": "000000" })),
-            "remove_totp" => call.json(json!({ "password": PASSWORD, "mfaCode": "000000" })),
-            _ if route.request.is_some() => panic!("{} takes a body: say here which", route.operation),
-            _ => call,
+        }
+        let call = self.app.call(route.method.as_str(), &path);
+        match SLICES.iter().find_map(|slice| (slice.body)(self, route.operation)) {
+            Some(body) => call.json(body),
+            None if route.request.is_some() => panic!("{} takes a body: say in a slice's file which", route.operation),
+            None => call,
         }
     }
 }
+
+/// What one slice's file knows of its routes.
+struct Slice {
+    /// A body with which the operation succeeds; none for operations of other slices, and those without a body.
+    body: fn(&Scene, operation: &str) -> Option<Value>,
+    /// Where a caller who is known and may make the call is answered otherwise than with success.
+    except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
+}
+
+const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE];
+
+/// Something fresh that stands in a path for each parameter.
+type Make = fn(&Scene, &Route) -> i64;
+const IDS: &[(&str, Make)] = &[
+    ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    ("{roleID}", |_, _| AUDITOR),
+    ("{administratorID}", |_, _| 1),
+];
 
 fn literal(backend: Backend, hex: &str) -> String {
     match backend {
@@ -348,14 +359,11 @@ fn promised(route: &Route, caller: &Caller) -> (u16, &'static str) {
         ("auditor key" | "auditor session" | "key with all other rights", _) if route.right.is_some() => {
             (403, "not_authorized")
         }
-        ("other tenant's full key" | "other tenant's session", _) if route.path.contains("{apiKeyID}") => {
-            (404, "not_found")
+        ("other tenant's full key" | "other tenant's session", _) if route.primary_only => (403, "not_authorized"),
+        (name, _) => {
+            let except = SLICES.iter().find_map(|slice| (slice.except)(route, name));
+            except.unwrap_or((route.answer.0, ""))
         }
-        ("other tenant's session", _) if route.path.contains("{administratorID}") => (403, "not_authorized"),
-        _ => match route.operation {
-            "confirm_totp" | "remove_totp" => (409, "conflict"),
-            _ => (route.answer.0, ""),
-        },
     }
 }
 
@@ -363,7 +371,7 @@ fn promised(route: &Route, caller: &Caller) -> (u16, &'static str) {
 fn page(routes: &[Route], cells: &[Vec<(u16, String)>]) -> String {
     let mut page = String::from(
         "# Who may do what\n\n\
-         Written by `tests/it/rights_matrix.rs` from what a running server answers, the same on SQLite and PostgreSQL.\n\
+         Written by `tests/it/rights_matrix/mod.rs` from what a running server answers, the same on SQLite and PostgreSQL.\n\
          Each cell is the status and, where the call is refused, the code. Bodies are such that who may make a call\n\
          succeeds; only `totp/confirm` and `DELETE …/totp` end in `409 conflict`, because MFA is off.\n\n",
     );
@@ -377,12 +385,13 @@ fn page(routes: &[Route], cells: &[Vec<(u16, String)>]) -> String {
             Access::Key => "key",
         };
         let right = route.right.map(|right| format!(", {}", right.name().name)).unwrap_or_default();
+        let primary = if route.primary_only { ", primary tenant" } else { "" };
         let initial =
             if route.with_initial_password && route.access != Access::Open { ", initial password will do" } else { "" };
         let cells: Vec<String> =
             cells.iter().map(|(status, code)| format!("{status} {code}").trim().to_owned()).collect();
         page.push_str(&format!(
-            "| {} /api{} | {access}{right}{initial} | {} |\n",
+            "| {} /api{} | {access}{right}{primary}{initial} | {} |\n",
             route.method,
             route.path,
             cells.join(" | ")
@@ -413,7 +422,7 @@ fn run(backend: Backend) {
         cells.push(row);
     }
     println!("{} cells", cells.iter().map(Vec::len).sum::<usize>());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/rights_matrix.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/rights_matrix/page.md");
     let page = page(&routes, &cells);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &page).expect("the page can be written");
