@@ -66,7 +66,8 @@
 //! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`tenants`].
 //!
 //! What holds it together:
-//! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them · [`observe`] and
+//! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
+//! to read it in a browser · [`observe`] and
 //! [`server`] the layers above · [`bootstrap`] from configuration to a running app, first start included · [`cli`] the
 //! commands.
 //!
@@ -91,6 +92,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod docs_page;
 pub mod error;
 pub mod id;
 pub mod keyring;

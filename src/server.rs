@@ -22,6 +22,7 @@ use crate::auth::identify::identify;
 use crate::auth::session_store::DieselStore;
 use crate::auth::sid_cookie::{self, bare_sid};
 use crate::config::Config;
+use crate::docs_page;
 use crate::error::{Error, Result};
 use crate::observe::{Hsts, observe};
 use crate::openapi;
@@ -101,6 +102,8 @@ pub fn serve_on(
             .service(open("/healthz", || actix_web::Route::new().to(alive)))
             .service(open("/readyz", || actix_web::Route::new().to(ready)))
             .service(open("/openapi.json", || actix_web::Route::new().to(openapi_page)))
+            .service(open("/docs", || actix_web::Route::new().to(docs_page::index)))
+            .service(open("/docs/{file:[a-z0-9.-]*}", || actix_web::Route::new().to(docs_page::file)))
             .service(api_scope(&shared, &key))
             .default_service(web::to(api::no_such_route))
     })

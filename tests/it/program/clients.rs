@@ -14,7 +14,7 @@ fn here(path: &str) -> PathBuf {
 }
 
 /// A tool of tests/run's.
-fn tool(path: &str) -> Option<PathBuf> {
+pub fn tool(path: &str) -> Option<PathBuf> {
     let tool = here("target/tools").join(path);
     (!is_missing(path, tool.exists())).then_some(tool)
 }

@@ -10,3 +10,6 @@ mod init;
 mod kill;
 mod signals;
 mod survival;
+
+pub use binary::{Ran, is_missing, is_on_path};
+pub use clients::tool;

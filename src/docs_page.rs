@@ -1,0 +1,37 @@
+//! `/docs`: the OpenAPI page to read and to try out in a browser. Swagger UI comes with the program; nothing is
+//! fetched from anywhere else, and the browser is told so.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::web::Path;
+use actix_web::{HttpResponse, Responder};
+use utoipa_swagger_ui::Config;
+
+use crate::error::{Error, Reason, Result};
+
+/// What the page may load: its own files, and the images that its stylesheet has inside it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// No validator: that would be somebody else's server. No credential is kept in the browser's storage.
+static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    let config = Config::from("/openapi.json").validator_url("none").persist_authorization(false);
+    Arc::new(config.doc_expansion("none").default_models_expand_depth(0).filter(true))
+});
+
+/// Leads to the page, whose files lie beside it.
+pub async fn index() -> impl Responder {
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
+
+/// One of the page's files; the page itself where none is named.
+pub async fn file(name: Path<String>) -> Result<HttpResponse> {
+    let file = utoipa_swagger_ui::serve(&name, CONFIG.clone()).map_err(|error| Error::internal(error.to_string()))?;
+    let file = file.ok_or_else(|| Error::new(Reason::NoSuchRoute, "There is no such route."))?;
+    Ok(HttpResponse::Ok()
+        .content_type(file.content_type)
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(file.bytes.into_owned()))
+}

@@ -1,0 +1,44 @@
+//! Thousands of calls made up from the OpenAPI page: no 5xx, no status that the page does not tell, no answer that
+//! breaks its schema, nothing taken that a schema refuses.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use firstkey::clock::Clock;
+
+use crate::app::{Backend, TestApp, secret};
+use crate::both;
+use crate::program::{Ran, tool};
+
+/// Calls made up for each operation, beside those at the bounds of every member, and in the long form.
+const CALLS: [&str; 2] = ["15", "250"];
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis")
+}
+
+both! {
+    fn the_server_keeps_to_its_page(app: TestApp, |setup| {
+        setup.clock = Clock::held(Clock::System.now());
+        setup.rules.throttle = false;
+        setup.workers = 2;
+    }) {
+        let Some(st) = tool("schemathesis/bin/st") else { return };
+        // made-up IDs are small: the key that makes the credentials is none of them
+        app.execute(match app.backend {
+            Backend::Sqlite => "insert into sqlite_sequence (name, seq) values ('api_keys', 1000000), ('administrators', 1000000)",
+            Backend::Postgres => "select setval(pg_get_serial_sequence(t, 'id'), 1000000) from (values ('api_keys'), ('administrators')) as x (t)",
+        });
+        let key = secret(&app.mint("makes credentials", 1));
+        let long = std::env::var_os("FIRSTKEY_TEST_LONG").is_some();
+        let mut run = Command::new(st);
+        run.env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONPATH", here()).env("PYTHONDONTWRITEBYTECODE", "1");
+        run.env("BASE_URL", app.url()).env("SECRET_KEY", key).env("CERT", app.certificate());
+        run.current_dir(app.folder.path()).arg("--config-file").arg(here().join("schemathesis.toml"));
+        run.args(["run", &format!("{}/openapi.json", app.url()), "--tls-verify"]).arg(app.certificate());
+        run.args(["--max-examples", CALLS[usize::from(long)], "--seed", "1", "--continue-on-failure"]);
+        let ran = Ran::of(&mut run, "");
+        println!("{}", ran.stdout);
+        ran.expect(0);
+    }
+}
