@@ -143,8 +143,8 @@ macro_rules! text_field {
 macro_rules! boolean_field {
     ($column:expr) => {
         |wanted| {
-            use diesel::prelude::*;
-            Box::new($column.eq(wanted))
+            // as a word of the statement and not as a value, so that an index of the few can be used
+            if wanted { Box::new($column) } else { Box::new(diesel::dsl::not($column)) }
         }
     };
 }
@@ -198,4 +198,23 @@ diesel::define_sql_function! {
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
-pub(crate) use {boolean_field, choice_field, date_field, number_field, text_field};
+diesel::define_sql_function! {
+    /// SQLite's: the first value, or the second where that is null.
+    fn ifnull<T: diesel::sql_types::SqlType + diesel::sql_types::SingleValue>(value: T, otherwise: T) -> T;
+}
+
+/// A column as it is.
+macro_rules! with_index {
+    ($column:expr) => {
+        $column
+    };
+}
+
+/// A column whose index SQLite cannot use, for it is behind a function.
+macro_rules! without_index {
+    ($column:expr) => {
+        $crate::search::ifnull($column, $column)
+    };
+}
+
+pub(crate) use {boolean_field, choice_field, date_field, number_field, text_field, with_index, without_index};

@@ -10,9 +10,11 @@ use crate::error::{Error, Reason, Result};
 use crate::name::fold;
 use crate::wire::{Criteria, Flag, Number, SearchCriterion, SearchFilter};
 
-pub use condition::{Condition, Field, boolean, choice, date, lower, number, text};
+pub use condition::{Condition, Field, boolean, choice, date, ifnull, lower, number, text};
 
-pub(crate) use condition::{boolean_field, choice_field, date_field, number_field, text_field};
+pub(crate) use condition::{
+    boolean_field, choice_field, date_field, number_field, text_field, with_index, without_index,
+};
 
 /// The most a search answers.
 pub const MOST: i64 = 5_000;
@@ -22,7 +24,7 @@ const LONGEST_TEXT: usize = 1_024;
 const MOST_CRITERIA: usize = 100;
 
 /// A search, understood.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// All must hold.
     pub criteria: Vec<Criterion>,
@@ -31,7 +33,7 @@ pub struct Filter {
 }
 
 /// One test of one field, or of the ID.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Criterion {
     /// The field's name; none for the ID.
     pub field: Option<String>,
@@ -40,7 +42,7 @@ pub struct Criterion {
 }
 
 /// What must hold of a field.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
     /// A string matches, or does not.
     Text(TextTest),
@@ -123,6 +125,15 @@ fn bad_search(message: String) -> Error {
 }
 
 impl Filter {
+    /// Whether a criterion takes whatever lies between two ends, which may be little or nearly everything.
+    pub fn has_range(&self) -> bool {
+        self.criteria.iter().any(|criterion| match &criterion.test {
+            Test::Text(TextTest { equal: true, pattern: Pattern::Prefix(_) }) | Test::Date { .. } => true,
+            Test::Number(comparison, _) => !matches!(comparison, Comparison::Equal | Comparison::NotEqual),
+            _ => false,
+        })
+    }
+
     /// Understands a search body, or says what is wrong with it.
     pub fn read(body: SearchFilter) -> Result<Self> {
         let most = body.max_items.map_or(MOST, |Number(most)| most);

@@ -118,7 +118,19 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["server.rs"],
-        may_use: &["api", "app", "auth", "config", "docs_page", "error", "observe", "openapi", "sessions", "tls", "wire"],
+        may_use: &[
+            "api",
+            "app",
+            "auth",
+            "config",
+            "docs_page",
+            "error",
+            "observe",
+            "openapi",
+            "sessions",
+            "tls",
+            "wire",
+        ],
         may_not: DIESEL,
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.

@@ -71,6 +71,17 @@ both! {
         }
     }
 
+    /// Every call of the vendor's SDK about identity, its answers as the SDK understands them.
+    fn the_vendor_s_sdk_makes_every_call(app: TestApp, |setup| setup.clock = now()) {
+        if let Some(python) = tool("venv/bin/python") {
+            let secret = app.full_key();
+            app.spawn_chores();
+            let mut sdk = client(&app, python);
+            let said = Ran::of(sdk.arg(here("tests/sdk/identity.py")).env("SECRET_KEY", &secret), "").expect(0).json();
+            assert_eq!(said["calls"], 42);
+        }
+    }
+
     /// DS-09: the collection carries the request ID from call to call.
     fn the_postman_collection_passes_its_own_tests(app: TestApp, |setup| setup.clock = now()) {
         if let Some(newman) = tool("node_modules/.bin/newman") {

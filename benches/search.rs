@@ -1,0 +1,272 @@
+//! A page of fifty out of a thousand keys and out of a million: how much longer the second takes, for each kind of
+//! search, on both databases; and how much more memory the server needs.
+//!
+//! `cargo bench --bench search` (`-- --keys 1000000 --rounds 200`). PostgreSQL is started by `tests/postgres`, or is
+//! FIRSTKEY_TEST_POSTGRES. Calls to the two servers alternate; only the ratios mean anything.
+
+#[allow(dead_code, reason = "shared with the tests, which use all of it")]
+#[path = "../tests/it/http.rs"]
+mod http;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use diesel::prelude::*;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use http::{Connection, Request};
+use serde_json::{Value, json};
+
+/// The fewer keys.
+const FEW: i64 = 1_000;
+/// How many keys each search finds.
+const PAGE: i64 = 50;
+/// When the first of the keys was made, in milliseconds; each is a second younger than the one before.
+const BEGINNING: i64 = 1_600_000_000_000;
+
+fn main() {
+    let (many, rounds) = (argument("--keys", 1_000_000), argument("--rounds", 200));
+    let postgres = Postgres::start();
+    for backend in ["SQLite", "PostgreSQL"] {
+        let url = |name: &str| (backend == "PostgreSQL").then(|| postgres.database(name));
+        let mut few = Server::start(url("few"), FEW);
+        let mut lots = Server::start(url("many"), many);
+        println!(
+            "{backend}: pages of {PAGE}, median of {rounds} calls\n  search                  of {FEW}    of {many}   ratio"
+        );
+        for (kind, narrow) in searches() {
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                a.push(few.search(&narrow(FEW)));
+                b.push(lots.search(&narrow(many)));
+            }
+            let (a, b) = (median(a), median(b));
+            println!("  {kind:<20} {a:>8.2} ms  {b:>10.2} ms  {:>6.2}", b / a);
+        }
+        println!(
+            "  memory               {:>8} KiB  {:>9} KiB  (most resident, of the server)",
+            few.memory(),
+            lots.memory()
+        );
+    }
+}
+
+/// A search's body for a database of so many keys.
+type Narrow = fn(i64) -> Value;
+
+/// Each finds fifty keys in the middle, but for the two that say so.
+fn searches() -> Vec<(&'static str, Narrow)> {
+    vec![
+        ("name, exactly (1)", |keys| text("keyName", &format!("key {:07}", keys / 2))),
+        ("name, by prefix", |keys| text("keyName", &format!("key {:06}%", keys / 20))),
+        ("name, prefix of all", |_| text("keyName", "key%")),
+        ("role", |_| one(json!({ "fieldName": "roleID", "numericTest": "equal", "numericValue": 3 }))),
+        ("role of nearly all", |_| one(json!({ "fieldName": "roleID", "numericTest": "equal", "numericValue": 2 }))),
+        ("created, a range", |keys| range("created", BEGINNING + keys / 2 * 1_000)),
+        ("expiry, a range", |keys| range("expiryDate", BEGINNING + keys / 2 * 1_000)),
+        ("last use, a range", |keys| range("lastSignIn", BEGINNING + keys / 2 * 1_000)),
+        ("locked out", |_| one(json!({ "fieldName": "active", "booleanTest": false }))),
+        ("ID, the next page", |keys| one(json!({ "idTest": "greater-than", "idValue": keys / 2 }))),
+        ("everything, one page", |_| json!({ "maxItems": PAGE })),
+    ]
+}
+
+fn one(criterion: Value) -> Value {
+    json!({ "maxItems": PAGE, "searchCriteria": [criterion] })
+}
+
+fn text(field: &str, value: &str) -> Value {
+    one(json!({ "fieldName": field, "stringTest": "equal", "stringValue": value }))
+}
+
+fn range(field: &str, first: i64) -> Value {
+    one(json!({ "fieldName": field, "firstDateValue": first, "lastDateValue": first + (PAGE - 1) * 1_000 }))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn argument(name: &str, default: i64) -> i64 {
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+    value.map_or(default, |value| value.parse().expect("a number"))
+}
+
+/// A server with so many keys, and a connection to it.
+struct Server {
+    child: Child,
+    /// Opened by the first call: one that says nothing for long is closed.
+    connection: Option<Connection>,
+    connect: Box<dyn Fn() -> Connection>,
+    key: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start(url: Option<String>, keys: i64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (data, key) = (folder.path().join("data"), folder.path().join("key"));
+        let program = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
+            command.env_clear().env("FIRSTKEY_DATA", &data).env("FIRSTKEY_RATE_LIMIT_USER", "0");
+            command.env("FIRSTKEY_RATE_LIMIT_TENANT", "0").env("FIRSTKEY_RATE_LIMIT_NODE", "0");
+            if let Some(url) = &url {
+                command.env("FIRSTKEY_DATABASE_URL", url);
+            }
+            command
+        };
+        let mut init = program();
+        init.args([
+            "init",
+            "--password-stdin",
+            "--first-key-name",
+            "bench",
+            "--first-key-role",
+            "1",
+            "--first-key-file",
+        ]);
+        let mut init = init.arg(&key).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
+        init.stdin.take().expect("piped").write_all(b"correct horse battery staple").expect("written");
+        assert!(init.wait().expect("it ends").success());
+        match &url {
+            Some(url) => fill(&mut PgConnection::establish(url).expect("a connection"), &POSTGRES, keys),
+            None => {
+                let file = data.join("firstkey.db");
+                fill(
+                    &mut SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection"),
+                    &SQLITE,
+                    keys,
+                );
+            }
+        }
+        let mut serve = program();
+        serve.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = serve.spawn().expect("the program runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("ready https://").expect("it is ready").parse().expect("an address");
+        let tls = http::trusting(&data.join("tls/certificate.pem"));
+        Self {
+            child,
+            connection: None,
+            connect: Box::new(move || Connection::open(address, &tls).expect("the server is there")),
+            key: std::fs::read_to_string(&key).expect("the first key"),
+            _folder: folder,
+        }
+    }
+
+    /// Milliseconds for one search; it must find something.
+    fn search(&mut self, body: &Value) -> f64 {
+        let request = Request {
+            method: "POST".into(),
+            path: "/api/apikeys/search".into(),
+            headers: vec![
+                ("api-secret-key".into(), self.key.clone()),
+                ("Content-Type".into(), "application/json".into()),
+            ],
+            body: body.to_string().into_bytes(),
+        };
+        let connection = self.connection.get_or_insert_with(&self.connect);
+        let began = Instant::now();
+        let answer = connection.send(&request).expect("an answer").expect(200);
+        let took = began.elapsed().as_secs_f64() * 1_000.0;
+        assert!(!answer.json()["apiKeys"].as_array().expect("a list").is_empty(), "{body}");
+        took
+    }
+
+    /// The most memory that was ever resident, in KiB.
+    fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What differs between the databases where rows are made up.
+struct Dialect {
+    numbers: &'static str,
+    name: &'static str,
+    digest: &'static str,
+}
+
+const SQLITE: Dialect = Dialect {
+    numbers: "with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < {keys})",
+    name: "printf('key %07d', n)",
+    digest: "randomblob(32)",
+};
+const POSTGRES: Dialect = Dialect {
+    numbers: "with numbers (n) as (select * from generate_series(1, {keys}) as x)",
+    name: "'key ' || lpad(n::text, 7, '0')",
+    digest: "sha256(n::text::bytea)",
+};
+
+/// Makes keys, each with a secret that nobody knows.
+fn fill<C>(db: &mut C, dialect: &Dialect, keys: i64)
+where
+    C: diesel::Connection,
+    diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
+{
+    let numbers = dialect.numbers.replace("{keys}", &keys.to_string());
+    let (name, digest) = (dialect.name, dialect.digest);
+    let half = keys / 2;
+    for sql in [
+        "insert into roles (tenant_id, name, name_fold, description, description_fold, immutable, equal_or_lesser_only, \
+         all_computers, all_policies, allow_user_interface, allow_web_service, allow_manage_workload_link, \
+         allow_migration, rights, computer_ids, computer_group_ids, policy_ids, role_version) select 0, 'Rare', 'rare', \
+         '', '', false, false, true, true, true, true, false, false, rights, '[]', '[]', '[]', 1 from roles where id = 2"
+            .to_owned(),
+        format!(
+            "insert into api_keys (tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
+             locale, role_id, time_zone, active, created, last_sign_in, unsuccessful_sign_in_attempts, expiry_date, \
+             service_account, made_with_initial_password) {numbers} select 0, 1, 'standard', {name}, {name}, '', '', \
+             'en-US', case when n > {half} and n <= {half} + {PAGE} then (select id from roles where name_fold = 'rare') \
+             else 2 end, 'UTC', n <= {half} or n > {half} + {PAGE}, {BEGINNING} + n * 1000, {BEGINNING} + n * 1000, 0, \
+             {BEGINNING} + n * 1000, false, false from numbers"
+        ),
+        format!(
+            "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) \
+             {numbers} select 0, n + 1, {digest}, 1, {BEGINNING} from numbers"
+        ),
+        "analyze".to_owned(),
+    ] {
+        diesel::sql_query(sql).execute(db).expect("the statement is right");
+    }
+}
+
+/// A PostgreSQL of the bench's own, gone with it.
+struct Postgres {
+    url: String,
+}
+
+impl Postgres {
+    fn start() -> Self {
+        if let Ok(url) = std::env::var("FIRSTKEY_TEST_POSTGRES") {
+            return Self { url };
+        }
+        let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a short path").keep();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
+        let watch = std::process::id().to_string();
+        let started =
+            Command::new(script).arg("start").arg(&folder).args(["--watch", &watch]).output().expect("it runs");
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        Self { url: String::from_utf8(started.stdout).expect("a URL").trim().to_owned() }
+    }
+
+    /// An empty database; its URL.
+    fn database(&self, name: &str) -> String {
+        let mut db = PgConnection::establish(&self.url).expect("a connection");
+        let name = format!("bench_{name}_{}", std::process::id());
+        diesel::sql_query(format!("create database {name}")).execute(&mut db).expect("a database");
+        let (server, _) = self.url.rsplit_once('/').expect("a URL with a database");
+        format!("{server}/{name}")
+    }
+}
