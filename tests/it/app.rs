@@ -165,6 +165,17 @@ impl TestApp {
         self.call("DELETE", path)
     }
 
+    /// Begins what goes on beside the requests; a test's server leaves it out, so that nothing moves by itself.
+    pub fn spawn_chores(&self) {
+        let app = self.app.clone();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                server::spawn_chores(&app);
+                std::future::pending::<()>().await;
+            });
+        });
+    }
+
     /// The answer to a sign-in.
     pub fn try_sign_in(&self, username: &str, password: &str) -> Answer {
         self.post("/api/sessions", json!({ "userName": username, "password": password })).send()

@@ -75,6 +75,20 @@ const CALLERS: &[Caller] = &[
         sends: |scene, _, call| call.key(&scene.suspended_key),
     },
     Caller {
+        name: "deleted key",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let key = scene.key(FULL);
+            scene.app.execute(&format!("delete from api_keys where id = {}", key["ID"]));
+            call.key(&secret(&key))
+        },
+    },
+    Caller {
+        name: "other tenant's key without its GUID",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| call.key(scene.foreign_key.split_once(':').expect("parts").1),
+    },
+    Caller {
         name: "key without web service",
         kind: Kind::Nobody,
         sends: |scene, _, call| call.key(&secret(&scene.key(scene.shut_out))),
@@ -99,6 +113,14 @@ const CALLERS: &[Caller] = &[
     },
     Caller { name: "full key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(FULL))) },
     Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key) },
+    Caller {
+        name: "other tenant's auditor key",
+        kind: Kind::Key,
+        sends: |scene, _, call| {
+            let body = json!({ "keyName": format!("key {}", scene.fresh()), "roleID": AUDITOR });
+            call.key(&secret(&scene.app.post("/api/apikeys", body).key(&scene.foreign_key).send().expect(200).json()))
+        },
+    },
     Caller { name: "full session", kind: Kind::Session, sends: |scene, _, call| scene.person(FULL, call).1 },
     Caller { name: "auditor session", kind: Kind::Session, sends: |scene, _, call| scene.person(AUDITOR, call).1 },
     Caller {
@@ -149,6 +171,61 @@ const CALLERS: &[Caller] = &[
                 "update sessions set last_activity = {then} where sid_digest = {}",
                 scene.digest(&session)
             ));
+            call
+        },
+    },
+    Caller {
+        name: "locked administrator's session",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (_, call) = scene.person(FULL, call);
+            scene.app.execute(&format!(
+                "update administrators set active = false where username = 'person {}'",
+                scene.made.get()
+            ));
+            call
+        },
+    },
+    Caller {
+        name: "removed administrator's session",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let (_, call) = scene.person(FULL, call);
+            scene.app.execute(&format!("delete from administrators where username = 'person {}'", scene.made.get()));
+            call
+        },
+    },
+    Caller {
+        name: "suspended tenant's session",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let session = scene.foreign_person();
+            scene.app.execute(&format!(
+                "update sessions set tenant_id = {0}, administrator_id = {1} where sid_digest = {2}",
+                scene.suspended.0,
+                scene.suspended.1,
+                scene.digest(&session)
+            ));
+            call.with(&session)
+        },
+    },
+    Caller {
+        name: "console session",
+        kind: Kind::Session,
+        sends: |scene, _, call| {
+            let (session, call) = scene.person(FULL, call);
+            scene.console(&session);
+            call
+        },
+    },
+    Caller {
+        name: "console session without the console",
+        kind: Kind::Nobody,
+        sends: |scene, _, call| {
+            let role = scene.role(Rights::all());
+            scene.app.execute(&format!("update roles set allow_user_interface = false where id = {role}"));
+            let (session, call) = scene.person(role, call);
+            scene.console(&session);
             call
         },
     },
@@ -210,6 +287,8 @@ struct Scene<'a> {
     maker: String,
     shut_out: i64,
     suspended_key: String,
+    /// The suspended tenant and its administrator.
+    suspended: (i64, i64),
     foreign_key: String,
     foreign_tenant: i64,
     made: Cell<usize>,
@@ -245,7 +324,8 @@ impl<'a> Scene<'a> {
             "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values ({red}, {id}, {digest}, 1, 1)"
         ));
         let suspended_key = format!("11111111-2222-4333-8444-555555555555:{id}:{tail}");
-        Self { app, maker, shut_out, suspended_key, foreign_key, foreign_tenant: blue, made: Cell::new(0) }
+        let suspended = (red, app.administrator("red", PASSWORD, FULL, red));
+        Self { app, maker, shut_out, suspended_key, suspended, foreign_key, foreign_tenant: blue, made: Cell::new(0) }
     }
 
     /// A number that was not there before, for names.
@@ -270,6 +350,12 @@ impl<'a> Scene<'a> {
         let session = Session::from(&self.app.try_sign_in(&name, PASSWORD).expect(200));
         call.request.path = call.request.path.replace("/administrators/1/", &format!("/administrators/{id}/"));
         (session, call)
+    }
+
+    /// Makes a session a console's.
+    fn console(&self, session: &Session) {
+        let digest = self.digest(session);
+        self.app.execute(&format!("update sessions set access_type = 'userInterface' where sid_digest = {digest}"));
     }
 
     /// A new person's session in the other tenant.
@@ -347,19 +433,38 @@ fn promised(route: &Route, caller: &Caller) -> (u16, &'static str) {
         _ if open => (route.answer.0, ""),
         (_, Kind::Ambiguous) => (400, "ambiguous_credentials"),
         ("nobody", _) => (401, "not_signed_in"),
-        ("garbage key" | "wrong secret" | "suspended tenant's key", _) => (401, "invalid_api_key"),
+        (
+            "garbage key"
+            | "wrong secret"
+            | "deleted key"
+            | "suspended tenant's key"
+            | "other tenant's key without its GUID",
+            _,
+        ) => (401, "invalid_api_key"),
         ("expired key", _) => (401, "api_key_expired"),
         ("locked key", _) => (401, "api_key_locked"),
-        ("ended session" | "idle session" | "two cookies", _) => (401, "session_ended"),
+        (
+            "ended session"
+            | "idle session"
+            | "two cookies"
+            | "locked administrator's session"
+            | "removed administrator's session"
+            | "suspended tenant's session",
+            _,
+        ) => (401, "session_ended"),
         ("session without RID" | "session with another's RID", _) => (403, "wrong_request_id"),
-        ("key without web service" | "session without web service", _) => (403, "access_not_allowed"),
+        ("key without web service" | "session without web service" | "console session without the console", _) => {
+            (403, "access_not_allowed")
+        }
         (_, Kind::Session) if route.access == Access::Key => (403, "wrong_credential_kind"),
         (_, Kind::Key) if route.access == Access::Session => (403, "wrong_credential_kind"),
         ("initial password's session", _) if !route.with_initial_password => (403, "initial_password"),
-        ("auditor key" | "auditor session" | "key with all other rights", _) if route.right.is_some() => {
+        ("auditor key" | "auditor session" | "other tenant's auditor key" | "key with all other rights", _)
+            if route.right.is_some() =>
+        {
             (403, "not_authorized")
         }
-        ("other tenant's full key" | "other tenant's session", _) if route.primary_only => (403, "not_authorized"),
+        (name, _) if name.starts_with("other tenant's") && route.primary_only => (403, "not_authorized"),
         (name, _) => {
             let except = SLICES.iter().find_map(|slice| (slice.except)(route, name));
             except.unwrap_or((route.answer.0, ""))
