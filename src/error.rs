@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
 
+use crate::id::NoMoreIDs;
+
 macro_rules! reasons {
     ($($(#[doc = $about:literal])+ $name:ident = $status:literal $code:literal;)*) => {
         /// Why a request was refused. Codes are stable: clients may compare them.
@@ -108,6 +110,8 @@ reasons! {
     SignInThrottled = 429 "sign_in_throttled";
     /// A fault of the server; the trace ID leads to its log line.
     Internal = 500 "internal";
+    /// Every number that can name such an object has been used; the operator must start another installation.
+    NoMoreIDs = 507 "no_more_ids";
     /// The server cannot answer now; the header `Retry-After` says when to try again.
     Unavailable = 503 "unavailable";
 }
@@ -249,7 +253,14 @@ impl actix_web::ResponseError for Error {
 /// that callers can cause are told apart where they are expected, by [`is_unique_violation`].
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
-        if is_outage(&error) { Self::unavailable(1, error) } else { Self::internal(error) }
+        if is_outage(&error) {
+            Self::unavailable(1, error)
+        } else if says_no_more_ids(&error) {
+            let message = "Every ID has been used. Objects that are there go on working; new ones need a new server.";
+            Self { source: Some(error.into()), ..Self::new(Reason::NoMoreIDs, message) }
+        } else {
+            Self::internal(error)
+        }
     }
 }
 
@@ -265,6 +276,17 @@ fn is_outage(error: &diesel::result::Error) -> bool {
         Diesel::DatabaseError(Kind::Unknown, info) => says_outage(info.message()),
         // the connection broke at the commit: nobody knows what became of it, and no rollback can be asked for
         Diesel::RollbackErrorOnCommit { commit_error, .. } => is_outage(commit_error),
+        _ => false,
+    }
+}
+
+/// PostgreSQL's sequences end where IDs do; SQLite's go on, and the first number beyond is refused when it is read.
+fn says_no_more_ids(error: &diesel::result::Error) -> bool {
+    use diesel::result::Error as Diesel;
+    match error {
+        Diesel::DatabaseError(_, info) => info.message().contains("reached maximum value of sequence"),
+        // wrapped by whatever read the row
+        Diesel::DeserializationError(error) => error.to_string().contains(&NoMoreIDs.to_string()),
         _ => false,
     }
 }

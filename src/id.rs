@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 /// The largest ID there is: clients of Deep Security hold IDs in 32 bits.
 pub const MAX_ID: i64 = i32::MAX as i64;
 
+/// Every number that an ID can be has been given to something, and none is given twice (T-44).
+#[derive(Debug, thiserror::Error)]
+#[error("every ID of 32 bits has been used")]
+pub struct NoMoreIDs;
+
 macro_rules! ids {
     ($($(#[$about:meta])* $name:ident;)*) => {$(
         $(#[$about])*
@@ -49,7 +54,9 @@ macro_rules! ids {
             i64: FromSql<BigInt, DB>,
         {
             fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                i64::from_sql(bytes).map(Self)
+                let id = i64::from_sql(bytes)?;
+                // a new row's number comes by here before anybody else sees it
+                if id > MAX_ID { Err(NoMoreIDs.into()) } else { Ok(Self(id)) }
             }
         }
 

@@ -176,7 +176,7 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
     let request = response.request();
     let route = request.match_pattern();
     let level = match fault {
-        Some(Fault { reason: Reason::Internal, .. }) => log::Level::Error,
+        Some(Fault { reason: Reason::Internal | Reason::NoMoreIDs, .. }) => log::Level::Error,
         Some(Fault { reason: Reason::Unavailable, .. }) => log::Level::Warn,
         _ => log::Level::Info,
     };

@@ -133,6 +133,9 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.access == Access::Open || route.path.starts_with("/administrators/") {
         statuses.push(429);
     }
+    if route.operation.starts_with("create_") {
+        statuses.push(507);
+    }
     if matches!(route.operation, "create_api_key" | "modify_api_key") || route.path.starts_with("/administrators/") {
         statuses.push(409);
     }

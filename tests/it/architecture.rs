@@ -29,7 +29,7 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["error.rs"], may_use: &[], may_not: &["actix_session"] },
+    Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },

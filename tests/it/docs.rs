@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use firstkey::error::{Reason, catalogue};
 use serde_json::json;
 
-use crate::app::{ADMIN, PASSWORD, START, Session, TestApp, secret};
+use crate::app::{ADMIN, Backend, PASSWORD, START, Session, TestApp, secret};
 use crate::both;
 use crate::http::Answer;
 
@@ -109,6 +109,13 @@ both! {
             ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
             ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
             ("sign_in_throttled", throttled()),
+            ("no_more_ids", {
+                app.execute(match app.backend {
+                    Backend::Sqlite => "update sqlite_sequence set seq = 2147483647 where name = 'api_keys'",
+                    Backend::Postgres => "select setval(pg_get_serial_sequence('api_keys', 'id'), 2147483647)",
+                });
+                create(json!({ "keyName": "one too many", "roleID": 2 }))
+            }),
             ("internal", list().key(&spoilt_key).send()),
             ("unavailable", { app.app.drain(); app.get("/readyz").send() }),
         ];

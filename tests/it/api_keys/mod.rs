@@ -6,6 +6,7 @@ mod lattice;
 mod least;
 mod list;
 mod modify;
+mod numbers;
 mod presenting;
 mod tenants;
 mod usage;
