@@ -285,8 +285,10 @@ fn says_no_more_ids(error: &diesel::result::Error) -> bool {
     use diesel::result::Error as Diesel;
     match error {
         Diesel::DatabaseError(_, info) => info.message().contains("reached maximum value of sequence"),
-        // wrapped by whatever read the row
-        Diesel::DeserializationError(error) => error.to_string().contains(&NoMoreIDs.to_string()),
+        Diesel::DeserializationError(error) => {
+            let wrapped = error.downcast_ref::<diesel::result::DeserializeFieldError>();
+            wrapped.map_or(error.is::<NoMoreIDs>(), |field| field.error.is::<NoMoreIDs>())
+        }
         _ => false,
     }
 }
