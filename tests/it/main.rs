@@ -4,6 +4,7 @@
 mod app;
 mod architecture;
 mod docs_security;
+mod far_future;
 mod http;
 mod migrations;
 mod readme;
