@@ -281,18 +281,13 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
     Ok(())
 }
 
-/// Removes at most `most` keys of a tenant that is being removed; answers how many.
+/// The most secrets that one key has at a time: two, while it is being rotated.
+const SECRETS: i64 = 2;
+
+/// Removes keys of a tenant that is being removed, at most `most` rows with their secrets; answers how many keys.
 pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let of_tenant = api_keys::table.filter(api_keys::tenant_id.eq(tenant));
-    let query = of_tenant.order(api_keys::id).limit(most).select(api_keys::id);
+    let query = of_tenant.order(api_keys::id).limit((most / (1 + SECRETS)).max(1)).select(api_keys::id);
     let Some(last) = query.load::<ApiKeyID>(db)?.pop() else { return Ok(0) };
     Ok(diesel::delete(of_tenant.filter(api_keys::id.le(last))).execute(db)?)
-}
-
-/// Removes at most `most` secrets of keys of a tenant that is being removed; answers how many.
-pub fn purge_secrets(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
-    let of_tenant = api_key_secrets::table.filter(api_key_secrets::tenant_id.eq(tenant));
-    let query = of_tenant.order(api_key_secrets::id).limit(most).select(api_key_secrets::id);
-    let Some(last) = query.load::<i64>(db)?.pop() else { return Ok(0) };
-    Ok(diesel::delete(of_tenant.filter(api_key_secrets::id.le(last))).execute(db)?)
 }

@@ -14,12 +14,11 @@ use crate::sessions;
 /// Rows removed in one transaction, at most.
 const CHUNK: i64 = 500;
 
-/// Removes at most so many of a tenant's rows of one table; answers how many there were.
+/// Removes rows of one kind that are a tenant's, at most so many; answers 0 when there were none.
 type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
-const STEPS: &[Step] =
-    &[api_keys::purge_secrets, api_keys::purge, sessions::purge, administrators::purge, roles::purge];
+const STEPS: &[Step] = &[api_keys::purge, sessions::purge, administrators::purge, roles::purge];
 
 /// Removes every tenant that is to be removed; answers how many that were.
 pub async fn purge(app: &App) -> Result<usize> {
@@ -34,12 +33,9 @@ pub async fn purge(app: &App) -> Result<usize> {
     Ok(tenants)
 }
 
-/// Whether there may be more.
+/// One transaction of the removal; answers whether there may be more.
 fn chunk(db: &mut Db, tenant: TenantID, step: Step) -> Result<bool> {
-    if !store::lock_for_purge(db, tenant)? {
-        return Ok(false);
-    }
-    Ok(i64::try_from(step(db, tenant, CHUNK)?).unwrap_or(CHUNK) >= CHUNK)
+    Ok(store::lock_for_purge(db, tenant)? && step(db, tenant, CHUNK)? > 0)
 }
 
 /// [`purge`] beside the call that asked for it; when it fails, the chore that runs it now and then goes on.

@@ -1,6 +1,4 @@
 DROP INDEX sessions_of_tenant;
-DROP INDEX api_key_secrets_of_tenant;
-DROP INDEX tenants_to_be_purged;
 ALTER TABLE tenants DROP COLUMN last_signin_time;
 ALTER TABLE tenants DROP COLUMN hide_unlicensed_modules;
 ALTER TABLE tenants DROP COLUMN modules_visible;

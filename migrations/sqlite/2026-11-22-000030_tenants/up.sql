@@ -9,8 +9,5 @@ ALTER TABLE tenants ADD COLUMN modules_visible TEXT NOT NULL DEFAULT '["all"]';
 ALTER TABLE tenants ADD COLUMN hide_unlicensed_modules BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE tenants ADD COLUMN last_signin_time BIGINT;
 
--- Those that are being removed are looked for at every start, and there is hardly ever one.
-CREATE INDEX tenants_to_be_purged ON tenants (id) WHERE state = 'pending-deletion';
--- A tenant's rows are removed a few hundred at a time.
-CREATE INDEX api_key_secrets_of_tenant ON api_key_secrets (tenant_id, id);
+-- A tenant's sessions are removed a few hundred at a time.
 CREATE INDEX sessions_of_tenant ON sessions (tenant_id, id);

@@ -145,10 +145,11 @@ both! {
 
     /// The throttle is that of the other sign-in: an attempt here is one there.
     fn attempts_are_counted_together(app: TestApp, on) {
-        for _ in 0..3 {
+        for _ in 0..2 {
             app.try_sign_in(ADMIN, "wrong").expect(401);
-            message(&app.post(PRIMARY, wish(ADMIN, "wrong")).send(), if app.app.lane.runs() > 5 { 429 } else { 401 });
+            message(&app.post(PRIMARY, wish(ADMIN, "wrong")).send(), 401);
         }
+        app.try_sign_in(ADMIN, "wrong").expect(401);
         let answer = app.post(PRIMARY, wish(ADMIN, PASSWORD)).send();
         message(&answer, 429);
         assert_eq!(answer.header("retry-after"), Some("1"));
