@@ -60,7 +60,7 @@ fn assert_told_nothing(route: &Route, answer: &Answer, what: &str) {
         (_, Access::Any, Some(_)) => &[(404, "not_found")],
         _ => &[(404, "not_found"), (403, "not_authorized"), (403, "wrong_credential_kind")],
     };
-    assert!(expected.iter().any(|known| *known == (refusal.0, refusal.1.as_str())), "{what}: {refusal:?}");
+    assert!(expected.contains(&(refusal.0, refusal.1.as_str())), "{what}: {refusal:?}");
 }
 
 both! {

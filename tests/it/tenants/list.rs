@@ -78,8 +78,8 @@ both! {
         }
     }
 
-    /// A thousand tenants come whole and in order, in a handful of statements.
-    fn a_thousand_tenants_come_in_a_handful_of_statements(app: TestApp) {
+    /// A thousand tenants come whole and in order: two pieces of a list, a statement for each, and one for their contacts.
+    fn a_thousand_tenants_come_whole_and_in_order(app: TestApp) {
         let viewer = app.full_key();
         let guid = match app.backend {
             Backend::Sqlite => "printf('00000000-0000-4000-8000-%012d', n)",
