@@ -13,9 +13,13 @@ use utoipa::openapi::schema::Schema;
 use crate::administrators::handlers as administrators;
 use crate::api_keys::handlers as api_keys;
 use crate::error::{Error, Reason};
-use crate::rights::{CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewRoles};
+use crate::rights::{
+    CreateApiKeys, CreateTenants, DeleteApiKeys, DeleteTenants, Demand, EditApiKeys, EditTenants, ManageTenantApiKeys,
+    Right, ViewApiKeys, ViewRoles, ViewTenants,
+};
 use crate::roles::handlers as roles;
-use crate::sessions::handlers as sessions;
+use crate::sessions::{handlers as sessions, legacy};
+use crate::tenants::handlers as tenants;
 use crate::wire;
 
 /// Which credentials a route takes.
@@ -109,7 +113,13 @@ pub fn routes() -> Vec<Route> {
         // contacts
         //
         // tenants, for the primary one
-        //
+        route(GET, "/tenants", "list_tenants", "List tenants", tenants::list).to(Any).needs::<ViewTenants>().gives::<wire::Tenants>(),
+        route(POST, "/tenants", "create_tenant", "Create a tenant", tenants::create).to(Any).needs::<CreateTenants>().takes::<wire::NewTenant>().gives::<wire::Tenant>(),
+        route(POST, "/tenants/search", "search_tenants", "Search tenants", tenants::search).to(Any).needs::<ViewTenants>().takes::<wire::SearchFilter>().gives::<wire::Tenants>(),
+        route(GET, "/tenants/{tenantID}", "describe_tenant", "Describe a tenant", tenants::describe).to(Any).needs::<ViewTenants>().gives::<wire::Tenant>(),
+        route(POST, "/tenants/{tenantID}", "modify_tenant", "Modify a tenant", tenants::modify).to(Any).needs::<EditTenants>().takes::<wire::TenantChange>().gives::<wire::Tenant>(),
+        route(DELETE, "/tenants/{tenantID}", "delete_tenant", "Delete a tenant and all it holds", tenants::delete).to(Any).needs::<DeleteTenants>(),
+        route(POST, "/tenants/{tenantID}/apikeys", "generate_tenant_api_secret_key", "Create an API key of a tenant", api_keys::create_for_tenant).to(Any).needs::<ManageTenantApiKeys>().takes::<wire::NewTenantApiKey>().gives::<wire::ApiKeyWithSecret>(),
         // settings
         //
         // what was called
@@ -175,7 +185,20 @@ impl Route {
 
 /// The table as actix's resources: one for each path, which answers other methods with 405 and what it takes.
 pub fn resources() -> Vec<Resource> {
-    let mut routes = routes();
+    resources_of(routes())
+}
+
+/// The older API below `/rest`, as far as signing in and out goes. No part of the table: it is there only where the
+/// configuration asks for it, and answers in another shape.
+pub fn legacy_resources() -> Vec<Resource> {
+    resources_of(vec![
+        route(Method::POST, "/authentication/login", "legacy_login", "Sign in", legacy::login),
+        route(Method::POST, "/authentication/login/primary", "legacy_login_primary", "Sign in", legacy::login_primary),
+        route(Method::DELETE, "/authentication/logout", "legacy_logout", "Sign out", legacy::logout),
+    ])
+}
+
+fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     let mut resources = Vec::new();
     while let Some(path) = routes.first().map(|route| route.path) {
         let (same, others): (Vec<Route>, Vec<Route>) = routes.into_iter().partition(|route| route.path == path);

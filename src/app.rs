@@ -60,6 +60,8 @@ pub struct Rules {
     pub password_characters: usize,
     /// Whether wrong passwords slow down further attempts; off only under load tests.
     pub throttle: bool,
+    /// Whether the older API's sign-in is offered.
+    pub legacy_login: bool,
     /// How long an attempt may wait for its turn.
     pub throttle_patience: Duration,
     /// How long a request's body may take to arrive.
@@ -75,6 +77,7 @@ impl Default for Rules {
             mfa_guesses: 10,
             password_characters: 15,
             throttle: true,
+            legacy_login: false,
             throttle_patience: Duration::from_secs(2),
             body_deadline: Duration::from_secs(10),
         }

@@ -57,7 +57,19 @@ impl Incoming for wire::NewPassword {
     const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
+impl Incoming for wire::LegacySignIn {
+    const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
+}
+// the first administrator's password, and one for agents
+impl Incoming for wire::NewTenant {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::TenantChange {
+    const SECRET: bool = true;
+}
 impl Incoming for wire::NewApiKey {}
+impl Incoming for wire::NewTenantApiKey {}
 impl Incoming for wire::ApiKeyChange {}
 impl Incoming for wire::SearchFilter {
     fn when_empty() -> Option<Self> {
@@ -245,6 +257,33 @@ impl<T: PathID> FromRequest for InPath<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().iter().next().and_then(|(_, digits)| T::parse(digits));
         ready(id.map(Self).ok_or_else(|| Error::not_found(T::THING)))
+    }
+}
+
+/// A request's query. Members that nobody asks for are ignored.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// A member that is `true` or `false`, or not there.
+    pub fn flag(&self, member: &str) -> Result<Option<bool>> {
+        let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some("true"), None) => Ok(Some(true)),
+            (Some("false"), None) => Ok(Some(false)),
+            _ => Err(Error::new(Reason::BadRequest, format!("{member}: true or false is taken, once."))),
+        }
+    }
+}
+
+impl FromRequest for Query {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let members = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let members = members.map(|members| Self(members.into_inner()));
+        ready(members.map_err(|_| Error::new(Reason::BadRequest, "The query cannot be read.")))
     }
 }
 

@@ -27,7 +27,7 @@ use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::locale::TimeZone;
 use crate::name::Username;
 use crate::roles;
-use crate::secret::{Password, random_bytes};
+use crate::secret::{Password, random_guid};
 use crate::tenants;
 
 /// The first administrator's name where none is given, as Deep Security's installer has it.
@@ -132,7 +132,7 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
 
 /// What every database holds before the first administrator: the canary, the primary tenant, the roles.
 fn set_up(locked: &mut Locked, keyring: &Keyring, now: Timestamp) -> Result<(), StartError> {
-    let guid = uuid::Builder::from_random_bytes(*random_bytes::<16>()?).into_uuid();
+    let guid = random_guid()?;
     let canary = keyring.canary();
     Ok(locked.change(move |db| {
         put_canary(db, canary)?;

@@ -67,6 +67,7 @@ settings! {
     "sign_in.throttle": "true or false", "`true`", "Delays after failed sign-ins. Off only for load tests.";
     "sign_in.password_threads": "1 to 256", "one less than processors, at least 1", "Threads that hash passwords.";
     "sign_in.password_nice": "0 to 19", "`5`", "How far the threads that hash passwords stand back behind all others.";
+    "compat.legacy_login": "true or false", "`false`", "Offers the older API's sign-in, `POST /rest/authentication/login` and `…/login/primary`, to scripts that know no other. Its sessions need no request ID.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
 }
@@ -269,6 +270,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What concerns signing in.
     pub sign_in: SignIn,
+    /// Whether the older API's sign-in is offered.
+    pub legacy_login: bool,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
@@ -318,6 +321,7 @@ impl Config {
                     .unwrap_or((processors - 1).clamp(1, 256)),
                 password_nice: from.number("sign_in.password_nice", 0..=19)?.unwrap_or(5),
             },
+            legacy_login: from.yes("compat.legacy_login")?.unwrap_or(false),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
             data,

@@ -78,6 +78,8 @@ reasons! {
     WrongRequestID = 403 "wrong_request_id";
     /// The role does not allow the web service (or the console) that the credential is for.
     AccessNotAllowed = 403 "access_not_allowed";
+    /// A session of the older sign-in came with headers that only browsers send; it is for programs.
+    BrowserRefused = 403 "browser_refused";
     /// The terms and conditions are to be accepted first: sign in with `termsAccepted`.
     TermsNotAccepted = 403 "terms_not_accepted";
     /// The session was opened with the initial password, which must be changed first.

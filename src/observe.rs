@@ -21,7 +21,7 @@ use futures_util::{Stream, StreamExt as _};
 use crate::audit::Origin;
 use crate::error::{Error, Reason};
 use crate::secret::random_bytes;
-use crate::wire::ErrorBody;
+use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody};
 
 /// On every answer, unless the handler has set the header itself.
 const ALWAYS: &[(&str, &str)] = &[
@@ -37,6 +37,10 @@ const ALWAYS: &[(&str, &str)] = &[
 /// Whether answers ask browsers to come back by HTTPS only: with an operator's certificate and a public URL.
 #[derive(Clone, Copy, Debug)]
 pub struct Hsts(pub bool);
+
+/// Left with the routes of the older API: their refusals have its shape.
+#[derive(Clone, Copy, Debug)]
+pub struct LegacyErrors;
 
 const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
@@ -132,9 +136,12 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
             &foreign
         }
     };
-    let body =
-        ErrorBody { message: error.message(), code: error.reason().code(), trace_id, accepted: error.accepted() };
-    let mut rendered = HttpResponse::build(error.reason().status_code()).json(&body);
+    let mut rendered = HttpResponse::build(error.reason().status_code());
+    let (message, code) = (error.message(), error.reason().code());
+    let mut rendered = match response.request().app_data::<LegacyErrors>() {
+        Some(_) => rendered.json(LegacyErrorBody { error: LegacyError { message } }),
+        None => rendered.json(ErrorBody { message, code, trace_id, accepted: error.accepted() }),
+    };
     if let Some(seconds) = error.seconds_to_wait() {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -66,7 +66,7 @@ fn operation(route: &Route, error: &Shape) -> Value {
         "operationId": route.operation,
         "summary": route.summary,
         "tags": [tag(route.path)],
-        "parameters": parameters(route.path),
+        "parameters": parameters(route),
         "responses": responses,
         "security": security(route.access),
     });
@@ -93,19 +93,30 @@ fn tag(path: &str) -> &str {
     path.split('/').nth(1).unwrap_or_default()
 }
 
-fn parameters(path: &str) -> Vec<Value> {
+/// The members of a route's query that are true or false.
+fn query(route: &Route) -> &'static [&'static str] {
+    match route.operation {
+        "create_tenant" => &["bypassTenantCache", "confirmationRequired", "asynchronous"],
+        _ => &[],
+    }
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
     let version = json!({
         "name": "api-version", "in": "header", "required": false,
         "description": "Taken as v1 when missing.", "schema": { "type": "string", "enum": ["v1"] },
     });
-    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let ids = names.map(|name| {
         json!({
             "name": name, "in": "path", "required": true,
-            "schema": { "type": "integer", "format": "int32", "minimum": 1 },
+            "schema": { "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") },
         })
     });
-    ids.chain([version]).collect()
+    let flags = query(route)
+        .iter()
+        .map(|name| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "boolean" } }));
+    ids.chain(flags).chain([version]).collect()
 }
 
 fn security(access: Access) -> Value {
@@ -136,7 +147,12 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.operation.starts_with("create_") {
         statuses.push(507);
     }
-    if matches!(route.operation, "create_api_key" | "modify_api_key") || route.path.starts_with("/administrators/") {
+    let changes_tenants =
+        route.path.starts_with("/tenants") && route.method != "GET" && !route.path.ends_with("/search");
+    if changes_tenants
+        || matches!(route.operation, "create_api_key" | "modify_api_key")
+        || route.path.starts_with("/administrators/")
+    {
         statuses.push(409);
     }
     statuses.sort_unstable();

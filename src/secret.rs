@@ -28,6 +28,11 @@ pub fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     Ok(bytes)
 }
 
+/// A GUID of 122 random bits.
+pub fn random_guid() -> Result<Uuid> {
+    Ok(uuid::Builder::from_random_bytes(*random_bytes::<16>()?).into_uuid())
+}
+
 /// 32 bytes by which a stored secret is recognised.
 #[derive(Clone, Copy, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Binary)]

@@ -1,6 +1,7 @@
 //! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
 //!
-//! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`.
+//! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`. Around `/rest`,
+//! where that is offered, the same, and outside them what takes the session ID from the query.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -20,13 +21,14 @@ use crate::api;
 use crate::app::App;
 use crate::auth::identify::identify;
 use crate::auth::session_store::DieselStore;
-use crate::auth::sid_cookie::{self, bare_sid};
+use crate::auth::sid_cookie::{self, bare_sid, sid_in_query};
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
-use crate::observe::{Hsts, observe};
+use crate::observe::{Hsts, LegacyErrors, observe};
 use crate::openapi;
 use crate::sessions;
+use crate::tenants;
 use crate::tls::{self, CertificateStore};
 use crate::wire;
 
@@ -42,6 +44,8 @@ const DRAIN_DELAY: Duration = Duration::from_secs(1);
 const DRAIN_DEADLINE: u64 = 30;
 /// How often what was noted about keys is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often tenants are looked for whose removal was broken off.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -105,6 +109,7 @@ pub fn serve_on(
             .service(open("/docs", || actix_web::Route::new().to(docs_page::index)))
             .service(open("/docs/{file:[a-z0-9.-]*}", || actix_web::Route::new().to(docs_page::file)))
             .service(api_scope(&shared, &key))
+            .configure(|routes| legacy_scope(&shared, &key, routes))
             .default_service(web::to(api::no_such_route))
     })
     .workers(config.workers)
@@ -148,21 +153,43 @@ fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
 }
 
 fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + use<> {
-    let sessions = SessionMiddleware::builder(DieselStore(app.clone()), key.clone())
-        .cookie_name(sid_cookie::NAME.to_owned())
-        .cookie_content_security(CookieContentSecurity::Signed)
-        .session_lifecycle(BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges))
-        .build();
-    let key = key.clone();
     let mut scope = web::scope("/api");
     for resource in api::resources() {
         scope = scope.service(resource);
     }
+    let key_of_cookies = key.clone();
     scope
         .default_service(web::to(api::no_such_route))
         .wrap(from_fn(identify))
-        .wrap(sessions)
-        .wrap(from_fn(move |request, next| bare_sid(key.clone(), request, next)))
+        .wrap(sessions_of(app, key))
+        .wrap(from_fn(move |request, next| bare_sid(key_of_cookies.clone(), request, next)))
+}
+
+fn legacy_scope(app: &App, key: &Key, routes: &mut web::ServiceConfig) {
+    if !app.rules.legacy_login {
+        return;
+    }
+    let mut scope = web::scope("/rest").app_data(LegacyErrors);
+    for resource in api::legacy_resources() {
+        scope = scope.service(resource);
+    }
+    let key_of_cookies = key.clone();
+    routes.service(
+        scope
+            .default_service(web::to(api::no_such_route))
+            .wrap(from_fn(identify))
+            .wrap(sessions_of(app, key))
+            .wrap(from_fn(move |request, next| bare_sid(key_of_cookies.clone(), request, next)))
+            .wrap(from_fn(sid_in_query)),
+    );
+}
+
+fn sessions_of(app: &App, key: &Key) -> SessionMiddleware<DieselStore> {
+    SessionMiddleware::builder(DieselStore(app.clone()), key.clone())
+        .cookie_name(sid_cookie::NAME.to_owned())
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges))
+        .build()
 }
 
 /// The process is there.
@@ -190,6 +217,19 @@ pub fn spawn_chores(app: &App) {
         loop {
             tokio::time::sleep(FLUSH_EVERY).await;
             flush(&flushed).await;
+        }
+    });
+    let purged = app.clone();
+    actix_web::rt::spawn(async move {
+        loop {
+            match tenants::purge(&purged).await {
+                Ok(0) => {}
+                Ok(tenants) => log::info!(tenants; "what removed tenants held is gone"),
+                Err(error) => {
+                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "a removed tenant's rows could not be removed yet")
+                }
+            }
+            tokio::time::sleep(PURGE_EVERY).await;
         }
     });
     let swept = app.clone();

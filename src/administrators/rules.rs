@@ -47,6 +47,21 @@ pub struct NewAdministrator {
     pub time_zone: &'static str,
 }
 
+/// Somebody to turn to, as answers about their tenant show them.
+#[derive(Clone, Debug)]
+pub struct PrimaryContact {
+    /// Where.
+    pub tenant: TenantID,
+    /// Who.
+    pub id: AdministratorID,
+    /// What they may do there.
+    pub role: RoleID,
+    /// The name they sign in by.
+    pub username: String,
+    /// Where to write to.
+    pub email_address: String,
+}
+
 /// What a name and a password come to.
 #[derive(Debug)]
 pub enum Verdict {

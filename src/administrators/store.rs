@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::rules::{Account, NewAdministrator};
+use super::rules::{Account, NewAdministrator, PrimaryContact};
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, tenants};
@@ -110,6 +110,20 @@ pub fn insert(db: &mut Db, new: &NewAdministrator, now: Timestamp) -> Result<Adm
         true => Error::new(Reason::NameTaken, "An administrator of this name exists already."),
         false => error.into(),
     })
+}
+
+/// The contacts of the tenants from `first` to `last`, by tenant and ID. There are none yet: nobody can be marked as
+/// one before administrators have addresses.
+pub fn primary_contacts(_: &mut Db, _first: TenantID, _last: TenantID) -> Result<Vec<PrimaryContact>> {
+    Ok(Vec::new())
+}
+
+/// Removes at most `most` of a tenant's administrators, for a tenant that is being removed; answers how many.
+pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
+    let of_tenant = administrators::table.filter(administrators::tenant_id.eq(tenant));
+    let query = of_tenant.order(administrators::id).limit(most).select(administrators::id);
+    let Some(last) = query.load::<AdministratorID>(db)?.pop() else { return Ok(0) };
+    Ok(diesel::delete(of_tenant.filter(administrators::id.le(last))).execute(db)?)
 }
 
 // ---- signing in ----

@@ -13,12 +13,13 @@ use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID};
+use crate::id::{ApiKeyID, RoleID, TenantID};
 use crate::list::{self, Piece};
-use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ViewApiKeys};
+use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
 use crate::search::Filter;
 use crate::secret::SecretKey;
+use crate::tenants;
 use crate::wire::{self, Flag, Number, Patch};
 
 /// Names keys that were made with the initial password.
@@ -36,7 +37,7 @@ pub async fn create(
     let digest = secret.digest();
     let key = app
         .change(&caller, move |db, caller| {
-            let role = role_in_body(db, caller, &plan.properties)?;
+            let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
             maker.must_cover(&role.grant, "The role")?;
             let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
             let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
@@ -48,6 +49,40 @@ pub async fn create(
         log::warn!("key.id" = key.id.get(); "an API key was minted with the initial password; change that password");
     }
     let printed = secret.printed(caller.tenant().key_prefix(), key.id);
+    Ok(Json(wire::ApiKeyWithSecret {
+        secret_key: wire::SecretOnce::new(printed.expose()),
+        service_account: key.service_account,
+        id: key.id,
+        head: head(key, &app),
+    }))
+}
+
+/// Mints a key for another tenant, from the primary one. Here the right to do it is the authority: the key may do
+/// more than its maker, for a few hours.
+pub async fn create_for_tenant(
+    caller: Caller<ManageTenantApiKeys>,
+    id: InPath<TenantID>,
+    body: Body<wire::NewTenantApiKey>,
+    app: App,
+) -> Result<Json<wire::ApiKeyWithSecret>> {
+    let (now, id) = (app.now(), id.0);
+    let plan = KeyPlan::for_tenant(body.0.into(), &maker(&caller), app.time_zone, now)?;
+    let secret = SecretKey::generate()?;
+    let digest = secret.digest();
+    let (tenant, key) = app
+        .change_across(&caller, move |db, caller| {
+            let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
+            tenants::must_take_keys(&tenant)?;
+            let role = role_in_body(db, id, &plan.properties)?;
+            let key = store::insert(db, Provenance::for_tenant(caller, id), &plan.properties, digest, now)?;
+            let details = json!({
+                "role": role.name, "expiryDate": key.properties.expiry, "serviceAccount": true, "tenantID": id,
+            });
+            let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
+            Ok(((tenant, key), vec![event.clone(), event.in_tenant(id)]))
+        })
+        .await?;
+    let printed = secret.printed(Some(tenant.guid), key.id);
     Ok(Json(wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),
         service_account: key.service_account,
@@ -124,7 +159,7 @@ pub async fn modify(
         .change(&caller, move |db, caller| {
             let old = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
-            let role = role_in_body(db, caller, &properties)?;
+            let role = role_in_body(db, caller.tenant().id, &properties)?;
             let old_role = role_of(db, caller, &old.properties)?;
             maker.must_cover(&old_role.grant, "The key's role")?;
             maker.must_cover(&role.grant, "The role")?;
@@ -163,8 +198,8 @@ fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
 }
 
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
-fn role_in_body<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
-    let role = roles::find_for(db, caller.tenant().id, properties.role)?;
+fn role_in_body(db: &mut Db, tenant: TenantID, properties: &Properties) -> Result<Role> {
+    let role = roles::find_for(db, tenant, properties.role)?;
     role.ok_or_else(|| {
         Error::new(
             Reason::UnknownRole,
@@ -247,4 +282,4 @@ macro_rules! wanted_from {
     )+};
 }
 
-wanted_from!(wire::NewApiKey, wire::ApiKeyChange);
+wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::ApiKeyChange);

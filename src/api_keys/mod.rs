@@ -5,4 +5,4 @@ mod rules;
 mod store;
 
 pub use rules::{Expiry, KeyPlan, Maker, Wanted};
-pub use store::{Provenance, find_by_name, initial_password_changed, insert};
+pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};

@@ -1,16 +1,20 @@
 //! What a key may be: plain functions of values.
 
-use crate::clock::{DAY, MINUTE, Timestamp};
+use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
-use crate::rights::Grant;
+use crate::rights::{Grant, Reach, Rights};
 
 /// The shortest life a key may be given, in milliseconds.
 const SHORTEST: i64 = MINUTE;
 /// The longest, in milliseconds: ten years, leap days included.
 const LONGEST: i64 = 3_653 * DAY;
+
+/// How long a key lasts that the primary tenant makes for another, where nothing is said, and at most unless the
+/// maker has Full Access; in milliseconds.
+const FOR_TENANT: i64 = 6 * HOUR;
 
 /// A key as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +75,13 @@ impl Maker {
             Reason::BeyondCaller,
             format!("{what} has rights, computers or policies that the caller has not."),
         ))
+    }
+}
+
+impl Maker {
+    /// Whether nothing is kept from it.
+    fn has_full_access(&self) -> bool {
+        self.grant.covers(&Grant { rights: Rights::all(), reach: Reach::everything() })
     }
 }
 
@@ -149,8 +160,35 @@ pub struct Wanted {
 impl KeyPlan {
     /// Checks what was asked for; `zone` is the server's own, for keys that name none.
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
+        let role = wanted.role.ok_or_else(|| Error::member("roleID", "the ID of a role is needed"));
+        let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
+        Self::checked(wanted, role, expiry, zone)
+    }
+
+    /// Checks what was asked for of a key that the primary tenant makes for another.
+    pub fn for_tenant(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
+        let end = now.plus(FOR_TENANT);
+        let otherwise = maker.expires.map_or(end, |expires| expires.min(end));
+        let expiry = expiry(wanted.expiry, Some(otherwise), maker.expires, now).and_then(|expiry| {
+            if outlives(expiry, end) && !maker.has_full_access() {
+                let message =
+                    format!("expiryDate: without Full Access a tenant's key lasts six hours at most, to {end}.");
+                return Err(Error::new(Reason::BeyondCaller, message));
+            }
+            Ok(expiry)
+        });
+        let role = wanted.role.unwrap_or(RoleID::FULL_ACCESS);
+        Self::checked(wanted, Ok(role), expiry, zone)
+    }
+
+    fn checked(
+        wanted: Wanted,
+        role: Result<RoleID>,
+        expiry: Result<Option<Timestamp>>,
+        zone: TimeZone,
+    ) -> Result<Self> {
         let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
-        let role = wanted.role.ok_or_else(|| Error::member("roleID", "the ID of a role is needed"))?;
+        let role = role?;
         Ok(Self {
             properties: Properties {
                 name: ObjectName::parse("keyName", &name)?,
@@ -159,7 +197,7 @@ impl KeyPlan {
                 role,
                 time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
                 active: wanted.active.unwrap_or(true),
-                expiry: expiry(wanted.expiry, maker.expires, maker.expires, now)?,
+                expiry: expiry?,
             },
         })
     }
@@ -228,7 +266,7 @@ fn outlives(expiry: Option<Timestamp>, end: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rights::{Reach, Right, Rights};
+    use crate::rights::Right;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -97,6 +97,7 @@ pub struct Provenance {
     administrator: Option<AdministratorID>,
     key: Option<ApiKeyID>,
     initial_password: bool,
+    service_account: bool,
 }
 
 impl Provenance {
@@ -106,12 +107,25 @@ impl Provenance {
             Who::Administrator(session) => (Some(session.administrator), None),
             Who::ApiKey(key) => (None, Some(key.id)),
         };
-        Self { tenant: caller.tenant().id, administrator, key, initial_password: caller.has_initial_password() }
+        let initial_password = caller.has_initial_password();
+        Self { tenant: caller.tenant().id, administrator, key, initial_password, service_account: false }
+    }
+
+    /// The same for a key that the primary tenant makes for another. Its makers are the primary tenant's, and no
+    /// read of the other tenant's finds them: whoever shows a maker must look for it in the key's own tenant.
+    pub fn for_tenant<R, V>(caller: &Caller<R, V>, tenant: TenantID) -> Self {
+        Self { tenant, service_account: true, ..Self::of(caller) }
     }
 
     /// Made on the host, for an administrator of the primary tenant.
     pub fn on_the_host(administrator: AdministratorID) -> Self {
-        Self { tenant: TenantID::PRIMARY, administrator: Some(administrator), key: None, initial_password: false }
+        Self {
+            tenant: TenantID::PRIMARY,
+            administrator: Some(administrator),
+            key: None,
+            initial_password: false,
+            service_account: false,
+        }
     }
 }
 
@@ -168,7 +182,7 @@ pub fn insert(
             api_keys::kind.eq("standard"),
             api_keys::created.eq(now),
             api_keys::unsuccessful_sign_in_attempts.eq(0),
-            api_keys::service_account.eq(false),
+            api_keys::service_account.eq(made_by.service_account),
             api_keys::made_by_administrator_id.eq(made_by.administrator),
             api_keys::made_by_key_id.eq(made_by.key),
             api_keys::made_with_initial_password.eq(made_by.initial_password),
@@ -192,7 +206,7 @@ pub fn insert(
         last_sign_in: None,
         unlock_time: None,
         unsuccessful_sign_in_attempts: 0,
-        service_account: false,
+        service_account: made_by.service_account,
         made_with_initial_password: made_by.initial_password,
     })
 }
@@ -294,4 +308,15 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
         .set(api_keys::made_with_initial_password.eq(false))
         .execute(db)?;
     Ok(())
+}
+
+/// The most secrets that one key has at a time: two, while it is being rotated.
+const SECRETS: i64 = 2;
+
+/// Removes keys of a tenant that is being removed, at most `most` rows with their secrets; answers how many keys.
+pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
+    let of_tenant = api_keys::table.filter(api_keys::tenant_id.eq(tenant));
+    let query = of_tenant.order(api_keys::id).limit((most / (1 + SECRETS)).max(1)).select(api_keys::id);
+    let Some(last) = query.load::<ApiKeyID>(db)?.pop() else { return Ok(0) };
+    Ok(diesel::delete(of_tenant.filter(api_keys::id.le(last))).execute(db)?)
 }

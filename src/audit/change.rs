@@ -27,6 +27,18 @@ impl App {
             .await
     }
 
+    /// [`App::change`] for what is an event of several tenants.
+    pub async fn change_across<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        T: Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        let caller = caller.clone();
+        self.change_as(Actor::caller(&caller), move |db| f(db, &caller)).await
+    }
+
     /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.
     pub async fn change_as<T, F>(&self, actor: Actor, f: F) -> Result<T>
     where
@@ -46,5 +58,8 @@ impl App {
 
 /// Writes events within a transaction that is open already: the first start's, or a command's.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    events.iter().try_for_each(|event| store::insert(db, actor, now, event))
+    events.iter().try_for_each(|event| match event.tenant {
+        Some(tenant) if tenant != actor.tenant => store::insert(db, &actor.primary_tenant(tenant), now, event),
+        _ => store::insert(db, actor, now, event),
+    })
 }

@@ -106,15 +106,16 @@ kinds! {
 }
 
 /// One thing that happened, before its actor is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Event {
     kind: EventKind,
     target: Target,
     details: Value,
+    tenant: Option<TenantID>,
 }
 
 /// What it happened to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Target {
     kind: &'static str,
     id: Option<i64>,
@@ -131,13 +132,21 @@ impl Target {
 impl Event {
     /// Something that happened to `target`.
     pub fn new(kind: EventKind, target: Target) -> Self {
-        Self { kind, target, details: json!({}) }
+        Self { kind, target, details: json!({}), tenant: None }
     }
 
     /// Adds what is worth knowing besides; never a secret.
     #[must_use]
     pub fn with(mut self, details: Value) -> Self {
         self.details = details;
+        self
+    }
+
+    /// Makes it an event of another tenant than the actor's: there the actor is "the primary tenant" and no more. The
+    /// trace ID is the same in both, so that the primary tenant can tell who it was.
+    #[must_use]
+    pub fn in_tenant(mut self, tenant: TenantID) -> Self {
+        self.tenant = Some(tenant);
         self
     }
 }
@@ -195,6 +204,18 @@ impl Actor {
             name: known.map(|(_, name)| name.to_owned()).unwrap_or_default(),
             address: origin.address.to_string(),
             request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// The primary tenant, as others see it: neither who it was nor where they sat.
+    fn primary_tenant(&self, seen_from: TenantID) -> Self {
+        Self {
+            tenant: seen_from,
+            kind: "tenant",
+            id: Some(TenantID::PRIMARY.get()),
+            name: "Primary".to_owned(),
+            address: String::new(),
+            request_id: self.request_id.clone(),
         }
     }
 

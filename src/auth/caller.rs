@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Tenant, Who};
@@ -188,6 +188,29 @@ pub struct Visitor {
     pub is_browser: bool,
     /// The `User-Agent`, whatever it says.
     pub user_agent: Vec<u8>,
+    /// Whether a web page may be behind it.
+    from_a_page: bool,
+}
+
+impl Visitor {
+    /// Refuses what a web page may have sent.
+    pub fn must_not_be_a_page(&self) -> Result<()> {
+        if self.from_a_page { Err(page_refused()) } else { Ok(()) }
+    }
+}
+
+/// Whether a web page may be behind a request: only browsers send these headers, and some of them always.
+pub fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let fetch = |name: &HeaderName| name.as_str().starts_with("sec-fetch-");
+    headers.contains_key(ORIGIN) || headers.contains_key(REFERER) || headers.keys().any(fetch)
+}
+
+/// The refusal of a session without a request ID where a web page may be behind it.
+pub fn page_refused() -> Error {
+    Error::new(
+        Reason::BrowserRefused,
+        "The older sign-in is for programs: requests with Origin, Referer or Sec-Fetch headers are refused.",
+    )
 }
 
 impl FromRequest for Visitor {
@@ -201,6 +224,7 @@ impl FromRequest for Visitor {
             Ok(Self {
                 origin: origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?,
                 is_browser: headers.contains_key("sec-fetch-site"),
+                from_a_page: is_from_a_page(headers),
                 user_agent: headers.get("user-agent").map(|value| value.as_bytes().to_vec()).unwrap_or_default(),
             })
         }))

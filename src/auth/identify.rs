@@ -1,4 +1,4 @@
-//! From a credential to an [`Identity`]: the middleware around `/api`.
+//! From a credential to an [`Identity`]: the middleware around `/api`, and around `/rest` where that is offered.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 
+use super::caller::{is_from_a_page, page_refused};
 use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
@@ -160,7 +161,10 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
     }
     let facts: Option<SessionFacts> = session.get(FACTS).map_err(Error::internal)?;
     let facts = facts.ok_or_else(session_ended)?;
-    let rid_is_right = presents_rid(request.headers(), &facts)?;
+    if facts.legacy {
+        must_be_a_program(app, request.headers())?;
+    }
+    let rid_is_right = facts.legacy || presents_rid(request.headers(), &facts)?;
     let (touch, row, now) = (facts.touch_due(app.now(), TOUCH_EVERY), facts.session, app.now());
     let allowed = if facts.user_interface { facts.allow_user_interface } else { facts.allow_web_service };
     let identity = Identity {
@@ -196,6 +200,14 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
         return Err(web_service_not_allowed(&identity.role_name));
     }
     Ok(identity)
+}
+
+/// The fence around sessions without a request ID: any page that a browser shows could use them otherwise.
+fn must_be_a_program(app: &App, headers: &HeaderMap) -> Result<()> {
+    if !app.rules.legacy_login {
+        return Err(session_ended());
+    }
+    if is_from_a_page(headers) { Err(page_refused()) } else { Ok(()) }
 }
 
 /// The request ID is compared in constant time, and on every call: also on those that only read.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::identity::Tenant;
-use crate::clock::Timestamp;
+use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
@@ -105,6 +105,10 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
 
 // ---- sessions ----
 
+/// A session of the older sign-in that is not used for this long ends, in milliseconds.
+const LEGACY_IDLE: i64 = 10 * MINUTE;
+const LEGACY: &str = "legacy";
+
 /// What is known about a live session; carried in the state that actix-session hands round.
 #[derive(Serialize, Deserialize)]
 pub struct SessionFacts {
@@ -116,6 +120,8 @@ pub struct SessionFacts {
     pub absolute_end: Timestamp,
     pub user_interface: bool,
     pub initial_password: bool,
+    /// It comes from the older sign-in, and has no request ID.
+    pub legacy: bool,
     pub administrator: AdministratorID,
     pub username: String,
     tenant: (TenantID, String),
@@ -149,7 +155,7 @@ impl SessionFacts {
 /// A session that is alive at `now`: not ended, neither idle for `idle` ms nor past its end, and its
 /// owner is active and has had no new credentials since.
 pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Result<Option<SessionFacts>> {
-    type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool);
+    type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
     type Row = (SessionRow, (AdministratorID, String), (TenantID, String), (RoleID, String, bool, bool), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
@@ -170,6 +176,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Res
                 sessions::absolute_end,
                 sessions::access_type,
                 sessions::initial_password,
+                sessions::kind,
             ),
             (administrators::id, administrators::username),
             (tenants::id, tenants::guid),
@@ -178,6 +185,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Res
         ))
         .get_result(db)
         .optional()?;
+    let row = row.filter(|(session, ..)| session.8 != LEGACY || session.4 > now.minus(LEGACY_IDLE));
     Ok(row.map(|(session, (administrator, username), tenant, role, grant)| SessionFacts {
         session: session.0,
         reference: session.1,
@@ -187,6 +195,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Res
         absolute_end: session.5,
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
+        legacy: session.8 == LEGACY,
         administrator,
         username,
         tenant,

@@ -34,7 +34,7 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
         _ => Some(Certificate::of(&config, Clock::System.now())?),
     };
     let clock = Clock::System;
-    let rules = Rules { throttle: config.sign_in.throttle, ..Rules::default() };
+    let rules = Rules { throttle: config.sign_in.throttle, legacy_login: config.legacy_login, ..Rules::default() };
     let (app, first) = bootstrap::start(&config, clock, rules)?;
     let certificate = match own {
         Some(certificate) => certificate,

@@ -39,6 +39,7 @@ fn without_a_word_the_defaults_hold() {
     assert_eq!((config.workers, config.sign_in.password_threads), (4, 3));
     assert_eq!((config.sign_in.bcrypt_cost, config.sign_in.throttle, config.sign_in.password_nice), (12, true, 5));
     assert_eq!((config.most_connections, config.database_connections), (25_000, 16));
+    assert!(!config.legacy_login);
     assert_eq!((config.public_url, config.admin_password_file), (None, None));
     assert!(config.warnings.is_empty());
 }
@@ -54,6 +55,10 @@ fn flags_beat_the_environment_which_beats_the_file() {
     assert_eq!(config.origin("listen"), &Origin::File("/etc/firstkey.toml".into()));
     assert_eq!((config.sign_in.bcrypt_cost, config.sign_in.throttle), (10, false));
     assert_eq!((config.log_format, config.origin("tls_key")), (LogFormat::Json, &Origin::Default));
+    assert!(
+        resolve(&[], &[("FIRSTKEY_COMPAT_LEGACY_LOGIN", "true")], "").expect("it is as the test made it").legacy_login
+    );
+    assert!(resolve(&[], &[], "[compat]\nlegacy_login = true").expect("it is as the test made it").legacy_login);
     assert_eq!(config.error("listen", "taken").to_string(), "listen, from /etc/firstkey.toml: taken");
 }
 

@@ -16,6 +16,15 @@ diesel::table! {
         name_fold -> Text,
         state -> Text,
         created -> BigInt,
+        description -> Text,
+        description_fold -> Text,
+        time_zone -> Text,
+        locale -> Text,
+        database_server_id -> BigInt,
+        demo_mode -> Bool,
+        modules_visible -> Text,
+        hide_unlicensed_modules -> Bool,
+        last_signin_time -> Nullable<BigInt>,
     }
 }
 

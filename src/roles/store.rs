@@ -152,3 +152,11 @@ pub fn put_built_in(db: &mut Db) -> Result<()> {
     }
     Ok(())
 }
+
+/// Removes at most `most` roles of a tenant that is being removed; answers how many.
+pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
+    let of_tenant = roles::table.filter(roles::tenant_id.eq(tenant));
+    let query = of_tenant.order(roles::id).limit(most).select(roles::id);
+    let Some(last) = query.load::<RoleID>(db)?.pop() else { return Ok(0) };
+    Ok(diesel::delete(of_tenant.filter(roles::id.le(last))).execute(db)?)
+}

@@ -27,11 +27,11 @@ use crate::auth::{Caller, SessionCaller, ViaSession, Visitor, throttle};
 use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
-use crate::id::TenantID;
+use crate::id::{AdministratorID, TenantID};
 use crate::name::{TenantName, Username, fold};
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
-use crate::tenants::PRIMARY_NAME;
+use crate::tenants::{self, PRIMARY_NAME};
 use crate::wire::{self, AccessType, MfaCodeInput};
 
 /// The form in which the state is kept, should it ever change.
@@ -39,8 +39,26 @@ const STATE_VERSION: i64 = 1;
 /// So many wrong passwords without a good one in between raise an alarm; they never lock anybody out.
 const ALARM_AT: i64 = 100;
 
+/// Which of the two sign-ins a session comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Standard,
+    /// That of the older API: no place for a code, no request ID.
+    Legacy,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
 /// What somebody signs in with, understood.
-struct Credentials {
+pub(super) struct Credentials {
+    kind: Kind,
     username: Username,
     /// Folded; none for the primary tenant, however it was named.
     tenant: Option<String>,
@@ -56,12 +74,19 @@ impl Credentials {
         let tenant = body.tenant_name.filter(|name| !name.is_empty());
         let tenant = tenant.map(|name| TenantName::parse("tenantName", &name)).transpose()?;
         Ok(Self {
+            kind: Kind::Standard,
             username: Username::parse("userName", &username)?,
             tenant: tenant.map(|name| name.folded()).filter(|name| *name != fold(PRIMARY_NAME)),
             password: password_member("password", body.password)?,
             code: body.mfa_code.map(mfa_code),
             access: body.access_type.unwrap_or(AccessType::WebService),
         })
+    }
+
+    pub(super) fn read_legacy(sent: wire::LegacyCredentials) -> Result<Self> {
+        let (user_name, password, tenant_name) = (sent.user_name, sent.password, sent.tenant_name);
+        let body = wire::SignIn { user_name, password, tenant_name, mfa_code: None, access_type: None };
+        Ok(Self { kind: Kind::Legacy, ..Self::read(body)? })
     }
 }
 
@@ -77,6 +102,31 @@ pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
     app.lane.must_have_room().await?;
     let credentials = Credentials::read(body.0)?;
+    let access_type = credentials.access;
+    let opened = sign_in(&app, &visitor, credentials).await?;
+    hand_over(&cookie, &opened.sid)?;
+    Ok(HttpResponse::Ok()
+        .insert_header(("x-frame-options", "SAMEORIGIN"))
+        .insert_header(("x-xss-protection", "1;mode=block"))
+        .json(wire::SessionOpened {
+            administrator_id: opened.administrator,
+            created: opened.at,
+            last_activity: opened.at,
+            access_type,
+            rid: wire::SecretOnce::new(&opened.rid.expose()),
+        }))
+}
+
+/// A session that was just opened.
+pub(super) struct Opened {
+    pub(super) sid: SessionID,
+    rid: RequestID,
+    administrator: AdministratorID,
+    at: Timestamp,
+}
+
+/// Steps 2 to 5, for both ways to sign in.
+pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentials) -> Result<Opened> {
     let tenant = credentials.tenant.clone();
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
@@ -87,37 +137,29 @@ pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>,
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
-            None => return Err(mfa_code_needed()),
-            Some(code) => match code_step(&app, &account, &seed, code.as_ref()).await? {
+            None if credentials.kind == Kind::Standard => return Err(mfa_code_needed()),
+            None => return Err(refuse(app, visitor, Some(&account)).await?),
+            Some(code) => match code_step(app, &account, &seed, code.as_ref()).await? {
                 Some(step) => (account, Some(step)),
-                None => return Err(refuse(&app, &visitor, Some(&account)).await?),
+                None => return Err(refuse(app, visitor, Some(&account)).await?),
             },
         },
-        (_, account) => return Err(refuse(&app, &visitor, account.as_ref()).await?),
+        (_, account) => return Err(refuse(app, visitor, account.as_ref()).await?),
     };
 
-    rehash_if_outdated(&app, &account, &credentials.password).await;
+    rehash_if_outdated(app, &account, &credentials.password).await;
     let (sid, rid) = (SessionID::generate()?, RequestID::generate()?);
     let now = app.now();
-    let opening = Opening { account: account.clone(), step, bucket, access: credentials.access, now };
-    match open(&app, &visitor, &sid, &rid, opening).await {
+    let opening =
+        Opening { account: account.clone(), step, bucket, kind: credentials.kind, access: credentials.access, now };
+    match open(app, visitor, &sid, &rid, opening).await {
         // somebody else was faster with the same code, or changed the account meanwhile
         Err(error) if error.reason() == Reason::SignInFailed => {
-            return Err(refuse(&app, &visitor, Some(&account)).await?);
+            return Err(refuse(app, visitor, Some(&account)).await?);
         }
         opened => opened?,
     }
-    hand_over(&cookie, &sid)?;
-    Ok(HttpResponse::Ok()
-        .insert_header(("x-frame-options", "SAMEORIGIN"))
-        .insert_header(("x-xss-protection", "1;mode=block"))
-        .json(wire::SessionOpened {
-            administrator_id: account.id,
-            created: now,
-            last_activity: now,
-            access_type: credentials.access,
-            rid: wire::SecretOnce::new(&rid.expose()),
-        }))
+    Ok(Opened { sid, rid, administrator: account.id, at: now })
 }
 
 /// Clearing and renewing make a new cookie whatever came with the request (T-14). Nobody else may renew:
@@ -190,12 +232,13 @@ struct Opening {
     account: Account,
     step: Option<i64>,
     bucket: throttle::Bucket,
+    kind: Kind,
     access: AccessType,
     now: Timestamp,
 }
 
 async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, opening: Opening) -> Result<()> {
-    let Opening { account, step, bucket, access, now } = opening;
+    let Opening { account, step, bucket, kind, access, now } = opening;
     let rules = app.rules.clone();
     let session = store::NewSession {
         tenant_id: account.tenant,
@@ -203,7 +246,7 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
         sid_digest: sid.digest(),
         rid_digest: rid.digest(),
         session_ref: data_encoding::HEXLOWER.encode(random_bytes::<8>()?.as_ref()),
-        kind: "standard",
+        kind: kind.name(),
         access_type: name_of(access),
         credential_version: account.credential_version,
         initial_password: account.initial_password_until.is_some(),
@@ -216,7 +259,9 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
     };
     let actor = Actor::signing_in(account.tenant, Some((account.id.get(), &account.username)), &visitor.origin);
     app.change_as(actor, move |db| {
-        if !administrators::complete_sign_in(db, &account, step, now)? {
+        // the tenant's row before the account's, as whoever removes a tenant takes them
+        if !tenants::signed_in(db, account.tenant, now)? || !administrators::complete_sign_in(db, &account, step, now)?
+        {
             return Err(sign_in_failed());
         }
         throttle::give_back(db, bucket)?;
@@ -227,8 +272,11 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
             .into_iter()
             .map(|reference| Event::new(EventKind::SessionDisplaced, target()).with(json!({ "session": reference })))
             .collect();
-        let details =
+        let mut details =
             json!({ "session": session.session_ref, "accessType": session.access_type, "mfa": step.is_some() });
+        if kind == Kind::Legacy {
+            details["kind"] = json!(kind.name());
+        }
         events.push(Event::new(EventKind::SignedIn, target()).with(details));
         Ok(((), events))
     })
@@ -250,16 +298,21 @@ pub async fn describe_current(caller: Caller<OwnAccount, ViaSession>) -> Result<
 /// Signs out.
 #[allow(clippy::disallowed_methods, reason = "the one place where a person ends a session")]
 pub async fn delete_current(caller: Caller<OwnAccount, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
+    sign_out(&caller, &app).await?;
+    cookie.purge();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Ends the session that the call was made with.
+pub(super) async fn sign_out(caller: &Caller<OwnAccount, ViaSession>, app: &App) -> Result<()> {
     let now = app.now();
-    app.change(&caller, move |db, caller| {
+    app.change(caller, move |db, caller| {
         let session = caller.session();
         store::end(db, session.session, now, "signed out")?;
         let target = Target::new("administrator", session.administrator.get(), session.username.clone());
         Ok(((), Event::new(EventKind::SignedOut, target).with(json!({ "session": session.reference }))))
     })
-    .await?;
-    cookie.purge();
-    Ok(HttpResponse::NoContent().finish())
+    .await
 }
 
 /// The caller's own sessions.

@@ -1,6 +1,7 @@
 //! Signing in, looking at one's sessions, signing out.
 
 pub mod handlers;
+pub mod legacy;
 mod store;
 
-pub use store::{end_all, end_all_of, end_others, sweep};
+pub use store::{end_all, end_all_of, end_others, purge, sweep};

@@ -140,3 +140,11 @@ pub fn sweep(db: &mut Db, now: Timestamp) -> Result<usize> {
     let old = sessions::table.filter(sessions::absolute_end.lt(now.minus(KEPT_FOR)));
     Ok(diesel::delete(old).execute(db)?)
 }
+
+/// Removes at most `most` sessions of a tenant that is being removed; answers how many.
+pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
+    let of_tenant = sessions::table.filter(sessions::tenant_id.eq(tenant));
+    let query = of_tenant.order(sessions::id).limit(most).select(sessions::id);
+    let Some(last) = query.load::<i64>(db)?.pop() else { return Ok(0) };
+    Ok(diesel::delete(of_tenant.filter(sessions::id.le(last))).execute(db)?)
+}

@@ -1,5 +1,10 @@
-//! Tenants. This far there is the primary one, and whatever the command line or a test puts in.
+//! Tenants: the primary one, which is always there, and those that it makes, suspends and removes.
 
+pub mod handlers;
+mod purge;
+mod rules;
 mod store;
 
-pub use store::{NewTenant, PRIMARY_NAME, insert, insert_primary, primary_guid};
+pub use purge::purge;
+pub use rules::{Tenant, must_take_keys};
+pub use store::{NewTenant, PRIMARY_NAME, find, insert, insert_primary, primary_guid, signed_in};

@@ -50,6 +50,32 @@ pub struct NewApiKey {
     pub expiry_date: Patch<Number>,
 }
 
+/// What a key is made of that the primary tenant makes for another. Anything else a client sends is ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewTenantApiKey {
+    /// 1 to 128 characters, unique in the tenant that the key is for.
+    #[schema(min_length = 1, max_length = 128, required, value_type = String)]
+    pub key_name: Option<String>,
+    /// At most 1,024 characters.
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// `en-US`, `ja-JP`, `fr-FR` or `nl-NL`.
+    pub locale: Option<String>,
+    /// A built-in role or one of that tenant's own; Full Access when left out.
+    #[serde(rename = "roleID")]
+    pub role_id: Option<Number>,
+    /// An IANA name, or one that Java knows.
+    pub time_zone: Option<String>,
+    /// False makes a key that is locked out.
+    pub active: Option<Flag>,
+    /// Milliseconds since the epoch, one minute ahead or more; six hours when left out, and at most unless the caller
+    /// has Full Access. 0 or null is never.
+    #[serde(default)]
+    #[schema(value_type = Option<Number>)]
+    pub expiry_date: Patch<Number>,
+}
+
 /// What is to change of a key; what is not sent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

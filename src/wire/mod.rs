@@ -7,14 +7,21 @@ mod rights;
 mod role;
 mod search;
 mod session;
+mod tenant;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
-pub use api_key::{ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce};
+pub use api_key::{
+    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey, SecretOnce,
+};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::RightsTree;
 pub use role::Role;
 pub use search::{Criteria, SearchCriterion, SearchFilter};
-pub use session::{AccessType, CurrentSession, MfaCodeInput, SessionEntry, SessionOpened, SignIn};
+pub use session::{
+    AccessType, CurrentSession, LegacyCredentials, LegacyError, LegacyErrorBody, LegacySignIn, MfaCodeInput,
+    SessionEntry, SessionOpened, SignIn,
+};
+pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,6 +61,13 @@ pub struct AdministratorRoles {
 pub struct Sessions {
     /// Newest first.
     pub sessions: Vec<SessionEntry>,
+}
+
+/// A list of tenants.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Tenants {
+    /// Ordered by ID.
+    pub tenants: Vec<Tenant>,
 }
 
 /// How the server is.

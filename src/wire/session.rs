@@ -25,6 +25,43 @@ pub struct SignIn {
     pub access_type: Option<AccessType>,
 }
 
+/// The body of a sign-in at `/rest`.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LegacySignIn {
+    /// Who, and the proof.
+    #[schema(required, value_type = LegacyCredentials)]
+    pub ds_credentials: Option<LegacyCredentials>,
+}
+
+/// Whom a sign-in at `/rest` is for.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LegacyCredentials {
+    /// Who.
+    #[schema(max_length = 128, required, value_type = String)]
+    pub user_name: Option<String>,
+    /// 1 to 1,024 bytes.
+    #[schema(max_length = 1024, required, value_type = String)]
+    pub password: Option<String>,
+    /// Which tenant; the primary one when left out, and always where the route says so.
+    pub tenant_name: Option<String>,
+}
+
+/// What every refused call at `/rest` answers.
+#[derive(Debug, Serialize)]
+pub struct LegacyErrorBody<'a> {
+    /// What went wrong.
+    pub error: LegacyError<'a>,
+}
+
+/// A refusal in the shape of the older API.
+#[derive(Debug, Serialize)]
+pub struct LegacyError<'a> {
+    /// For the person who must act.
+    pub message: &'a str,
+}
+
 /// Six digits: a string, or a number that has lost its leading zeros.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected six digits, as a string or as an integer")]

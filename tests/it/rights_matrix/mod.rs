@@ -8,6 +8,7 @@ mod administrators;
 mod api_keys;
 mod roles;
 mod sessions;
+mod tenants;
 
 use std::cell::Cell;
 
@@ -282,20 +283,20 @@ const CALLERS: &[Caller] = &[
 ];
 
 /// What the cells share, and where they get what is theirs alone.
-struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     app: &'a TestApp,
-    maker: String,
+    pub(crate) maker: String,
     shut_out: i64,
     suspended_key: String,
     /// The suspended tenant and its administrator.
     suspended: (i64, i64),
-    foreign_key: String,
-    foreign_tenant: i64,
+    pub(crate) foreign_key: String,
+    pub(crate) foreign_tenant: i64,
     made: Cell<usize>,
 }
 
 impl<'a> Scene<'a> {
-    fn set(app: &'a TestApp) -> Self {
+    pub(crate) fn set(app: &'a TestApp) -> Self {
         let maker = app.full_key();
         let shut_out = app.role_of("No web service", Rights::all(), Reach::everything());
         app.execute(&format!("update roles set allow_web_service = false where id = {shut_out}"));
@@ -343,6 +344,15 @@ impl<'a> Scene<'a> {
         self.app.role_of(&format!("role {}", self.fresh()), rights, Reach::everything())
     }
 
+    fn tenant(&self) -> i64 {
+        let number = self.fresh();
+        self.app.execute(&format!(
+            "insert into tenants (guid, name, name_fold, state, created) \
+             values ('00000000-0000-4000-8000-{number:012}', 'Tenant {number}', 'tenant {number}', 'active', 1)"
+        ));
+        self.app.count(&format!("select id as n from tenants where name_fold = 'tenant {number}'"))
+    }
+
     /// A new person's session, and the call about that person, as yet without a credential.
     fn person_only(&self, role: i64, mut call: Call<'a>) -> (Session, Call<'a>) {
         let name = format!("person {}", self.fresh());
@@ -359,7 +369,7 @@ impl<'a> Scene<'a> {
     }
 
     /// A new person's session in the other tenant.
-    fn foreign_person(&self) -> Session {
+    pub(crate) fn foreign_person(&self) -> Session {
         let name = format!("person {}", self.fresh());
         self.app.administrator(&name, PASSWORD, FULL, self.foreign_tenant);
         let body = json!({ "userName": name, "password": PASSWORD, "tenantName": "Blue" });
@@ -386,12 +396,17 @@ impl<'a> Scene<'a> {
             }
         }
         let call = self.app.call(route.method.as_str(), &path);
-        match SLICES.iter().find_map(|slice| (slice.body)(self, route.operation)) {
+        match body_of(self, route) {
             Some(body) => call.json(body),
             None if route.request.is_some() => panic!("{} takes a body: say in a slice's file which", route.operation),
             None => call,
         }
     }
+}
+
+/// A body with which a route's operation succeeds; none where it takes none.
+pub(crate) fn body_of(scene: &Scene, route: &Route) -> Option<Value> {
+    SLICES.iter().find_map(|slice| (slice.body)(scene, route.operation))
 }
 
 /// What one slice's file knows of its routes.
@@ -402,7 +417,7 @@ struct Slice {
     except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
 }
 
-const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE];
+const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, tenants::SLICE];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
@@ -410,6 +425,7 @@ const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
     ("{roleID}", |_, _| AUDITOR),
     ("{administratorID}", |_, _| 1),
+    ("{tenantID}", |scene, _| scene.tenant()),
 ];
 
 fn literal(backend: Backend, hex: &str) -> String {

@@ -1,4 +1,5 @@
 mod guessing;
+mod legacy;
 mod lifetime;
 pub mod second_factor;
 mod sign_in;

@@ -1,0 +1,10 @@
+DROP INDEX sessions_of_tenant;
+ALTER TABLE tenants DROP COLUMN last_signin_time;
+ALTER TABLE tenants DROP COLUMN hide_unlicensed_modules;
+ALTER TABLE tenants DROP COLUMN modules_visible;
+ALTER TABLE tenants DROP COLUMN demo_mode;
+ALTER TABLE tenants DROP COLUMN database_server_id;
+ALTER TABLE tenants DROP COLUMN locale;
+ALTER TABLE tenants DROP COLUMN time_zone;
+ALTER TABLE tenants DROP COLUMN description_fold;
+ALTER TABLE tenants DROP COLUMN description;
