@@ -130,10 +130,16 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.request.is_some() {
         statuses.extend([408, 413, 415]);
     }
-    if route.access == Access::Open || route.path.starts_with("/administrators/") {
+    // one's own password is asked again, under the throttle of signing in
+    let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
+    if route.access == Access::Open || own_account {
         statuses.push(429);
     }
-    if matches!(route.operation, "create_api_key" | "modify_api_key") || route.path.starts_with("/administrators/") {
+    let conflicts = matches!(
+        route.operation,
+        "create_api_key" | "modify_api_key" | "create_administrator" | "modify_administrator" | "delete_administrator"
+    );
+    if conflicts || own_account {
         statuses.push(409);
     }
     statuses.sort_unstable();
