@@ -278,7 +278,8 @@ mod tests {
             ("America/New_York", "UTC-5.00", "UTC-4.00, DST"),
             ("US/Eastern", "UTC-5.00", "UTC-4.00, DST"),
             ("Europe/London", "UTC+0.00", "UTC+1.00, DST"),
-            ("Europe/Dublin", "UTC+0.00", "UTC+1.00, DST"),
+            // its standard time is the summer's, by law
+            ("Europe/Dublin", "UTC+0.00", "UTC+1.00"),
             ("Asia/Kolkata", "UTC+5.30", "UTC+5.30"),
             ("Asia/Kathmandu", "UTC+5.45", "UTC+5.45"),
             ("America/St_Johns", "UTC-3.30", "UTC-2.30, DST"),

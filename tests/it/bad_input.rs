@@ -48,6 +48,8 @@ impl<'a> Bench<'a> {
             .expect(200)
             .json()["ID"]
             .clone();
+        let contact = json!({ "name": "target" });
+        app.post("/api/contacts", contact).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -63,7 +65,8 @@ impl<'a> Bench<'a> {
 
     fn path(&self, route: &Route) -> String {
         let path = format!("/api{}", route.path);
-        path.replace("{apiKeyID}", &self.id.to_string()).replace("{roleID}", "2").replace("{administratorID}", "1")
+        let path = path.replace("{apiKeyID}", &self.id.to_string()).replace("{roleID}", "2");
+        path.replace("{administratorID}", "1").replace("{contactID}", "1")
     }
 
     /// A call of the route by somebody who may make it.
@@ -298,7 +301,7 @@ both! {
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
         }
-        for path in ["/", "/api", "/api/", "/rest/authentication/login/primary", "/api/nothing", "/api/administrators", "/api/apikeys/search", "/admin", "/metrics", "/.env", "/%", "/%zz", "/api/%ff", "/*"] {
+        for path in ["/", "/api", "/api/", "/rest/authentication/login/primary", "/api/nothing", "/api/administrator", "/api/apikeys/search", "/admin", "/metrics", "/.env", "/%", "/%zz", "/api/%ff", "/*"] {
             bench.refused(app.get(path).key(&bench.key), 404, "no_such_route");
             bench.refused(app.call("DELETE", path), 404, "no_such_route");
         }

@@ -13,6 +13,7 @@ mod stored;
 
 mod api_keys;
 mod bad_input;
+mod contacts;
 mod docs;
 mod program;
 mod rights_matrix;
