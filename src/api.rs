@@ -10,12 +10,14 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
-use crate::administrators::handlers as administrators;
+use crate::administrators::{handlers as administrators, own_account};
 use crate::api_keys::handlers as api_keys;
+use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::rights::{
-    CreateApiKeys, CreateTenants, DeleteApiKeys, DeleteTenants, Demand, EditApiKeys, EditTenants, ManageTenantApiKeys,
-    Right, ViewApiKeys, ViewRoles, ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateContacts, CreateTenants, DeleteAdministrators, DeleteApiKeys,
+    DeleteContacts, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts, EditTenants,
+    ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts, ViewRoles, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -106,12 +108,23 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/roles/search", "search_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/roles/{roleID}", "describe_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
         // administrators, and what each does about their own account
-        route(POST, "/administrators/{administratorID}/password", "change_password", "Change one's own password", administrators::change_password).to(Session).initial().takes::<wire::NewPassword>(),
-        route(POST, "/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", administrators::enrol_totp).to(Session).initial().takes::<wire::PasswordAgain>().gives::<wire::MfaEnrolment>(),
-        route(DELETE, "/administrators/{administratorID}/totp", "remove_totp", "Stop using MFA", administrators::remove_totp).to(Session).initial().takes::<wire::MfaRemoval>(),
-        route(POST, "/administrators/{administratorID}/totp/confirm", "confirm_totp", "Confirm MFA with the first code", administrators::confirm_totp).to(Session).initial().takes::<wire::MfaConfirmation>(),
+        route(GET, "/administrators", "list_administrators", "List administrators", administrators::list).to(Any).needs::<ViewAdministrators>().gives::<wire::Administrators>(),
+        route(POST, "/administrators", "create_administrator", "Create an administrator", administrators::create).to(Any).needs::<CreateAdministrators>().takes::<wire::NewAdministrator>().gives::<wire::Administrator>(),
+        route(POST, "/administrators/search", "search_administrators", "Search administrators", administrators::search).to(Any).needs::<ViewAdministrators>().takes::<wire::SearchFilter>().gives::<wire::Administrators>(),
+        route(GET, "/administrators/{administratorID}", "describe_administrator", "Describe an administrator", administrators::describe).to(Any).needs::<ViewAdministrators>().gives::<wire::Administrator>(),
+        route(POST, "/administrators/{administratorID}", "modify_administrator", "Modify an administrator", administrators::modify).to(Any).needs::<EditAdministrators>().takes::<wire::AdministratorChange>().gives::<wire::Administrator>(),
+        route(DELETE, "/administrators/{administratorID}", "delete_administrator", "Delete an administrator", administrators::delete).to(Any).needs::<DeleteAdministrators>(),
+        route(POST, "/administrators/{administratorID}/password", "change_password", "Change one's own password", own_account::change_password).to(Session).initial().takes::<wire::NewPassword>(),
+        route(POST, "/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", own_account::enrol_totp).to(Session).initial().takes::<wire::PasswordAgain>().gives::<wire::MfaEnrolment>(),
+        route(DELETE, "/administrators/{administratorID}/totp", "remove_totp", "Stop using MFA", own_account::remove_totp).to(Session).initial().takes::<wire::MfaRemoval>(),
+        route(POST, "/administrators/{administratorID}/totp/confirm", "confirm_totp", "Confirm MFA with the first code", own_account::confirm_totp).to(Session).initial().takes::<wire::MfaConfirmation>(),
         // contacts
-        //
+        route(GET, "/contacts", "list_contacts", "List contacts", contacts::list).to(Any).needs::<ViewContacts>().gives::<wire::Contacts>(),
+        route(POST, "/contacts", "create_contact", "Create a contact", contacts::create).to(Any).needs::<CreateContacts>().takes::<wire::NewContact>().gives::<wire::Contact>(),
+        route(POST, "/contacts/search", "search_contacts", "Search contacts", contacts::search).to(Any).needs::<ViewContacts>().takes::<wire::SearchFilter>().gives::<wire::Contacts>(),
+        route(GET, "/contacts/{contactID}", "describe_contact", "Describe a contact", contacts::describe).to(Any).needs::<ViewContacts>().gives::<wire::Contact>(),
+        route(POST, "/contacts/{contactID}", "modify_contact", "Modify a contact", contacts::modify).to(Any).needs::<EditContacts>().takes::<wire::ContactChange>().gives::<wire::Contact>(),
+        route(DELETE, "/contacts/{contactID}", "delete_contact", "Delete a contact", contacts::delete).to(Any).needs::<DeleteContacts>(),
         // tenants, for the primary one
         route(GET, "/tenants", "list_tenants", "List tenants", tenants::list).to(Any).needs::<ViewTenants>().gives::<wire::Tenants>(),
         route(POST, "/tenants", "create_tenant", "Create a tenant", tenants::create).to(Any).needs::<CreateTenants>().takes::<wire::NewTenant>().gives::<wire::Tenant>(),

@@ -71,6 +71,19 @@ impl Incoming for wire::TenantChange {
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::NewTenantApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+// with a description in the longest spelling they are longer than a sign-in
+impl Incoming for wire::NewAdministrator {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::AdministratorChange {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::NewContact {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
 impl Incoming for wire::SearchFilter {
     fn when_empty() -> Option<Self> {
         Some(Self::default())

@@ -327,6 +327,12 @@ pub fn is_unique_violation(error: &diesel::result::Error) -> bool {
     matches!(error, Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
+/// Whether a statement was refused because a row that it refers to is gone, or is still referred to.
+pub fn is_foreign_key_violation(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error as Diesel};
+    matches!(error, Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _))
+}
+
 /// The catalogue of codes as the page `docs/errors.md` shows it.
 pub fn catalogue() -> String {
     let mut page = String::from(

@@ -63,7 +63,8 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`tenants`].
+//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`]. What a person does about
+//! their own account stands in `administrators/own_account.rs`.
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
@@ -91,6 +92,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contacts;
 pub mod db;
 pub mod docs_page;
 pub mod error;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono::{DateTime, Offset as _, TimeDelta, TimeZone as _};
+use chrono_tz::{OffsetComponents as _, TZ_VARIANTS, Tz};
 
 use crate::error::{Error, Reason, Result};
 
@@ -140,6 +141,17 @@ impl TimeZone {
         self.zone
     }
 
+    /// How far the zone's clocks are from UTC at a moment, in hours and minutes, and whether they are put forward
+    /// for the summer: `UTC+9.00`, `UTC+5.30`, `UTC-4.00, DST`.
+    pub fn utc_offset(self, unix_seconds: i64) -> String {
+        let moment = DateTime::from_timestamp(unix_seconds, 0).unwrap_or_default().naive_utc();
+        let offset = self.zone.offset_from_utc_datetime(&moment);
+        let minutes = offset.fix().local_minus_utc() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let summer = if offset.dst_offset() > TimeDelta::zero() { ", DST" } else { "" };
+        format!("UTC{sign}{}.{:02}{summer}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+
     /// What a new key gets where nobody says otherwise: `TZ`, else this machine's own zone, else UTC.
     pub fn of_this_machine(env_tz: Option<&str>) -> Self {
         Self::from_environment(env_tz, || iana_time_zone::get_timezone().ok())
@@ -195,8 +207,6 @@ fn nearest(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{Offset, TimeZone as _};
-
     use super::*;
 
     #[test]
@@ -255,6 +265,33 @@ mod tests {
                     zone.with_ymd_and_hms(2026, month, 15, 12, 0, 0).single().expect("noon is never ambiguous");
                 assert_eq!(f64::from(moment.offset().fix().local_minus_utc()) / 3600.0, hours, "{name} {month}");
             }
+        }
+    }
+
+    /// DS-17: the documented forms of an offset, halves of an hour in minutes.
+    #[test]
+    fn an_offset_is_told_in_hours_and_minutes_with_summer_time() {
+        let (january, july) = (1_768_478_400, 1_784_116_800);
+        for (name, winter, summer) in [
+            ("UTC", "UTC+0.00", "UTC+0.00"),
+            ("Asia/Tokyo", "UTC+9.00", "UTC+9.00"),
+            ("America/New_York", "UTC-5.00", "UTC-4.00, DST"),
+            ("US/Eastern", "UTC-5.00", "UTC-4.00, DST"),
+            ("Europe/London", "UTC+0.00", "UTC+1.00, DST"),
+            // its standard time is the summer's, by law
+            ("Europe/Dublin", "UTC+0.00", "UTC+1.00"),
+            ("Asia/Kolkata", "UTC+5.30", "UTC+5.30"),
+            ("Asia/Kathmandu", "UTC+5.45", "UTC+5.45"),
+            ("America/St_Johns", "UTC-3.30", "UTC-2.30, DST"),
+            ("Australia/Lord_Howe", "UTC+11.00, DST", "UTC+10.30"),
+            ("SystemV/EST5EDT", "UTC-5.00", "UTC-4.00, DST"),
+            ("Etc/GMT-14", "UTC+14.00", "UTC+14.00"),
+        ] {
+            let zone = TimeZone::parse(name).expect("as the test made it");
+            assert_eq!((zone.utc_offset(january), zone.utc_offset(july)), (winter.into(), summer.into()), "{name}");
+        }
+        for moment in [i64::MIN, i64::MAX, -62_135_596_801] {
+            TimeZone::parse("America/New_York").expect("a zone").utc_offset(moment);
         }
     }
 

@@ -52,16 +52,76 @@ macro_rules! names {
 }
 
 names! {
-    /// The name of an API key or of a role.
+    /// The name of an API key, of a role or of a contact.
     ObjectName, 1, 128, is_unreadable, "1 to 128 characters are taken, one of them visible, none a control character";
     /// A description.
     Description, 0, 1_024, has_control, "at most 1,024 characters are taken, none of them a control character";
+    /// A full name, a telephone number, and the like: kept as it was given.
+    ShortText, 0, 128, has_control, "at most 128 characters are taken, none of them a control character";
     /// The name by which a person signs in. Invisible characters are refused, so that no two names look alike by them.
     Username, 1, 128, is_misleading,
         "1 to 128 characters are taken, none of them a control character or invisible, no blank at either end";
     /// The name by which a tenant is signed in to.
     TenantName, 1, 128, is_misleading,
         "1 to 128 characters are taken, none of them a control character or invisible, no blank at either end";
+}
+
+/// An e-mail address, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// The longest, in bytes: what a mail server must take (RFC 5321).
+    const MOST: usize = 254;
+
+    /// Checks a text that came as the member `member`; an empty one is no address.
+    pub fn parse(member: &str, text: &str) -> Result<Self> {
+        let options = email_address::Options::default().without_display_text().without_domain_literal();
+        let is_address = || email_address::EmailAddress::parse_with_options(text, options).is_ok();
+        if text.is_empty() || (text.len() <= Self::MOST && !has_control(text) && is_address()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::member(member, "an e-mail address of at most 254 bytes is taken, such as ops@example.com, or none"))
+    }
+
+    /// One that was checked when it was stored: a stricter check of later may not lose it.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// No address.
+    pub fn none() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it is searched.
+    pub fn folded(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+impl Description {
+    /// An empty one.
+    pub fn none() -> Self {
+        Self(String::new())
+    }
+}
+
+impl ShortText {
+    /// An empty one.
+    pub fn none() -> Self {
+        Self(String::new())
+    }
 }
 
 fn has_control(text: &str) -> bool {
@@ -111,7 +171,50 @@ mod tests {
         assert!(Description::parse("description", &"鍵".repeat(1_025)).is_err());
     }
 
+    #[test]
+    fn only_what_a_mail_server_takes_is_an_address() {
+        let long = |bytes: usize| format!("{}@{}.example", "a".repeat(64), "b.".repeat((bytes - 74) / 2) + "cc");
+        for taken in [
+            "",
+            "ops@example.com",
+            "o'neil+tag@sub.example.co.uk",
+            "a@localhost",
+            "\"a b\"@example.com",
+            "用户@例え.jp",
+        ] {
+            assert_eq!(
+                EmailAddress::parse("emailAddress", taken).map(|address| address.0).ok().as_deref(),
+                Some(taken)
+            );
+        }
+        for refused in [
+            "ops",
+            "@example.com",
+            "ops@",
+            "a b@example.com",
+            "a@b@example.com",
+            "a@-b.example",
+            "a@b..example",
+            "Ops <ops@example.com>",
+            "ops@[127.0.0.1]",
+            "ops@example.com\n",
+            "ops@example.com\r\nBcc: x@y.example",
+            " ops@example.com",
+            "ops@example.com,x@example.com",
+            "ops@example.com\0",
+            &format!("{}@example.com", "a".repeat(65)),
+            &long(300),
+        ] {
+            assert!(EmailAddress::parse("emailAddress", refused).is_err(), "{refused:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_text_is_judged_as_an_address(text in any::<String>()) {
+            let _ = EmailAddress::parse("emailAddress", &text);
+        }
+
         #[test]
         fn folding_twice_changes_nothing(name in any::<String>()) {
             prop_assert_eq!(fold(&fold(&name)), fold(&name));

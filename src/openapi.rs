@@ -141,17 +141,17 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.request.is_some() {
         statuses.extend([408, 413, 415]);
     }
-    if route.access == Access::Open || route.path.starts_with("/administrators/") {
+    // one's own password is asked again, under the throttle of signing in
+    let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
+    if route.access == Access::Open || own_account {
         statuses.push(429);
     }
-    if route.operation.starts_with("create_") {
+    if route.operation.starts_with("create_") || route.operation.starts_with("generate_") {
         statuses.push(507);
     }
-    let changes_tenants =
-        route.path.starts_with("/tenants") && route.method != "GET" && !route.path.ends_with("/search");
-    if changes_tenants
-        || matches!(route.operation, "create_api_key" | "modify_api_key")
-        || route.path.starts_with("/administrators/")
+    let changes = ["create_", "modify_", "delete_", "replace_", "generate_"];
+    if own_account
+        || (changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions"))
     {
         statuses.push(409);
     }

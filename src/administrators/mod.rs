@@ -1,6 +1,7 @@
-//! People: how they prove who they are.
+//! People: what is kept of them, and how they prove who they are.
 
 pub mod handlers;
+pub mod own_account;
 mod rules;
 mod second_factor;
 mod store;

@@ -1,10 +1,11 @@
-//! Who may sign in, and with which password: plain functions of values.
+//! Who may sign in, with which password, and what is kept of a person: plain functions of values.
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::SealedSeed;
-use crate::name::{Username, fold};
+use crate::locale::{Locale, TimeZone};
+use crate::name::{Description, EmailAddress, ShortText, Username, fold};
 use crate::secret::Password;
 
 /// What is known of somebody who signs in.
@@ -117,6 +118,333 @@ impl PasswordRules {
     }
 }
 
+// ---- what is kept of a person ----
+
+macro_rules! words {
+    ($($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal),+ } $expected:literal;)*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$meaning])* $variant,)+
+        }
+
+        impl $name {
+            /// Every word there is.
+            pub const ALL: &[&str] = &[$($word),+];
+
+            /// The word as the wire carries it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// Reads a word that came as the member `member`.
+            pub fn parse(member: &str, word: &str) -> Result<Self> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(Error::member(member, $expected)),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    /// How a person reads the time of day.
+    TimeFormat {
+        /// With a.m. and p.m.
+        Hours12 = "12",
+        /// From 0 to 24.
+        Hours24 = "24"
+    } "\"12\" or \"24\" is taken";
+    /// What a person proves besides their password (row DS-16).
+    MfaType {
+        /// Nothing.
+        None = "none",
+        /// Time-based codes.
+        LocalTotp = "local-totp"
+    } "\"none\" or \"local-totp\" is taken";
+    /// Whether a person is here to stay; nothing depends on it.
+    AdministratorType {
+        /// As most.
+        Normal = "normal",
+        /// For a while.
+        Temporary = "temporary"
+    } "\"normal\" or \"temporary\" is taken";
+}
+
+/// An administrator as the API shows one: nothing here proves who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Administrator {
+    /// Never given twice.
+    pub id: AdministratorID,
+    /// What can be changed of them.
+    pub properties: Properties,
+    /// Their second factor.
+    pub mfa: MfaType,
+    /// When they were made.
+    pub created: Timestamp,
+    /// When they last got a password.
+    pub last_password_change: Timestamp,
+    /// The last success.
+    pub last_sign_in: Option<Timestamp>,
+    /// When a lock ends by itself.
+    pub unlock_time: Option<Timestamp>,
+    /// Refused attempts since the last success.
+    pub unsuccessful_sign_in_attempts: i64,
+    /// Empty without a directory.
+    pub directory_name: String,
+    /// Empty without a directory.
+    pub directory_info: String,
+    /// Somebody whom an identity provider vouches for.
+    pub external: bool,
+    /// Kept by a directory.
+    pub read_only: bool,
+}
+
+/// What can be changed of an administrator, credentials aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// Unique in the tenant.
+    pub username: Username,
+    /// Empty when none was given.
+    pub full_name: ShortText,
+    /// Empty when none was given.
+    pub description: Description,
+    /// Whose rights they have.
+    pub role: RoleID,
+    /// Language of what is written for them.
+    pub locale: Locale,
+    /// Zone of their dates.
+    pub time_zone: TimeZone,
+    /// How they read the time of day.
+    pub time_format: TimeFormat,
+    /// The rule on the age of passwords does not count for them.
+    pub password_never_expires: bool,
+    /// False: locked out.
+    pub active: bool,
+    /// Empty when none was given.
+    pub phone_number: ShortText,
+    /// Empty when none was given.
+    pub mobile_number: ShortText,
+    /// Empty when none was given.
+    pub pager_number: ShortText,
+    /// Where they are written to.
+    pub email_address: EmailAddress,
+    /// Is asked first.
+    pub primary_contact: bool,
+    /// Is written to when something happens.
+    pub receive_notifications: bool,
+    /// Kept for the vendor's clients.
+    pub report_pdf_password_enabled: bool,
+    /// What an identity provider will call them.
+    pub external_user_id: ShortText,
+    /// Here to stay, or for a while.
+    pub kind: AdministratorType,
+}
+
+impl Properties {
+    /// Somebody of whom nothing else is known.
+    pub fn new(username: Username, role: RoleID, time_zone: TimeZone) -> Self {
+        Self {
+            username,
+            full_name: ShortText::none(),
+            description: Description::none(),
+            role,
+            locale: Locale::default(),
+            time_zone,
+            time_format: TimeFormat::Hours24,
+            password_never_expires: false,
+            active: true,
+            phone_number: ShortText::none(),
+            mobile_number: ShortText::none(),
+            pager_number: ShortText::none(),
+            email_address: EmailAddress::none(),
+            primary_contact: false,
+            receive_notifications: false,
+            report_pdf_password_enabled: false,
+            external_user_id: ShortText::none(),
+            kind: AdministratorType::Normal,
+        }
+    }
+
+    /// Whether somebody with these can do whatever there is to do in the tenant.
+    pub fn has_full_access(&self) -> bool {
+        self.active && self.role == RoleID::FULL_ACCESS
+    }
+}
+
+/// What somebody asks for of an administrator, new or old; nothing of it is checked yet. The password goes its own way.
+pub struct Wanted {
+    /// The name to sign in by.
+    pub username: Option<String>,
+    /// The name in full.
+    pub full_name: Option<String>,
+    /// Whatever is worth knowing.
+    pub description: Option<String>,
+    /// A role's ID.
+    pub role: Option<RoleID>,
+    /// A locale's name.
+    pub locale: Option<String>,
+    /// A time zone's name.
+    pub time_zone: Option<String>,
+    /// A word of [`TimeFormat`].
+    pub time_format: Option<String>,
+    /// Whether passwords do not age.
+    pub password_never_expires: Option<bool>,
+    /// False: locked out.
+    pub active: Option<bool>,
+    /// A word of [`MfaType`].
+    pub mfa_type: Option<String>,
+    /// A number.
+    pub phone_number: Option<String>,
+    /// A number.
+    pub mobile_number: Option<String>,
+    /// A number.
+    pub pager_number: Option<String>,
+    /// An address.
+    pub email_address: Option<String>,
+    /// Whether they are asked first.
+    pub primary_contact: Option<bool>,
+    /// Whether they are written to.
+    pub receive_notifications: Option<bool>,
+    /// For the vendor's clients.
+    pub report_pdf_password_enabled: Option<bool>,
+    /// Whether an identity provider vouches for them.
+    pub external: Option<bool>,
+    /// What an identity provider calls them.
+    pub external_user_id: Option<String>,
+    /// A word of [`AdministratorType`].
+    pub kind: Option<String>,
+}
+
+/// What is to be of an administrator, each member checked by itself.
+#[derive(Debug)]
+pub struct Changes {
+    username: Option<Username>,
+    full_name: Option<ShortText>,
+    description: Option<Description>,
+    role: Option<RoleID>,
+    locale: Option<Locale>,
+    time_zone: Option<TimeZone>,
+    time_format: Option<TimeFormat>,
+    password_never_expires: Option<bool>,
+    active: Option<bool>,
+    mfa: Option<MfaType>,
+    phone_number: Option<ShortText>,
+    mobile_number: Option<ShortText>,
+    pager_number: Option<ShortText>,
+    email_address: Option<EmailAddress>,
+    primary_contact: Option<bool>,
+    receive_notifications: Option<bool>,
+    report_pdf_password_enabled: Option<bool>,
+    external_user_id: Option<ShortText>,
+    kind: Option<AdministratorType>,
+}
+
+impl Changes {
+    /// Checks what was sent.
+    pub fn new(wanted: Wanted) -> Result<Self> {
+        let short = |member, text: Option<String>| text.map(|text| ShortText::parse(member, &text)).transpose();
+        if wanted.external == Some(true) {
+            // whoever were made so could sign in by nothing
+            let message = "false is taken: there is no identity provider here that could vouch for anybody";
+            return Err(Error::member("external", message));
+        }
+        Ok(Self {
+            username: wanted.username.map(|name| Username::parse("username", &name)).transpose()?,
+            full_name: short("fullName", wanted.full_name)?,
+            description: wanted.description.map(|text| Description::parse("description", &text)).transpose()?,
+            role: wanted.role,
+            locale: wanted.locale.as_deref().map(Locale::parse).transpose()?,
+            time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
+            time_format: wanted.time_format.map(|word| TimeFormat::parse("timeFormat", &word)).transpose()?,
+            password_never_expires: wanted.password_never_expires,
+            active: wanted.active,
+            mfa: wanted.mfa_type.map(|word| MfaType::parse("mfaType", &word)).transpose()?,
+            phone_number: short("phoneNumber", wanted.phone_number)?,
+            mobile_number: short("mobileNumber", wanted.mobile_number)?,
+            pager_number: short("pagerNumber", wanted.pager_number)?,
+            email_address: wanted.email_address.map(|text| EmailAddress::parse("emailAddress", &text)).transpose()?,
+            primary_contact: wanted.primary_contact,
+            receive_notifications: wanted.receive_notifications,
+            report_pdf_password_enabled: wanted.report_pdf_password_enabled,
+            external_user_id: short("externalUserID", wanted.external_user_id)?,
+            kind: wanted.kind.map(|word| AdministratorType::parse("type", &word)).transpose()?,
+        })
+    }
+
+    /// A new person out of what was sent; `zone` is the server's own, for those who name none.
+    pub fn into_new(self, zone: TimeZone) -> Result<Properties> {
+        let username = self.username.clone().ok_or_else(|| Error::member("username", "a string is needed"))?;
+        let role = self.role.ok_or_else(|| Error::member("roleID", "the ID of a role is needed"))?;
+        if self.mfa == Some(MfaType::LocalTotp) {
+            return Err(Error::member("mfaType", "none is taken: a second factor is turned on by its owner"));
+        }
+        self.applied_to(&Properties::new(username, role, zone))
+    }
+
+    /// The name they will sign in by.
+    pub fn username<'a>(&'a self, old: &'a Username) -> &'a Username {
+        self.username.as_ref().unwrap_or(old)
+    }
+
+    /// Whether a lock is taken off: that also sets the counters back.
+    pub fn unlocks(&self) -> bool {
+        self.active == Some(true)
+    }
+
+    /// Whether the second factor goes. One that is off cannot be turned on by anybody but its owner.
+    pub fn removes_factor(&self, is_on: MfaType) -> Result<bool> {
+        match (is_on, self.mfa) {
+            (MfaType::LocalTotp, Some(MfaType::None)) => Ok(true),
+            (MfaType::None, Some(MfaType::LocalTotp)) => Err(Error::new(
+                Reason::Conflict,
+                "mfaType: a second factor is turned on by its owner, with POST /api/administrators/{ID}/totp.",
+            )),
+            _ => Ok(false),
+        }
+    }
+
+    /// The properties as they will be.
+    pub fn applied_to(self, old: &Properties) -> Result<Properties> {
+        let new = Properties {
+            username: self.username.unwrap_or_else(|| old.username.clone()),
+            full_name: self.full_name.unwrap_or_else(|| old.full_name.clone()),
+            description: self.description.unwrap_or_else(|| old.description.clone()),
+            role: self.role.unwrap_or(old.role),
+            locale: self.locale.unwrap_or(old.locale),
+            time_zone: self.time_zone.unwrap_or(old.time_zone),
+            time_format: self.time_format.unwrap_or(old.time_format),
+            password_never_expires: self.password_never_expires.unwrap_or(old.password_never_expires),
+            active: self.active.unwrap_or(old.active),
+            phone_number: self.phone_number.unwrap_or_else(|| old.phone_number.clone()),
+            mobile_number: self.mobile_number.unwrap_or_else(|| old.mobile_number.clone()),
+            pager_number: self.pager_number.unwrap_or_else(|| old.pager_number.clone()),
+            email_address: self.email_address.unwrap_or_else(|| old.email_address.clone()),
+            primary_contact: self.primary_contact.unwrap_or(old.primary_contact),
+            receive_notifications: self.receive_notifications.unwrap_or(old.receive_notifications),
+            report_pdf_password_enabled: self.report_pdf_password_enabled.unwrap_or(old.report_pdf_password_enabled),
+            external_user_id: self.external_user_id.unwrap_or_else(|| old.external_user_id.clone()),
+            kind: self.kind.unwrap_or(old.kind),
+        };
+        let writes = [("primaryContact", new.primary_contact), ("receiveNotifications", new.receive_notifications)];
+        match writes.into_iter().find(|(_, on)| *on && new.email_address.is_none()) {
+            Some((member, _)) => Err(Error::member(member, "this needs a valid emailAddress")),
+            None => Ok(new),
+        }
+    }
+}
+
+/// Whether a change lets somebody do what they could not do before, so that it may not outlast who makes it.
+pub fn gains(old: &Properties, new: &Properties) -> bool {
+    new.role != old.role || (new.active && !old.active)
+}
+
+/// Whether what somebody opened with the old properties must end.
+pub fn ends_sessions(old: &Properties, new: &Properties) -> bool {
+    new.role != old.role || (old.active && !new.active)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +475,23 @@ mod tests {
         assert_eq!(verdict(Some(&initial(1_001)), true), "Passed");
         assert_eq!(verdict(Some(&initial(1_000)), true), "Refused", "refused at the very millisecond");
         assert_eq!(verdict(Some(&Account { totp_seed: Some(vec![7]), ..account() }), true), "NeedsCode([7])");
+    }
+
+    fn properties() -> Properties {
+        Properties::new(Username::parse("username", "ben").expect("a name"), RoleID::AUDITOR, TimeZone::UTC)
+    }
+
+    #[test]
+    fn another_role_and_a_lock_taken_off_are_gains_and_a_lock_or_a_role_ends_sessions() {
+        let old = properties();
+        let locked = Properties { active: false, ..old.clone() };
+        let other = Properties { role: RoleID::FULL_ACCESS, ..old.clone() };
+        let renamed = Properties { description: Description::parse("description", "x").expect("one"), ..old.clone() };
+        assert!(gains(&old, &other) && gains(&other, &old) && gains(&locked, &old));
+        assert!(!gains(&old, &locked) && !gains(&old, &renamed));
+        assert!(ends_sessions(&old, &other) && ends_sessions(&old, &locked));
+        assert!(!ends_sessions(&locked, &old) && !ends_sessions(&old, &renamed));
+        assert!(other.has_full_access() && !Properties { active: false, ..other }.has_full_access());
     }
 
     #[test]

@@ -1,15 +1,23 @@
-//! The table of administrators, as far as signing in goes.
+//! The table of administrators: what is kept of them, and what they sign in with.
 
 use diesel::prelude::*;
 
-use super::rules::{Account, NewAdministrator, PrimaryContact};
+use super::rules::{
+    Account, Administrator, AdministratorType, MfaType, NewAdministrator, PrimaryContact, Properties, TimeFormat,
+};
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, tenants};
 use crate::db::{Db, MultiBackend};
-use crate::error::{Error, Reason, Result, is_unique_violation};
-use crate::id::{AdministratorID, TenantID};
+use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
+use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::SealedSeed;
+use crate::locale::{Locale, TimeZone};
+use crate::name::{Description, EmailAddress, ShortText, Username};
+use crate::search::{
+    Comparison, Condition, Field, Filter, boolean, boolean_field, choice, choice_field, date, date_field, lower,
+    number, number_field, text, text_field,
+};
 use crate::sessions;
 
 /// The time over which guesses at codes are counted, in milliseconds.
@@ -84,21 +92,28 @@ pub fn any_exists(db: &mut Db) -> Result<bool> {
     Ok(first.is_some())
 }
 
-/// Makes an administrator.
+/// Makes an administrator of whom nothing more is known.
 pub fn insert(db: &mut Db, new: &NewAdministrator, now: Timestamp) -> Result<AdministratorID> {
+    let properties = Properties::new(new.username.clone(), new.role, TimeZone::parse(new.time_zone)?);
+    create(db, new.tenant, &properties, &new.password_hash, new.initial_password_until, now)
+}
+
+fn create(
+    db: &mut Db,
+    tenant: TenantID,
+    properties: &Properties,
+    password_hash: &str,
+    initial_password_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<AdministratorID> {
     let row = (
-        administrators::tenant_id.eq(new.tenant),
-        administrators::username.eq(new.username.as_str()),
-        administrators::username_fold.eq(new.username.folded()),
-        administrators::password_hash.eq(&new.password_hash),
-        administrators::initial_password_until.eq(new.initial_password_until),
+        PropertiesRow::from(properties),
+        administrators::tenant_id.eq(tenant),
+        administrators::password_hash.eq(password_hash),
+        administrators::initial_password_until.eq(initial_password_until),
         administrators::last_password_change.eq(now),
         administrators::credential_version.eq(1),
-        administrators::role_id.eq(new.role),
-        administrators::locale.eq("en-US"),
-        administrators::time_zone.eq(new.time_zone),
-        administrators::active.eq(true),
-        administrators::mfa_type.eq("none"),
+        administrators::mfa_type.eq(MfaType::None.as_str()),
         administrators::last_totp_step.eq(0),
         administrators::mfa_guesses.eq(0),
         administrators::mfa_guesses_since.eq(0),
@@ -106,10 +121,288 @@ pub fn insert(db: &mut Db, new: &NewAdministrator, now: Timestamp) -> Result<Adm
         administrators::unsuccessful_sign_in_attempts.eq(0),
     );
     let inserted = diesel::insert_into(administrators::table).values(row).returning(administrators::id).get_result(db);
-    inserted.map_err(|error| match is_unique_violation(&error) {
-        true => Error::new(Reason::NameTaken, "An administrator of this name exists already."),
-        false => error.into(),
-    })
+    inserted.map_err(refused)
+}
+
+/// What the table itself refuses: a name that is taken, and a role that has just been removed.
+fn refused(error: diesel::result::Error) -> Error {
+    if is_unique_violation(&error) {
+        return Error::new(Reason::NameTaken, "username: another administrator has this name already.");
+    }
+    if is_foreign_key_violation(&error) {
+        return Error::new(Reason::UnknownRole, "roleID: there is no such role any more.");
+    }
+    error.into()
+}
+
+// ---- what is kept of them ----
+
+/// One row as the API shows it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = administrators, check_for_backend(MultiBackend))]
+struct Shown {
+    id: AdministratorID,
+    username: String,
+    full_name: String,
+    description: String,
+    role_id: RoleID,
+    locale: String,
+    time_zone: String,
+    time_format: String,
+    password_never_expires: bool,
+    active: bool,
+    mfa_type: String,
+    phone_number: String,
+    mobile_number: String,
+    pager_number: String,
+    email_address: String,
+    primary_contact: bool,
+    receive_notifications: bool,
+    report_pdf_password_enabled: bool,
+    created: Timestamp,
+    last_password_change: Timestamp,
+    last_sign_in: Option<Timestamp>,
+    unlock_time: Option<Timestamp>,
+    unsuccessful_sign_in_attempts: i64,
+    directory_name: String,
+    directory_info: String,
+    external: bool,
+    external_user_id: String,
+    account_type: String,
+    read_only: bool,
+}
+
+impl Shown {
+    fn into_administrator(self) -> Result<Administrator> {
+        self.read().map_err(|error| Error::internal(error.to_string()))
+    }
+
+    fn read(self) -> Result<Administrator> {
+        Ok(Administrator {
+            id: self.id,
+            properties: Properties {
+                username: Username::parse("username", &self.username)?,
+                full_name: ShortText::parse("fullName", &self.full_name)?,
+                description: Description::parse("description", &self.description)?,
+                role: self.role_id,
+                locale: Locale::parse(&self.locale)?,
+                time_zone: TimeZone::parse(&self.time_zone)?,
+                time_format: TimeFormat::parse("timeFormat", &self.time_format)?,
+                password_never_expires: self.password_never_expires,
+                active: self.active,
+                phone_number: ShortText::parse("phoneNumber", &self.phone_number)?,
+                mobile_number: ShortText::parse("mobileNumber", &self.mobile_number)?,
+                pager_number: ShortText::parse("pagerNumber", &self.pager_number)?,
+                email_address: EmailAddress::stored(self.email_address),
+                primary_contact: self.primary_contact,
+                receive_notifications: self.receive_notifications,
+                report_pdf_password_enabled: self.report_pdf_password_enabled,
+                external_user_id: ShortText::parse("externalUserID", &self.external_user_id)?,
+                kind: AdministratorType::parse("type", &self.account_type)?,
+            },
+            mfa: MfaType::parse("mfaType", &self.mfa_type)?,
+            created: self.created,
+            last_password_change: self.last_password_change,
+            last_sign_in: self.last_sign_in,
+            unlock_time: self.unlock_time,
+            unsuccessful_sign_in_attempts: self.unsuccessful_sign_in_attempts,
+            directory_name: self.directory_name,
+            directory_info: self.directory_info,
+            external: self.external,
+            read_only: self.read_only,
+        })
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = administrators)]
+struct PropertiesRow {
+    username: String,
+    username_fold: String,
+    full_name: String,
+    full_name_fold: String,
+    description: String,
+    description_fold: String,
+    role_id: RoleID,
+    locale: &'static str,
+    time_zone: &'static str,
+    time_format: &'static str,
+    password_never_expires: bool,
+    active: bool,
+    phone_number: String,
+    phone_number_fold: String,
+    mobile_number: String,
+    mobile_number_fold: String,
+    pager_number: String,
+    pager_number_fold: String,
+    email_address: String,
+    email_address_fold: String,
+    primary_contact: bool,
+    receive_notifications: bool,
+    report_pdf_password_enabled: bool,
+    external_user_id: String,
+    external_user_id_fold: String,
+    account_type: &'static str,
+}
+
+impl From<&Properties> for PropertiesRow {
+    fn from(properties: &Properties) -> Self {
+        Self {
+            username: properties.username.as_str().to_owned(),
+            username_fold: properties.username.folded(),
+            full_name: properties.full_name.as_str().to_owned(),
+            full_name_fold: properties.full_name.folded(),
+            description: properties.description.as_str().to_owned(),
+            description_fold: properties.description.folded(),
+            role_id: properties.role,
+            locale: properties.locale.as_str(),
+            time_zone: properties.time_zone.as_str(),
+            time_format: properties.time_format.as_str(),
+            password_never_expires: properties.password_never_expires,
+            active: properties.active,
+            phone_number: properties.phone_number.as_str().to_owned(),
+            phone_number_fold: properties.phone_number.folded(),
+            mobile_number: properties.mobile_number.as_str().to_owned(),
+            mobile_number_fold: properties.mobile_number.folded(),
+            pager_number: properties.pager_number.as_str().to_owned(),
+            pager_number_fold: properties.pager_number.folded(),
+            email_address: properties.email_address.as_str().to_owned(),
+            email_address_fold: properties.email_address.folded(),
+            primary_contact: properties.primary_contact,
+            receive_notifications: properties.receive_notifications,
+            report_pdf_password_enabled: properties.report_pdf_password_enabled,
+            external_user_id: properties.external_user_id.as_str().to_owned(),
+            external_user_id_fold: properties.external_user_id.folded(),
+            account_type: properties.kind.as_str(),
+        }
+    }
+}
+
+/// What can be searched, and how (row DS-17).
+const FIELDS: &[Field<administrators::table>] = &[
+    text("username", text_field!(administrators::username_fold)),
+    text("fullName", text_field!(administrators::full_name_fold)),
+    text("description", text_field!(administrators::description_fold)),
+    number("roleID", number_field!(administrators::role_id)),
+    text("timeZone", text_field!(lower(administrators::time_zone))),
+    choice("timeFormat", TimeFormat::ALL, choice_field!(administrators::time_format)),
+    boolean("passwordNeverExpires", boolean_field!(administrators::password_never_expires)),
+    boolean("active", boolean_field!(administrators::active)),
+    choice("mfaType", MfaType::ALL, choice_field!(administrators::mfa_type)),
+    text("phoneNumber", text_field!(administrators::phone_number_fold)),
+    text("mobileNumber", text_field!(administrators::mobile_number_fold)),
+    text("pagerNumber", text_field!(administrators::pager_number_fold)),
+    text("emailAddress", text_field!(administrators::email_address_fold)),
+    boolean("primaryContact", boolean_field!(administrators::primary_contact)),
+    boolean("receiveNotifications", boolean_field!(administrators::receive_notifications)),
+    boolean("reportPDFPasswordEnabled", boolean_field!(administrators::report_pdf_password_enabled)),
+    date("created", date_field!(administrators::created)),
+    date("lastPasswordChange", date_field!(administrators::last_password_change)),
+    date("lastSignIn", date_field!(administrators::last_sign_in)),
+    date("unlockTime", date_field!(administrators::unlock_time)),
+    number("unsuccessfulSignInAttempts", number_field!(administrators::unsuccessful_sign_in_attempts)),
+    text("directoryName", text_field!(administrators::directory_name_fold)),
+    boolean("external", boolean_field!(administrators::external)),
+    text("externalUserID", text_field!(administrators::external_user_id_fold)),
+    choice("type", AdministratorType::ALL, choice_field!(administrators::account_type)),
+    boolean("readOnly", boolean_field!(administrators::read_only)),
+];
+
+const ID: fn(Comparison, i64) -> Condition<administrators::table> = number_field!(administrators::id);
+
+/// The tenant's administrators; every read by the API starts here.
+fn visible_to(tenant: TenantID) -> administrators::BoxedQuery<'static, MultiBackend> {
+    administrators::table.filter(administrators::tenant_id.eq(tenant)).into_boxed()
+}
+
+/// Makes an administrator in the caller's tenant.
+pub fn insert_for<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    properties: &Properties,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<Administrator> {
+    let id = create(db, caller.tenant().id, properties, password_hash, None, now)?;
+    find(db, caller, id)?.ok_or_else(|| Error::internal("an administrator is gone as soon as made"))
+}
+
+/// One administrator whom the caller can see.
+pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<Option<Administrator>> {
+    let row: Option<Shown> = visible_to(caller.tenant().id)
+        .filter(administrators::id.eq(id))
+        .select(Shown::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(Shown::into_administrator).transpose()
+}
+
+/// [`find`], for a change: until the transaction ends nobody else changes an administrator of the tenant. The row of
+/// the tenant is what all of them wait for, always the first thing they touch, so that nobody waits in a circle. What
+/// was read is then still so when it is written, and of two who demote each other, one comes second.
+pub fn find_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<Option<Administrator>> {
+    let tenant = tenants::table.find(caller.tenant().id);
+    diesel::update(tenant).set(tenants::state.eq(tenants::state)).execute(db)?;
+    find(db, caller, id)
+}
+
+/// What the administrator signs in with, for a change.
+pub fn find_account<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<Account> {
+    let row: Option<Row> = visible_to(caller.tenant().id)
+        .filter(administrators::id.eq(id))
+        .select(Row::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(Account::from).ok_or_else(|| Error::not_found("administrator"))
+}
+
+/// At most `most` administrators behind `after`, by ID: a list's next piece.
+pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: AdministratorID, most: i64) -> Result<Vec<Administrator>> {
+    let query = visible_to(caller.tenant().id).filter(administrators::id.gt(after));
+    let rows: Vec<Shown> = query.order(administrators::id).limit(most).select(Shown::as_select()).load(db)?;
+    rows.into_iter().map(Shown::into_administrator).collect()
+}
+
+/// The caller's administrators that meet every criterion, by ID.
+pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Result<Vec<Administrator>> {
+    let mut query = visible_to(caller.tenant().id);
+    for criterion in filter.criteria {
+        query = query.filter(criterion.condition(FIELDS, ID)?);
+    }
+    let rows: Vec<Shown> = query.order(administrators::id).limit(filter.most).select(Shown::as_select()).load(db)?;
+    rows.into_iter().map(Shown::into_administrator).collect()
+}
+
+/// Stores changed properties.
+pub fn update<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID, properties: &Properties) -> Result<()> {
+    let row = administrators::table
+        .filter(administrators::id.eq(id))
+        .filter(administrators::tenant_id.eq(caller.tenant().id));
+    match diesel::update(row).set(PropertiesRow::from(properties)).execute(db).map_err(refused)? {
+        0 => Err(Error::not_found("administrator")),
+        _ => Ok(()),
+    }
+}
+
+/// Removes an administrator, sessions and all; the keys they made live on.
+pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<()> {
+    let row = administrators::table
+        .filter(administrators::id.eq(id))
+        .filter(administrators::tenant_id.eq(caller.tenant().id));
+    match diesel::delete(row).execute(db)? {
+        0 => Err(Error::not_found("administrator")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether somebody other than `id` has full access and may sign in.
+pub fn another_has_full_access<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<bool> {
+    let others = visible_to(caller.tenant().id)
+        .filter(administrators::active)
+        .filter(administrators::role_id.eq(RoleID::FULL_ACCESS))
+        .filter(administrators::id.ne(id));
+    let first: Option<AdministratorID> = others.select(diesel::dsl::min(administrators::id)).get_result(db)?;
+    Ok(first.is_some())
 }
 
 /// The contacts of the tenants from `first` to `last`, by tenant and ID. There are none yet: nobody can be marked as
@@ -273,6 +566,15 @@ pub fn unlock(db: &mut Db, account: &Account) -> Result<()> {
             administrators::unsuccessful_sign_in_attempts.eq(0),
             administrators::mfa_guesses.eq(0),
         ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Makes what was opened with the credentials so far, or is just being opened, worth nothing.
+pub fn end_credentials(db: &mut Db, account: &Account) -> Result<()> {
+    diesel::update(administrators::table.find(account.id))
+        .filter(administrators::tenant_id.eq(account.tenant))
+        .set(administrators::credential_version.eq(administrators::credential_version + 1))
         .execute(db)?;
     Ok(())
 }

@@ -76,6 +76,31 @@ diesel::table! {
         last_sign_in -> Nullable<BigInt>,
         unlock_time -> Nullable<BigInt>,
         unsuccessful_sign_in_attempts -> BigInt,
+        full_name -> Text,
+        full_name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        time_format -> Text,
+        password_never_expires -> Bool,
+        phone_number -> Text,
+        phone_number_fold -> Text,
+        mobile_number -> Text,
+        mobile_number_fold -> Text,
+        pager_number -> Text,
+        pager_number_fold -> Text,
+        email_address -> Text,
+        email_address_fold -> Text,
+        primary_contact -> Bool,
+        receive_notifications -> Bool,
+        report_pdf_password_enabled -> Bool,
+        directory_name -> Text,
+        directory_name_fold -> Text,
+        directory_info -> Text,
+        external -> Bool,
+        external_user_id -> Text,
+        external_user_id_fold -> Text,
+        account_type -> Text,
+        read_only -> Bool,
     }
 }
 
@@ -169,6 +194,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    contacts (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        phone_number -> Text,
+        phone_number_fold -> Text,
+        mobile_number -> Text,
+        mobile_number_fold -> Text,
+        pager_number -> Text,
+        pager_number_fold -> Text,
+        email_address -> Text,
+        email_address_fold -> Text,
+        locale -> Text,
+        role_id -> Nullable<BigInt>,
+        report_pdf_password_enabled -> Bool,
+    }
+}
+
 diesel::joinable!(administrators -> roles (role_id));
 diesel::joinable!(administrators -> tenants (tenant_id));
 diesel::joinable!(sessions -> administrators (administrator_id));
@@ -181,6 +228,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_key_secrets,
     api_keys,
     audit_events,
+    contacts,
     installation,
     roles,
     sessions,

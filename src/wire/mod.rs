@@ -1,7 +1,9 @@
 //! Every JSON shape, in and out, and nothing else: names as on the wire, members in the documented order.
 
 mod account;
+mod administrator;
 mod api_key;
+mod contact;
 mod lenient;
 mod rights;
 mod role;
@@ -10,9 +12,11 @@ mod session;
 mod tenant;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
+pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
     ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey, SecretOnce,
 };
+pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::RightsTree;
 pub use role::Role;
@@ -54,6 +58,20 @@ pub struct ApiKeys {
 pub struct AdministratorRoles {
     /// Ordered by ID.
     pub roles: Vec<Role>,
+}
+
+/// A list of administrators.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Administrators {
+    /// Ordered by ID.
+    pub administrators: Vec<Administrator>,
+}
+
+/// A list of contacts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Contacts {
+    /// Ordered by ID.
+    pub contacts: Vec<Contact>,
 }
 
 /// A list of sessions.

@@ -1,6 +1,6 @@
 //! A server of its own for each test, in this process, on a port of its own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -143,6 +143,26 @@ impl TestApp {
     /// A connection of its own, for what must not share one.
     pub fn connect(&self) -> Connection {
         Connection::open(self.address, &self.tls).expect("the server is there")
+    }
+
+    /// Another node of the same installation: its own process as far as it knows, the same database and data folder.
+    pub fn second_node(&self) -> Self {
+        let rules = self.app.rules.clone();
+        let (app, first) = bootstrap::start(&self.config, self.clock.clone(), rules).expect("the second node starts");
+        let own = tls::ensure_self_signed(&self.config.data, &[], Clock::System.now()).expect("a certificate");
+        let address = serve(&app, &self.config, &own);
+        Self {
+            tls: trusting(&own.certificate),
+            idle: Mutex::default(),
+            clock: self.clock.clone(),
+            backend: self.backend,
+            app,
+            config: self.config.clone(),
+            address,
+            first,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            database: None,
+        }
     }
 
     /// A request to be filled in.
@@ -341,6 +361,13 @@ impl Call<'_> {
 
     pub fn key(self, secret: &str) -> Self {
         self.header("api-secret-key", secret)
+    }
+
+    /// Sends it over a connection of its own, from another of this machine's addresses.
+    pub fn send_from(self, source: IpAddr) -> Answer {
+        let mut connection =
+            Connection::open_from(source, self.app.address, &self.app.tls).expect("the server is there");
+        connection.send(&self.request).expect("an answer")
     }
 
     /// Sends it, over an idle connection where there is one.

@@ -48,6 +48,8 @@ impl<'a> Bench<'a> {
             .expect(200)
             .json()["ID"]
             .clone();
+        let contact = json!({ "name": "target" });
+        app.post("/api/contacts", contact).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -67,6 +69,7 @@ impl<'a> Bench<'a> {
             ("{apiKeyID}", self.id.to_string()),
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
+            ("{contactID}", "1".into()),
             ("{tenantID}", "0".into()),
         ];
         ids.iter().fold(path, |path, (parameter, id)| path.replace(parameter, id))
@@ -304,7 +307,7 @@ both! {
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
         }
-        for path in ["/", "/api", "/api/", "/rest/authentication/login/primary", "/api/nothing", "/api/administrators", "/api/apikeys/search", "/admin", "/metrics", "/.env", "/%", "/%zz", "/api/%ff", "/*"] {
+        for path in ["/", "/api", "/api/", "/rest/authentication/login/primary", "/api/nothing", "/api/administrator", "/api/apikeys/searches", "/admin", "/metrics", "/.env", "/%", "/%zz", "/api/%ff", "/*"] {
             bench.refused(app.get(path).key(&bench.key), 404, "no_such_route");
             bench.refused(app.call("DELETE", path), 404, "no_such_route");
         }

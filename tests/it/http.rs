@@ -2,7 +2,7 @@
 //! tidy requests up, and untidy ones are what many tests are about.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +70,22 @@ pub struct Connection(StreamOwned<ClientConnection, TcpStream>);
 
 impl Connection {
     pub fn open(address: SocketAddr, tls: &Arc<ClientConfig>) -> std::io::Result<Self> {
-        let tcp = TcpStream::connect(address)?;
+        Self::over(TcpStream::connect(address)?, tls)
+    }
+
+    /// Opens one from another of this machine's addresses, as if from another machine.
+    pub fn open_from(source: IpAddr, address: SocketAddr, tls: &Arc<ClientConfig>) -> std::io::Result<Self> {
+        use actix_web::rt::net::TcpSocket;
+        let tcp = actix_web::rt::System::new().block_on(async {
+            let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.bind((source, 0).into())?;
+            socket.connect(address).await?.into_std()
+        })?;
+        tcp.set_nonblocking(false)?;
+        Self::over(tcp, tls)
+    }
+
+    fn over(tcp: TcpStream, tls: &Arc<ClientConfig>) -> std::io::Result<Self> {
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(Duration::from_secs(30)))?;
         let name = ServerName::try_from("localhost").expect("a name");

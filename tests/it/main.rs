@@ -14,6 +14,7 @@ mod stored;
 
 mod api_keys;
 mod bad_input;
+mod contacts;
 mod docs;
 mod docs_page;
 mod forwarded;

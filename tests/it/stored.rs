@@ -14,6 +14,7 @@ const TABLES: &[&str] = &[
     "api_keys",
     "api_key_secrets",
     "audit_events",
+    "contacts",
 ];
 
 impl TestApp {

@@ -6,6 +6,7 @@
 
 mod administrators;
 mod api_keys;
+mod contacts;
 mod roles;
 mod sessions;
 mod tenants;
@@ -417,14 +418,20 @@ struct Slice {
     except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
 }
 
-const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, tenants::SLICE];
+const SLICES: &[Slice] =
+    &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, contacts::SLICE, tenants::SLICE];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
     ("{roleID}", |_, _| AUDITOR),
-    ("{administratorID}", |_, _| 1),
+    // what is one's own is about the caller: see `person_only`
+    ("{administratorID}", |scene, route| match route.path.ends_with("{administratorID}") {
+        true => scene.app.administrator(&format!("colleague {}", scene.fresh()), PASSWORD, AUDITOR, 0),
+        false => 1,
+    }),
+    ("{contactID}", |scene, _| contacts::fresh(scene)),
     ("{tenantID}", |scene, _| scene.tenant()),
 ];
 

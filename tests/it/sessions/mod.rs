@@ -1,4 +1,4 @@
-mod guessing;
+pub mod guessing;
 mod legacy;
 mod lifetime;
 pub mod second_factor;

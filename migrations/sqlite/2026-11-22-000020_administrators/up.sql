@@ -1,0 +1,26 @@
+-- The rest of what the API says about a person. Texts have their folded twins; nobody has any of them yet.
+ALTER TABLE administrators ADD COLUMN full_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN full_name_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN description_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN time_format TEXT NOT NULL DEFAULT '24';
+ALTER TABLE administrators ADD COLUMN password_never_expires BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE administrators ADD COLUMN phone_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN phone_number_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN mobile_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN mobile_number_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN pager_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN pager_number_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN email_address TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN email_address_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN primary_contact BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE administrators ADD COLUMN receive_notifications BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE administrators ADD COLUMN report_pdf_password_enabled BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE administrators ADD COLUMN directory_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN directory_name_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN directory_info TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN external BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE administrators ADD COLUMN external_user_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN external_user_id_fold TEXT NOT NULL DEFAULT '';
+ALTER TABLE administrators ADD COLUMN account_type TEXT NOT NULL DEFAULT 'normal';
+ALTER TABLE administrators ADD COLUMN read_only BOOLEAN NOT NULL DEFAULT FALSE;

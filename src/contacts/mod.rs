@@ -1,0 +1,5 @@
+//! Contacts: people to be written to who cannot sign in.
+
+pub mod handlers;
+mod rules;
+mod store;
