@@ -13,7 +13,10 @@ use utoipa::openapi::schema::Schema;
 use crate::administrators::handlers as administrators;
 use crate::api_keys::handlers as api_keys;
 use crate::error::{Error, Reason};
-use crate::rights::{CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewRoles};
+use crate::rights::{
+    CreateApiKeys, CreateRoles, DeleteApiKeys, DeleteRoles, Demand, EditApiKeys, EditRoles, Right, ViewApiKeys,
+    ViewRoles,
+};
 use crate::roles::handlers as roles;
 use crate::sessions::handlers as sessions;
 use crate::wire;
@@ -91,16 +94,25 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys", "create_api_key", "Create an API key", api_keys::create).to(Any).needs::<CreateApiKeys>().takes::<wire::NewApiKey>().gives::<wire::ApiKeyWithSecret>(),
         route(POST, "/apikeys/search", "search_api_keys", "Search API keys", api_keys::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
+        route(POST, "/apikeys/current", "modify_current_api_key", "Modify the API key of this call", api_keys::modify_current).to(Key).needs::<EditApiKeys>().takes::<wire::ApiKeyCurrentChange>().gives::<wire::ApiKeyCurrent>(),
+        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", api_keys::replace_current_secret).to(Key).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
+        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/administratorroles", "create_administrator_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
         route(POST, "/administratorroles/search", "search_administrator_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/administratorroles/{roleID}", "describe_administrator_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
+        route(POST, "/administratorroles/{roleID}", "modify_administrator_role", "Modify a role", roles::modify).to(Any).needs::<EditRoles>().takes::<wire::RoleChange>().gives::<wire::Role>(),
+        route(DELETE, "/administratorroles/{roleID}", "delete_administrator_role", "Delete a role", roles::delete).to(Any).needs::<DeleteRoles>(),
         route(GET, "/roles", "list_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/roles", "create_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
         route(POST, "/roles/search", "search_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/roles/{roleID}", "describe_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
+        route(POST, "/roles/{roleID}", "modify_role", "Modify a role", roles::modify).to(Any).needs::<EditRoles>().takes::<wire::RoleChange>().gives::<wire::Role>(),
+        route(DELETE, "/roles/{roleID}", "delete_role", "Delete a role", roles::delete).to(Any).needs::<DeleteRoles>(),
         // administrators, and what each does about their own account
         route(POST, "/administrators/{administratorID}/password", "change_password", "Change one's own password", administrators::change_password).to(Session).initial().takes::<wire::NewPassword>(),
         route(POST, "/administrators/{administratorID}/totp", "enrol_totp", "Begin to use MFA", administrators::enrol_totp).to(Session).initial().takes::<wire::PasswordAgain>().gives::<wire::MfaEnrolment>(),

@@ -59,6 +59,9 @@ impl Incoming for wire::NewPassword {
 }
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::ApiKeyCurrentChange {}
+impl Incoming for wire::NewRole {}
+impl Incoming for wire::RoleChange {}
 impl Incoming for wire::SearchFilter {
     fn when_empty() -> Option<Self> {
         Some(Self::default())
@@ -298,6 +301,7 @@ mod tests {
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse::<wire::NewApiKey>(&bytes);
             let _ = parse::<wire::SignIn>(&bytes);
+            let _ = parse::<wire::RoleChange>(&bytes);
             let _ = parse::<wire::SearchFilter>(&bytes);
         }
     }

@@ -301,6 +301,13 @@ pub fn is_unique_violation(error: &diesel::result::Error) -> bool {
     matches!(error, Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
+/// Whether a statement was refused because something that is named is not there, or because something that is
+/// there still names what was to go.
+pub fn is_foreign_key_violation(error: &diesel::result::Error) -> bool {
+    use diesel::result::{DatabaseErrorKind, Error as Diesel};
+    matches!(error, Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _))
+}
+
 /// The catalogue of codes as the page `docs/errors.md` shows it.
 pub fn catalogue() -> String {
     let mut page = String::from(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Access, Route, Shape, routes};
@@ -133,11 +134,18 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.access == Access::Open || route.path.starts_with("/administrators/") {
         statuses.push(429);
     }
-    if matches!(route.operation, "create_api_key" | "modify_api_key") || route.path.starts_with("/administrators/") {
+    if conflicts(route) {
         statuses.push(409);
     }
     statuses.sort_unstable();
     statuses
+}
+
+/// Whether what is there already may be in the call's way.
+fn conflicts(route: &Route) -> bool {
+    let writes_role = tag(route.path).ends_with("roles") && route.method != Method::GET;
+    let names_key = matches!(route.operation, "create_api_key" | "modify_api_key" | "modify_current_api_key");
+    names_key || (writes_role && !route.path.ends_with("/search")) || route.path.starts_with("/administrators/")
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ mod search;
 mod session;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
-pub use api_key::{ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce};
+pub use api_key::{
+    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce,
+};
 pub use lenient::{Flag, Number, Patch};
-pub use rights::RightsTree;
-pub use role::Role;
+pub use rights::{RightsChange, RightsTree};
+pub use role::{NewRole, Role, RoleChange};
 pub use search::{Criteria, SearchCriterion, SearchFilter};
 pub use session::{AccessType, CurrentSession, MfaCodeInput, SessionEntry, SessionOpened, SignIn};
 

@@ -1,9 +1,9 @@
 //! Roles, in the documented order (row DS-19).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::RightsTree;
+use super::{Flag, Number, RightsChange, RightsTree};
 use crate::id::RoleID;
 
 /// A role.
@@ -46,4 +46,59 @@ pub struct Role {
     /// 1 is Full Access, 2 is Auditor.
     #[serde(rename = "ID")]
     pub id: RoleID,
+}
+
+macro_rules! incoming {
+    ($(#[$about:meta])* $body:ident, #[$name:meta]) => {
+        $(#[$about])*
+        #[derive(Debug, Default, Deserialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $body {
+            /// 1 to 128 characters, unique in the tenant, and no built-in role's.
+            #[$name]
+            pub name: Option<String>,
+            /// At most 1,024 characters.
+            #[schema(max_length = 1024)]
+            pub description: Option<String>,
+            /// Kept and answered as given; the server behaves as if it were always set.
+            pub can_only_manipulate_users_with_equal_or_lesser_rights: Option<Flag>,
+            /// Reaches every computer, whatever the lists say. Not sent with a list that is, it is false.
+            pub all_computers: Option<Flag>,
+            /// Reaches every policy, whatever the list says. Not sent with a list that is, it is false.
+            pub all_policies: Option<Flag>,
+            /// Its bearers may use the console; a new role's may unless it says otherwise.
+            pub allow_user_interface: Option<Flag>,
+            /// Its bearers, keys among them, may use the API; a new role's may not unless it says so.
+            pub allow_web_service: Option<Flag>,
+            /// Kept for the vendor's clients.
+            pub allow_manage_workload_security_link: Option<Flag>,
+            /// Kept for the vendor's clients.
+            pub allow_migration: Option<Flag>,
+            /// What is named is given or taken; of a new role, what is not named is not given.
+            pub rights: Option<RightsChange>,
+            /// IDs from 1 up, within 32 bits.
+            #[serde(rename = "computerIDs")]
+            #[schema(max_items = 1000)]
+            pub computer_ids: Option<Vec<Number>>,
+            /// IDs within 32 bits; 0 stands for the computers in no group.
+            #[serde(rename = "computerGroupIDs")]
+            #[schema(max_items = 1000)]
+            pub computer_group_ids: Option<Vec<Number>>,
+            /// IDs from 1 up, within 32 bits.
+            #[serde(rename = "policyIDs")]
+            #[schema(max_items = 1000)]
+            pub policy_ids: Option<Vec<Number>>,
+        }
+    };
+}
+
+incoming! {
+    /// What a new role is made of. Anything else a client sends, read-only members included, is ignored; not so
+    /// inside `rights`.
+    NewRole, #[schema(min_length = 1, max_length = 128, required, value_type = String)]
+}
+
+incoming! {
+    /// What is to change of a role; what is not sent stays.
+    RoleChange, #[schema(min_length = 1, max_length = 128)]
 }
