@@ -1,3 +1,4 @@
+mod chains;
 mod create;
 mod current;
 mod delete;
@@ -7,6 +8,8 @@ mod least;
 mod list;
 mod modify;
 mod presenting;
+mod rotate;
+mod search;
 mod tenants;
 mod usage;
 

@@ -322,7 +322,11 @@ const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, admin
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
-    ("{roleID}", |_, _| AUDITOR),
+    // to look at, a role that every tenant has; to change and to remove, one that nobody bears
+    ("{roleID}", |scene, route| match route.method.as_str() {
+        "GET" => AUDITOR,
+        _ => scene.role(Rights::auditor()),
+    }),
     ("{administratorID}", |_, _| 1),
 ];
 
