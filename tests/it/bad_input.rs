@@ -326,10 +326,8 @@ both! {
         let three_mb = 3 * 1024 * 1024;
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
-            let limit = match route.operation {
-                "create_api_key" | "modify_api_key" | "search_roles" | "search_administrator_roles" => 64 * 1024,
-                _ => 4 * 1024,
-            };
+            let by_password = route.path == "/sessions" || route.path.starts_with("/administrators/");
+            let limit = if by_password { 4 * 1024 } else { 64 * 1024 };
             for length in [limit + 1, three_mb, 1 << 40] {
                 // only the head is sent: the answer does not wait for the rest
                 let mut request = call.request.clone();
@@ -562,7 +560,8 @@ both! {
         };
         for route in routes() {
             let call = || bench.call(&route);
-            if route.operation == "delete_current_session" || route.operation == "create_session" {
+            // after these the bench would be nobody
+            if ["delete_current_session", "create_session", "replace_current_api_secret_key"].contains(&route.operation) {
                 continue;
             }
             let answer = call().json(json!({ "maxItems": 1 })).send();
@@ -596,7 +595,7 @@ both! {
     fn nothing_but_signing_in_and_out_sets_a_cookie(app: TestApp) {
         let bench = Bench::set(&app);
         for route in routes() {
-            if matches!(route.operation, "create_session" | "delete_current_session") {
+            if matches!(route.operation, "create_session" | "delete_current_session" | "replace_current_api_secret_key") {
                 continue;
             }
             for call in [bench.call(&route).json(json!({})), bench.call(&route).header("api-version", "v2"), app.call(route.method.as_str(), &bench.path(&route)),

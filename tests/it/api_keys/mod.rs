@@ -3,7 +3,7 @@ mod create;
 mod current;
 mod delete;
 mod describe;
-mod lattice;
+pub mod lattice;
 mod least;
 mod list;
 mod modify;

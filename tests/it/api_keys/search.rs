@@ -37,6 +37,7 @@ fn some_keys(app: &TestApp) -> String {
         "update api_keys set unlock_time = {}, unsuccessful_sign_in_attempts = 7 where key_name = 'test-key-1'",
         at(2)
     ));
+    app.execute("update api_keys set time_zone = 'UTC' where key_name = 'full'");
     app.execute("update api_keys set service_account = true where name_fold like 'schl%'");
     viewer
 }
