@@ -98,7 +98,7 @@ const CALLERS: &[Caller] = &[
         },
     },
     Caller { name: "full key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(FULL))) },
-    Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key) },
+    Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key()) },
     Caller { name: "full session", kind: Kind::Session, sends: |scene, _, call| scene.person(FULL, call).1 },
     Caller { name: "auditor session", kind: Kind::Session, sends: |scene, _, call| scene.person(AUDITOR, call).1 },
     Caller {
@@ -210,7 +210,7 @@ struct Scene<'a> {
     maker: String,
     shut_out: i64,
     suspended_key: String,
-    foreign_key: String,
+    foreign_maker: String,
     foreign_tenant: i64,
     made: Cell<usize>,
 }
@@ -228,7 +228,7 @@ impl<'a> Scene<'a> {
             let body = json!({ "keyName": name, "roleID": FULL });
             app.post("/api/apikeys", body).with(&foreign_session).send().expect(200).json()
         };
-        let (foreign_key, suspended) = (secret(&minted("blue")), minted("red"));
+        let (foreign_maker, suspended) = (secret(&minted("blue")), minted("red"));
         app.execute(
             "insert into tenants (guid, name, name_fold, state, created) \
              values ('11111111-2222-4333-8444-555555555555', 'Red', 'red', 'suspended', 1)",
@@ -245,7 +245,7 @@ impl<'a> Scene<'a> {
             "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values ({red}, {id}, {digest}, 1, 1)"
         ));
         let suspended_key = format!("11111111-2222-4333-8444-555555555555:{id}:{tail}");
-        Self { app, maker, shut_out, suspended_key, foreign_key, foreign_tenant: blue, made: Cell::new(0) }
+        Self { app, maker, shut_out, suspended_key, foreign_maker, foreign_tenant: blue, made: Cell::new(0) }
     }
 
     /// A number that was not there before, for names.
@@ -257,6 +257,12 @@ impl<'a> Scene<'a> {
     fn key(&self, role: i64) -> Value {
         let body = json!({ "keyName": format!("key {}", self.fresh()), "roleID": role });
         self.app.post("/api/apikeys", body).key(&self.maker).send().expect(200).json()
+    }
+
+    /// A new key in the other tenant: a call may renew the secret of its own.
+    fn foreign_key(&self) -> String {
+        let body = json!({ "keyName": format!("key {}", self.fresh()), "roleID": FULL });
+        secret(&self.app.post("/api/apikeys", body).key(&self.foreign_maker).send().expect(200).json())
     }
 
     fn role(&self, rights: Rights) -> i64 {
