@@ -67,7 +67,7 @@ impl Role {
 }
 
 /// What somebody asks for of a role, new or old; nothing of it is checked yet.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Wanted {
     /// Its name.
     pub name: Option<String>,
@@ -301,11 +301,83 @@ pub fn urn(name: &str, tenant: TenantID) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_built_in_roles_are_named_as_the_original_names_them() {
         let [full, auditor] = Role::built_in();
         assert_eq!(auditor.urn(TenantID::PRIMARY), "urn:tmds:identity::0:role/Auditor");
         assert!(full.immutable && full.grant.covers(&auditor.grant) && !auditor.grant.covers(&full.grant));
+    }
+
+    fn any_role() -> impl Strategy<Value = Role> {
+        let rights = prop::collection::vec(any::<bool>(), 6);
+        let ids = || prop::collection::btree_set(1_i64..4, 0..3);
+        let flags = any::<[bool; 4]>();
+        (rights, any::<(bool, bool)>(), ids(), ids(), ids(), flags, 0_i64..5).prop_map(
+            |(bits, all, computers, computer_groups, policies, flags, id)| Role {
+                id: RoleID::new(id),
+                immutable: id == 1,
+                built_in: id == 1 || id == 2,
+                allow_user_interface: flags[0],
+                allow_web_service: flags[1],
+                allow_manage_workload_link: flags[2],
+                allow_migration: flags[3],
+                grant: Grant {
+                    rights: Right::all().step_by(30).zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect(),
+                    reach: Reach { all_computers: all.0, all_policies: all.1, computers, computer_groups, policies },
+                },
+                ..Role::built_in()[1].clone()
+            },
+        )
+    }
+
+    fn any_changes() -> impl Strategy<Value = Wanted> {
+        let ids = || prop::option::of(prop::collection::vec(1_i64..4, 0..3));
+        let rights = prop::collection::vec((0_usize..6, any::<bool>()), 0..4);
+        (rights, any::<[Option<bool>; 4]>(), ids(), ids(), ids()).prop_map(
+            |(rights, flags, computers, computer_groups, policies)| Wanted {
+                rights: Some(
+                    rights.into_iter().filter_map(|(at, on)| Some((Right::all().step_by(30).nth(at)?, on))).collect(),
+                ),
+                all_computers: flags[0],
+                all_policies: flags[1],
+                allow_user_interface: flags[2],
+                allow_web_service: flags[3],
+                computers,
+                computer_groups,
+                policies,
+                ..Wanted::default()
+            },
+        )
+    }
+
+    proptest! {
+        /// T-04, the law behind it: what is allowed never leads above the editor, never above what the editor's own
+        /// role was, and never further from a key that ends.
+        #[test]
+        fn no_change_leads_above_the_editor(
+            old in any_role(),
+            own in any_role(),
+            wanted in any_changes(),
+            ends in any::<bool>(),
+            primary in any::<bool>(),
+        ) {
+            let tenant = if primary { TenantID::PRIMARY } else { TenantID::new(7) };
+            let expires = ends.then(|| Timestamp::from_millis(1));
+            let old = if old.id == own.id { own.clone() } else { old };
+            let editor = Editor { grant: own.grant.clone(), role: own.id, tenant, expires };
+            let new = Changes::new(wanted).expect("within the bounds").applied_to(&old);
+            prop_assert!(!new.grant.reach.all_computers || new.grant.reach.computers.is_empty());
+            prop_assert!(!new.grant.reach.all_policies || new.grant.reach.policies.is_empty());
+            if editor.may_change(&old, &new).is_ok() {
+                prop_assert!(own.grant.covers(&old.grant) && own.grant.covers(&new.grant));
+                prop_assert!(!old.immutable && (!old.built_in || primary));
+                if old.id == own.id || ends {
+                    prop_assert!(old.grant.covers(&new.grant) && !adds_access(&old, &new));
+                }
+            }
+            prop_assert!(editor.may_make(&new).is_ok() == own.grant.covers(&new.grant));
+        }
     }
 }

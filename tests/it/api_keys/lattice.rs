@@ -143,7 +143,7 @@ both! {
         assert!(outcomes.iter().all(|count| *count > 20), "both outcomes are tried: {outcomes:?}");
     }
 
-    /// T-01, modify and delete: nobody lays hands on a stronger key, nor makes one stronger than themselves.
+    /// T-01, modify, renew and delete: nobody lays hands on a stronger key, nor makes one stronger than themselves.
     fn a_key_is_changed_exactly_within_its_changers_role(app: TestApp) {
         let full = app.full_key();
         let roles: Vec<(Wish, i64)> = put_in(&app).into_iter().take(11).collect();
@@ -172,6 +172,16 @@ both! {
                         assert_eq!(stored, *old_role);
                     }
                 }
+                let expected = match (changer.rights.contains(EDIT), old.lies_within(changer)) {
+                    (true, true) => (200, ""),
+                    (true, false) => (403, "beyond_caller"),
+                    (false, _) => (403, "not_authorized"),
+                };
+                let secret_of = || app.count(&format!("select max(id) as n from api_key_secrets where api_key_id = {id}"));
+                let before = secret_of();
+                let answer = app.call("POST", &format!("{item}/secretkey")).key(&key).send();
+                assert_eq!(answer.refusal(), (expected.0, expected.1.to_owned()), "{changer:?} renews {old:?}");
+                assert_eq!(secret_of() == before, expected.0 != 200);
                 let expected = match (changer.rights.contains(DELETE), old.lies_within(changer)) {
                     (true, true) => (204, ""),
                     (true, false) => (403, "beyond_caller"),

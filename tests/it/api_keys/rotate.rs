@@ -142,7 +142,7 @@ both! {
         assert_refusal(presented(&app, &auditor), IN);
     }
 
-    /// Another tenant's key and one that never was are answered alike, and nothing is renewed.
+    /// T-23: another tenant's key and one that never was are answered alike, and nothing is renewed.
     fn only_ones_own_keys_are_renewed(app: TestApp) {
         let maker = app.full_key();
         let tenant = app.tenant("Blue");
@@ -156,7 +156,7 @@ both! {
         app.assert_rows(&rows, "nothing happened");
     }
 
-    /// T-45: of secrets that are renewed at the same moment exactly one lives, and somebody was given it. Each answer
+    /// DS-52, T-45: of secrets that are renewed at the same moment exactly one lives, and somebody was given it. Each answer
     /// has its event.
     fn of_renewals_at_once_one_lives(app: TestApp, |setup| setup.workers = 4) {
         let maker = app.full_key();

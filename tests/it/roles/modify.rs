@@ -155,7 +155,7 @@ both! {
         assert_eq!(given(&seen).len(), 4);
     }
 
-    /// Another tenant's role and one that never was are answered alike, byte for byte.
+    /// T-23: another tenant's role and one that never was are answered alike, byte for byte.
     fn anothers_role_is_answered_as_one_that_never_was(app: TestApp) {
         let session = blue(&app);
         let ours = app.role("Ours", &[]);
