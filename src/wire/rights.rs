@@ -171,6 +171,10 @@ fn tree(leaf: fn() -> RefOr<Schema>, whole: bool) -> RefOr<Schema> {
         }
         all = with(all, name, built(group));
     }
+    if !whole {
+        // the whole of it is left out by leaving out the member
+        all = all.schema_type(SchemaType::Type(Type::Object));
+    }
     built(all)
 }
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 use super::{Flag, Number, RightsChange, RightsTree};
-use crate::id::RoleID;
+use crate::id::{MAX_ID, RoleID};
 
 /// A role.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,6 +49,31 @@ pub struct Role {
     pub id: RoleID,
 }
 
+fn ids_from_0() -> Schema {
+    ids(0, "^[0-9]{1,9}$", "At most 1,000 IDs within 32 bits; 0 stands for the computers in no group.")
+}
+
+fn ids_from_1() -> Schema {
+    ids(1, "^[1-9][0-9]{0,8}$", "At most 1,000 IDs from 1 up, within 32 bits.")
+}
+
+fn ids(least: i64, spelt: &str, about: &str) -> Schema {
+    let types = |types: [Type; 2]| SchemaType::Array(types.to_vec());
+    let id = ObjectBuilder::new()
+        .schema_type(types([Type::Integer, Type::String]))
+        .minimum(Some(least))
+        .maximum(Some(MAX_ID))
+        .pattern(Some(spelt));
+    Schema::Array(
+        ArrayBuilder::new()
+            .schema_type(types([Type::Array, Type::Null]))
+            .items(id)
+            .description(Some(about))
+            .max_items(Some(1_000))
+            .build(),
+    )
+}
+
 macro_rules! incoming {
     ($(#[$about:meta])* $body:ident, #[$name:meta]) => {
         $(#[$about])*
@@ -76,17 +102,17 @@ macro_rules! incoming {
             pub allow_migration: Option<Flag>,
             /// What is named is given or taken; of a new role, what is not named is not given.
             pub rights: Option<RightsChange>,
-            /// IDs from 1 up, within 32 bits.
+            /// At most 1,000 IDs from 1 up, within 32 bits.
             #[serde(rename = "computerIDs")]
-            #[schema(max_items = 1000)]
+            #[schema(schema_with = ids_from_1)]
             pub computer_ids: Option<Vec<Number>>,
-            /// IDs within 32 bits; 0 stands for the computers in no group.
+            /// At most 1,000 IDs within 32 bits; 0 stands for the computers in no group.
             #[serde(rename = "computerGroupIDs")]
-            #[schema(max_items = 1000)]
+            #[schema(schema_with = ids_from_0)]
             pub computer_group_ids: Option<Vec<Number>>,
-            /// IDs from 1 up, within 32 bits.
+            /// At most 1,000 IDs from 1 up, within 32 bits.
             #[serde(rename = "policyIDs")]
-            #[schema(max_items = 1000)]
+            #[schema(schema_with = ids_from_1)]
             pub policy_ids: Option<Vec<Number>>,
         }
     };
