@@ -15,9 +15,10 @@ use crate::api_keys::handlers as api_keys;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::rights::{
-    CreateAdministrators, CreateApiKeys, CreateContacts, CreateTenants, DeleteAdministrators, DeleteApiKeys,
-    DeleteContacts, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts, EditTenants,
-    ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts, ViewRoles, ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
+    DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
+    EditRoles, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts, ViewRoles,
+    ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -97,16 +98,25 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys", "create_api_key", "Create an API key", api_keys::create).to(Any).needs::<CreateApiKeys>().takes::<wire::NewApiKey>().gives::<wire::ApiKeyWithSecret>(),
         route(POST, "/apikeys/search", "search_api_keys", "Search API keys", api_keys::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
+        route(POST, "/apikeys/current", "modify_current_api_key", "Modify the API key of this call", api_keys::modify_current).to(Key).needs::<EditApiKeys>().takes::<wire::ApiKeyCurrentChange>().gives::<wire::ApiKeyCurrent>(),
+        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", api_keys::replace_current_secret).to(Key).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
+        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/administratorroles", "create_administrator_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
         route(POST, "/administratorroles/search", "search_administrator_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/administratorroles/{roleID}", "describe_administrator_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
+        route(POST, "/administratorroles/{roleID}", "modify_administrator_role", "Modify a role", roles::modify).to(Any).needs::<EditRoles>().takes::<wire::RoleChange>().gives::<wire::Role>(),
+        route(DELETE, "/administratorroles/{roleID}", "delete_administrator_role", "Delete a role", roles::delete).to(Any).needs::<DeleteRoles>(),
         route(GET, "/roles", "list_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
+        route(POST, "/roles", "create_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
         route(POST, "/roles/search", "search_roles", "Search roles", roles::search).to(Any).needs::<ViewRoles>().takes::<wire::SearchFilter>().gives::<wire::AdministratorRoles>(),
         route(GET, "/roles/{roleID}", "describe_role", "Describe a role", roles::describe).to(Any).needs::<ViewRoles>().gives::<wire::Role>(),
+        route(POST, "/roles/{roleID}", "modify_role", "Modify a role", roles::modify).to(Any).needs::<EditRoles>().takes::<wire::RoleChange>().gives::<wire::Role>(),
+        route(DELETE, "/roles/{roleID}", "delete_role", "Delete a role", roles::delete).to(Any).needs::<DeleteRoles>(),
         // administrators, and what each does about their own account
         route(GET, "/administrators", "list_administrators", "List administrators", administrators::list).to(Any).needs::<ViewAdministrators>().gives::<wire::Administrators>(),
         route(POST, "/administrators", "create_administrator", "Create an administrator", administrators::create).to(Any).needs::<CreateAdministrators>().takes::<wire::NewAdministrator>().gives::<wire::Administrator>(),

@@ -71,6 +71,9 @@ impl Incoming for wire::TenantChange {
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::NewTenantApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::ApiKeyCurrentChange {}
+impl Incoming for wire::NewRole {}
+impl Incoming for wire::RoleChange {}
 // with a description in the longest spelling they are longer than a sign-in
 impl Incoming for wire::NewAdministrator {
     const SECRET: bool = true;
@@ -350,6 +353,7 @@ mod tests {
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse::<wire::NewApiKey>(&bytes);
             let _ = parse::<wire::SignIn>(&bytes);
+            let _ = parse::<wire::RoleChange>(&bytes);
             let _ = parse::<wire::SearchFilter>(&bytes);
         }
     }

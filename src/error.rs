@@ -327,7 +327,8 @@ pub fn is_unique_violation(error: &diesel::result::Error) -> bool {
     matches!(error, Diesel::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
-/// Whether a statement was refused because a row that it refers to is gone, or is still referred to.
+/// Whether a statement was refused because something that is named is not there, or because something that is
+/// there still names what was to go.
 pub fn is_foreign_key_violation(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind, Error as Diesel};
     matches!(error, Diesel::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _))

@@ -149,14 +149,17 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.operation.starts_with("create_") || route.operation.starts_with("generate_") {
         statuses.push(507);
     }
-    let changes = ["create_", "modify_", "delete_", "replace_", "generate_"];
-    if own_account
-        || (changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions"))
-    {
+    if own_account || conflicts(route) {
         statuses.push(409);
     }
     statuses.sort_unstable();
     statuses
+}
+
+/// Whether what is there already may be in the call's way.
+fn conflicts(route: &Route) -> bool {
+    let changes = ["create_", "modify_", "delete_", "generate_"];
+    changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }
 
 #[cfg(test)]

@@ -48,13 +48,7 @@ pub async fn create(
     if caller.has_initial_password() {
         log::warn!("key.id" = key.id.get(); "an API key was minted with the initial password; change that password");
     }
-    let printed = secret.printed(caller.tenant().key_prefix(), key.id);
-    Ok(Json(wire::ApiKeyWithSecret {
-        secret_key: wire::SecretOnce::new(printed.expose()),
-        service_account: key.service_account,
-        id: key.id,
-        head: head(key, &app),
-    }))
+    Ok(Json(with_secret(key, &secret, &caller, &app)))
 }
 
 /// Mints a key for another tenant, from the primary one. Here the right to do it is the authority: the key may do
@@ -133,16 +127,73 @@ pub async fn describe(caller: Caller<ViewApiKeys>, id: InPath<ApiKeyID>, app: Ap
 /// The key that the call is made with; any live key may look at itself.
 pub async fn describe_current(caller: Caller<Authenticated, ViaKey>, app: App) -> Result<Json<wire::ApiKeyCurrent>> {
     let (me, id) = (caller.clone(), caller.key().id);
-    let key = app.database.read(move |db| store::find(db, &me, id)).await?.ok_or_else(no_such_key)?;
-    let tenant = caller.tenant();
-    Ok(Json(wire::ApiKeyCurrent {
-        service_account: key.service_account,
-        role_urn: roles::urn(caller.role_name(), tenant.id),
-        tenant_id: tenant.id,
-        tenant_guid: tenant.guid.hyphenated().to_string(),
-        id: key.id,
-        head: head(key, &app),
-    }))
+    let key = app.database.read(move |db| store::find(db, &me, id)).await?.ok_or_else(current_is_gone)?;
+    Ok(Json(shown_as_current(key, &caller, &app)))
+}
+
+/// Changes the name, the description, the language or the time zone of the key that the call is made with. The
+/// right is needed as for any other key: a stolen one does not hide under another name.
+pub async fn modify_current(
+    caller: Caller<EditApiKeys, ViaKey>,
+    body: Body<wire::ApiKeyCurrentChange>,
+    app: App,
+) -> Result<Json<wire::ApiKeyCurrent>> {
+    let (now, maker, id) = (app.now(), maker(&caller), caller.key().id);
+    let changes = Changes::new(body.0.into())?;
+    let key = app
+        .change(&caller, move |db, caller| {
+            let old = store::find_to_change(db, caller, id)?.ok_or_else(current_is_gone)?;
+            let properties = changes.applied_to(&old.properties, &maker, now)?;
+            store::update(db, caller, id, &properties, false)?;
+            let details = differences(&old.properties, &properties);
+            let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
+            Ok((store::find(db, caller, id)?.ok_or_else(current_is_gone)?, event))
+        })
+        .await?;
+    Ok(Json(shown_as_current(key, &caller, &app)))
+}
+
+/// Gives a key a new secret; the old one is of no use from then on. Whatever body comes is left unread.
+pub async fn replace_secret(
+    caller: Caller<EditApiKeys>,
+    id: InPath<ApiKeyID>,
+    app: App,
+) -> Result<Json<wire::ApiKeyWithSecret>> {
+    renew(caller, id.0, no_such_key, app).await
+}
+
+/// Gives the key that the call is made with a new secret. The right is needed as for any other key: a stolen one
+/// does not shut its owner out.
+pub async fn replace_current_secret(
+    caller: Caller<EditApiKeys, ViaKey>,
+    app: App,
+) -> Result<Json<wire::ApiKeyWithSecret>> {
+    let id = caller.key().id;
+    renew(caller, id, current_is_gone, app).await
+}
+
+async fn renew<V: 'static>(
+    caller: Caller<EditApiKeys, V>,
+    id: ApiKeyID,
+    gone: fn() -> Error,
+    app: App,
+) -> Result<Json<wire::ApiKeyWithSecret>> {
+    let (now, maker) = (app.now(), maker(&caller));
+    let secret = SecretKey::generate()?;
+    let digest = secret.digest();
+    let key = app
+        .change(&caller, move |db, caller| {
+            let old = store::find_to_change(db, caller, id)?.ok_or_else(gone)?;
+            let role = role_of(db, caller, &old.properties)?;
+            maker.must_cover(&role.grant, "The key's role")?;
+            maker.must_last_as_long_as(&old.properties)?;
+            store::replace_secret(db, caller, id, digest, now)?;
+            let event = Event::new(EventKind::ApiKeySecretReplaced, target(&old));
+            Ok((store::find(db, caller, id)?.ok_or_else(gone)?, event))
+        })
+        .await?;
+    app.key_usage.forget_failures(id);
+    Ok(Json(with_secret(key, &secret, &caller, &app)))
 }
 
 /// Changes what is sent of a key; a secret is never touched by it.
@@ -157,7 +208,7 @@ pub async fn modify(
     let unlocks = changes.unlocks();
     let key = app
         .change(&caller, move |db, caller| {
-            let old = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
+            let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
             let role = role_in_body(db, caller.tenant().id, &properties)?;
             let old_role = role_of(db, caller, &old.properties)?;
@@ -193,6 +244,11 @@ fn no_such_key() -> Error {
     Error::not_found("API key")
 }
 
+/// The key of the call was deleted while the call was on its way.
+fn current_is_gone() -> Error {
+    Error::new(Reason::InvalidApiKey, "The API key is not valid.")
+}
+
 fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
     Maker { grant: caller.grant().clone(), expires: caller.expires() }
 }
@@ -200,12 +256,7 @@ fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
 fn role_in_body(db: &mut Db, tenant: TenantID, properties: &Properties) -> Result<Role> {
     let role = roles::find_for(db, tenant, properties.role)?;
-    role.ok_or_else(|| {
-        Error::new(
-            Reason::UnknownRole,
-            "roleID: there is no such role. POST /api/administratorroles/search finds them.",
-        )
-    })
+    role.ok_or_else(store::unknown_role)
 }
 
 fn role_of<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
@@ -256,6 +307,28 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app) }
 }
 
+fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
+    let printed = secret.printed(caller.tenant().key_prefix(), key.id);
+    wire::ApiKeyWithSecret {
+        secret_key: wire::SecretOnce::new(printed.expose()),
+        service_account: key.service_account,
+        id: key.id,
+        head: head(key, app),
+    }
+}
+
+fn shown_as_current<R, V>(key: ApiKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyCurrent {
+    let tenant = caller.tenant();
+    wire::ApiKeyCurrent {
+        service_account: key.service_account,
+        role_urn: roles::urn(caller.role_name(), tenant.id),
+        tenant_id: tenant.id,
+        tenant_guid: tenant.guid.hyphenated().to_string(),
+        id: key.id,
+        head: head(key, app),
+    }
+}
+
 fn asked(expiry_date: Patch<Number>) -> Expiry {
     match expiry_date {
         Patch::Absent => Expiry::Unsaid,
@@ -283,3 +356,17 @@ macro_rules! wanted_from {
 }
 
 wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::ApiKeyChange);
+
+impl From<wire::ApiKeyCurrentChange> for Wanted {
+    fn from(body: wire::ApiKeyCurrentChange) -> Self {
+        Self {
+            key_name: body.key_name,
+            description: body.description,
+            locale: body.locale,
+            role: None,
+            time_zone: body.time_zone,
+            active: None,
+            expiry: Expiry::Unsaid,
+        }
+    }
+}

@@ -76,6 +76,20 @@ impl Maker {
             format!("{what} has rights, computers or policies that the caller has not."),
         ))
     }
+
+    /// A key that ends renews no secret of one that lasts longer: whoever has the new secret has that key's life
+    /// (T-03).
+    pub fn must_last_as_long_as(&self, key: &Properties) -> Result<()> {
+        match self.expires {
+            Some(end) if outlives(key.expiry, end) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "The key that makes this call ends at {end}; it cannot renew the secret of one that lasts longer."
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Maker {

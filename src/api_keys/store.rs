@@ -7,7 +7,7 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Db, MultiBackend};
-use crate::error::{Error, Reason, Result, is_unique_violation};
+use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName, fold};
@@ -159,11 +159,27 @@ fn visible_to(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
     api_keys::table.filter(api_keys::tenant_id.eq(tenant)).into_boxed()
 }
 
-fn name_taken(error: diesel::result::Error) -> Error {
-    match is_unique_violation(&error) {
-        true => Error::new(Reason::NameTaken, "keyName: another API key has this name already."),
+/// The one of the tenant's keys, for a statement that changes it.
+macro_rules! row_of {
+    ($caller:expr, $id:expr) => {
+        api_keys::table.filter(api_keys::id.eq($id)).filter(api_keys::tenant_id.eq($caller.tenant().id))
+    };
+}
+
+/// What callers can bring about: a name that is there already, and a role that was there a moment ago.
+fn refused(error: diesel::result::Error) -> Error {
+    if is_unique_violation(&error) {
+        return Error::new(Reason::NameTaken, "keyName: another API key has this name already.");
+    }
+    match is_foreign_key_violation(&error) {
+        true => unknown_role(),
         false => error.into(),
     }
+}
+
+/// A body names a role that is not there, or is another tenant's.
+pub fn unknown_role() -> Error {
+    Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
 /// Makes a key with its first secret's digest.
@@ -189,16 +205,8 @@ pub fn insert(
         ))
         .returning(api_keys::id)
         .get_result(db)
-        .map_err(name_taken)?;
-    diesel::insert_into(api_key_secrets::table)
-        .values((
-            api_key_secrets::tenant_id.eq(made_by.tenant),
-            api_key_secrets::api_key_id.eq(id),
-            api_key_secrets::digest.eq(digest),
-            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-            api_key_secrets::created.eq(now),
-        ))
-        .execute(db)?;
+        .map_err(refused)?;
+    insert_secret(db, made_by.tenant, id, digest, now)?;
     Ok(ApiKey {
         id,
         properties: properties.clone(),
@@ -209,6 +217,44 @@ pub fn insert(
         service_account: made_by.service_account,
         made_with_initial_password: made_by.initial_password,
     })
+}
+
+fn insert_secret(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
+    diesel::insert_into(api_key_secrets::table)
+        .values((
+            api_key_secrets::tenant_id.eq(tenant),
+            api_key_secrets::api_key_id.eq(key),
+            api_key_secrets::digest.eq(digest),
+            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
+            api_key_secrets::created.eq(now),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+/// One key that the caller is about to change: nobody else changes it until the transaction ends, so that of two
+/// changes at once neither undoes the other. PostgreSQL holds a row that was written to; SQLite has one writer.
+pub fn find_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    diesel::update(row_of!(caller, id)).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    find(db, caller, id)
+}
+
+/// Puts a new secret's digest in the place of every one that the key has, and forgets the wrong ones presented.
+pub fn replace_secret<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    id: ApiKeyID,
+    digest: SecretDigest,
+    now: Timestamp,
+) -> Result<()> {
+    let tenant = caller.tenant().id;
+    diesel::delete(api_key_secrets::table)
+        .filter(api_key_secrets::api_key_id.eq(id))
+        .filter(api_key_secrets::tenant_id.eq(tenant))
+        .execute(db)?;
+    insert_secret(db, tenant, id, digest, now)?;
+    diesel::update(row_of!(caller, id)).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
+    Ok(())
 }
 
 /// One key that the caller can see.
@@ -273,8 +319,8 @@ pub fn update<R, V>(
     properties: &Properties,
     unlocks: bool,
 ) -> Result<()> {
-    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(caller.tenant().id));
-    let updated = diesel::update(row).set(PropertiesRow::from(properties)).execute(db).map_err(name_taken)?;
+    let row = row_of!(caller, id);
+    let updated = diesel::update(row).set(PropertiesRow::from(properties)).execute(db).map_err(refused)?;
     if updated == 0 {
         return Err(Error::not_found("API key"));
     }
@@ -288,7 +334,7 @@ pub fn update<R, V>(
 
 /// Removes a key and its secrets.
 pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
-    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(caller.tenant().id));
+    let row = row_of!(caller, id);
     match diesel::delete(row).execute(db)? {
         0 => Err(Error::not_found("API key")),
         _ => Ok(()),

@@ -6,22 +6,31 @@ use super::rules::Role;
 use crate::auth::Caller;
 use crate::db::schema::roles;
 use crate::db::{Db, MultiBackend};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{RoleID, TenantID};
 use crate::name::fold;
 use crate::rights::{Grant, Reach, Rights};
 use crate::search::{Comparison, Condition, Field, Filter, boolean, boolean_field, number_field, text, text_field};
 
-#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = roles, check_for_backend(MultiBackend))]
 struct Row {
     id: RoleID,
     tenant_id: Option<TenantID>,
+    immutable: bool,
+    role_version: i64,
+    #[diesel(embed)]
+    properties: PropertiesRow,
+}
+
+/// What can be changed of a role.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = roles, check_for_backend(MultiBackend))]
+struct PropertiesRow {
     name: String,
     name_fold: String,
     description: String,
     description_fold: String,
-    immutable: bool,
     equal_or_lesser_only: bool,
     all_computers: bool,
     all_policies: bool,
@@ -33,21 +42,17 @@ struct Row {
     computer_ids: String,
     computer_group_ids: String,
     policy_ids: String,
-    role_version: i64,
 }
 
-impl Row {
-    fn from_role(role: &Role, tenant: Option<TenantID>) -> Self {
+impl From<&Role> for PropertiesRow {
+    fn from(role: &Role) -> Self {
         let list = |ids: &std::collections::BTreeSet<i64>| serde_json::json!(ids).to_string();
         let reach = &role.grant.reach;
         Self {
-            id: role.id,
-            tenant_id: tenant,
             name: role.name.clone(),
             name_fold: fold(&role.name),
             description: role.description.clone(),
             description_fold: fold(&role.description),
-            immutable: role.immutable,
             equal_or_lesser_only: role.equal_or_lesser_only,
             all_computers: reach.all_computers,
             all_policies: reach.all_policies,
@@ -59,30 +64,33 @@ impl Row {
             computer_ids: list(&reach.computers),
             computer_group_ids: list(&reach.computer_groups),
             policy_ids: list(&reach.policies),
-            role_version: 1,
         }
     }
+}
 
+impl Row {
     fn into_role(self) -> Result<Role> {
         let ids = |json: &str| serde_json::from_str(json).map_err(Error::internal);
+        let properties = self.properties;
         let reach = Reach {
-            all_computers: self.all_computers,
-            all_policies: self.all_policies,
-            computers: ids(&self.computer_ids)?,
-            computer_groups: ids(&self.computer_group_ids)?,
-            policies: ids(&self.policy_ids)?,
+            all_computers: properties.all_computers,
+            all_policies: properties.all_policies,
+            computers: ids(&properties.computer_ids)?,
+            computer_groups: ids(&properties.computer_group_ids)?,
+            policies: ids(&properties.policy_ids)?,
         };
         Ok(Role {
             id: self.id,
-            name: self.name,
-            description: self.description,
+            name: properties.name,
+            description: properties.description,
             immutable: self.immutable,
-            equal_or_lesser_only: self.equal_or_lesser_only,
-            allow_user_interface: self.allow_user_interface,
-            allow_web_service: self.allow_web_service,
-            allow_manage_workload_link: self.allow_manage_workload_link,
-            allow_migration: self.allow_migration,
-            grant: Grant { rights: Rights::from_bytes(&self.rights), reach },
+            built_in: self.tenant_id.is_none(),
+            equal_or_lesser_only: properties.equal_or_lesser_only,
+            allow_user_interface: properties.allow_user_interface,
+            allow_web_service: properties.allow_web_service,
+            allow_manage_workload_link: properties.allow_manage_workload_link,
+            allow_migration: properties.allow_migration,
+            grant: Grant { rights: Rights::from_bytes(&properties.rights), reach },
         })
     }
 }
@@ -119,6 +127,80 @@ pub fn find_for(db: &mut Db, tenant: TenantID, id: RoleID) -> Result<Option<Role
     row.map(Row::into_role).transpose()
 }
 
+/// A role that the caller can see, by ID, for a statement that changes it.
+macro_rules! row_of {
+    ($caller:expr, $id:expr) => {
+        roles::table
+            .filter(roles::id.eq($id))
+            .filter(roles::tenant_id.is_null().or(roles::tenant_id.eq($caller.tenant().id)))
+    };
+}
+
+/// One role that the caller is about to change or remove: nobody else changes it until the transaction ends, so that
+/// a right which one change takes is not given back by another that began before. PostgreSQL holds a row that was
+/// written to; SQLite has one writer.
+pub fn find_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, id: RoleID) -> Result<Option<Role>> {
+    diesel::update(row_of!(caller, id)).set(roles::role_version.eq(roles::role_version)).execute(db)?;
+    find(db, caller, id)
+}
+
+fn name_taken() -> Error {
+    Error::new(Reason::NameTaken, "name: another role has this name already.")
+}
+
+/// The unique index knows the tenant's own names; built-in roles' stand besides, and never change.
+fn must_be_free(db: &mut Db, role: &Role) -> Result<()> {
+    let same = roles::table.filter(roles::tenant_id.is_null()).filter(roles::name_fold.eq(fold(&role.name)));
+    let taken: Option<RoleID> = same.filter(roles::id.ne(role.id)).select(roles::id).get_result(db).optional()?;
+    taken.map_or(Ok(()), |_| Err(name_taken()))
+}
+
+fn refused(error: diesel::result::Error) -> Error {
+    if is_unique_violation(&error) { name_taken() } else { error.into() }
+}
+
+/// Makes a role; its ID is in what is handed back.
+pub fn insert<R, V>(db: &mut Db, caller: &Caller<R, V>, role: Role) -> Result<Role> {
+    must_be_free(db, &role)?;
+    let id = diesel::insert_into(roles::table)
+        .values((
+            PropertiesRow::from(&role),
+            roles::tenant_id.eq(Some(caller.tenant().id)),
+            roles::immutable.eq(false),
+            roles::role_version.eq(1),
+        ))
+        .returning(roles::id)
+        .get_result(db)
+        .map_err(refused)?;
+    Ok(Role { id, ..role })
+}
+
+/// Stores a changed role.
+pub fn update<R, V>(db: &mut Db, caller: &Caller<R, V>, role: &Role) -> Result<()> {
+    must_be_free(db, role)?;
+    let changed = diesel::update(row_of!(caller, role.id))
+        .set((PropertiesRow::from(role), roles::role_version.eq(roles::role_version + 1)))
+        .execute(db)
+        .map_err(refused)?;
+    if changed == 0 { Err(Error::not_found("role")) } else { Ok(()) }
+}
+
+/// Removes a role that nobody bears. The tables of those who do refer to it, and the database itself sees to it that
+/// none of them is left without: a key that is minted at this very moment too.
+pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: RoleID) -> Result<()> {
+    let in_use = |error: diesel::result::Error| match is_foreign_key_violation(&error) {
+        true => Error::new(
+            Reason::Conflict,
+            "The role is in use. Give its administrators and API keys another role first, or delete them.",
+        ),
+        false => error.into(),
+    };
+    match diesel::delete(row_of!(caller, id)).execute(db).map_err(in_use)? {
+        0 => Err(Error::not_found("role")),
+        _ => Ok(()),
+    }
+}
+
 /// The roles that the caller can see and that meet every criterion, by ID.
 pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Result<Vec<Role>> {
     let mut query = visible_to(caller.tenant().id);
@@ -140,12 +222,15 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: RoleID, most: i64) 
 /// Auditor may have been changed since: that stays.
 pub fn put_built_in(db: &mut Db) -> Result<()> {
     for role in Role::built_in() {
-        let row = Row::from_role(&role, None);
+        let properties = PropertiesRow::from(&role);
         let known: Option<Vec<u8>> = roles::table.find(role.id).select(roles::rights).get_result(db).optional()?;
         match known {
-            None => drop(diesel::insert_into(roles::table).values(row).execute(db)?),
-            Some(rights) if role.immutable && rights != row.rights => {
-                diesel::update(roles::table.find(role.id)).set(roles::rights.eq(row.rights)).execute(db)?;
+            None => {
+                let row = Row { id: role.id, tenant_id: None, immutable: role.immutable, role_version: 1, properties };
+                diesel::insert_into(roles::table).values(row).execute(db)?;
+            }
+            Some(rights) if role.immutable && rights != properties.rights => {
+                diesel::update(roles::table.find(role.id)).set(roles::rights.eq(properties.rights)).execute(db)?;
             }
             Some(_) => {}
         }

@@ -101,6 +101,22 @@ pub struct ApiKeyChange {
     pub expiry_date: Patch<Number>,
 }
 
+/// What a key may change of itself; anything else that is sent is ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyCurrentChange {
+    /// 1 to 128 characters, unique in the tenant.
+    #[schema(min_length = 1, max_length = 128)]
+    pub key_name: Option<String>,
+    /// At most 1,024 characters.
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// `en-US`, `ja-JP`, `fr-FR` or `nl-NL`.
+    pub locale: Option<String>,
+    /// An IANA name, or one that Java knows.
+    pub time_zone: Option<String>,
+}
+
 /// The members that every answer about a key begins with.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

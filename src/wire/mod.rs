@@ -14,12 +14,13 @@ mod tenant;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey, SecretOnce,
+    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey,
+    SecretOnce,
 };
 pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
-pub use rights::RightsTree;
-pub use role::Role;
+pub use rights::{RightsChange, RightsTree};
+pub use role::{NewRole, Role, RoleChange};
 pub use search::{Criteria, SearchCriterion, SearchFilter};
 pub use session::{
     AccessType, CurrentSession, LegacyCredentials, LegacyError, LegacyErrorBody, LegacySignIn, MfaCodeInput,

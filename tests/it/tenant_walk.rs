@@ -69,7 +69,7 @@ both! {
     fn anothers_id_is_one_that_never_was_on_every_route(app: TestApp) {
         let scene = Scene::set(&app);
         let ours = Side { tenant: 0, key: scene.maker.clone(), session: app.sign_in() };
-        let theirs = Side { tenant: scene.foreign_tenant, key: scene.foreign_key.clone(), session: scene.foreign_person() };
+        let theirs = Side { tenant: scene.foreign_tenant, key: scene.foreign_key(), session: scene.foreign_person() };
         let mut walked = 0;
         for route in routes().iter().filter(|route| route.path.contains('{')) {
             let (parameter, make) = OBJECTS.iter().find(|(parameter, _)| route.path.contains(parameter))
@@ -116,7 +116,7 @@ both! {
         let before = app.rows();
         let [foreign, never] = [role, NEVER].map(|id| {
             let body = json!({ "keyName": "k", "roleID": id });
-            comparable(&app.post("/api/apikeys", body).key(&scene.foreign_key).send().expect(400))
+            comparable(&app.post("/api/apikeys", body).key(&scene.foreign_key()).send().expect(400))
         });
         assert_eq!(foreign, never);
         app.assert_rows(&before, "refused");

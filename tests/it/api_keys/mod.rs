@@ -1,13 +1,16 @@
+mod chains;
 mod create;
 mod current;
 mod delete;
 mod describe;
-mod lattice;
+pub mod lattice;
 mod least;
 mod list;
 mod modify;
 mod numbers;
 mod presenting;
+mod rotate;
+mod search;
 mod tenants;
 mod usage;
 

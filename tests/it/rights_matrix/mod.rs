@@ -88,7 +88,7 @@ const CALLERS: &[Caller] = &[
     Caller {
         name: "other tenant's key without its GUID",
         kind: Kind::Nobody,
-        sends: |scene, _, call| call.key(scene.foreign_key.split_once(':').expect("parts").1),
+        sends: |scene, _, call| call.key(scene.foreign_key().split_once(':').expect("parts").1),
     },
     Caller {
         name: "key without web service",
@@ -114,13 +114,13 @@ const CALLERS: &[Caller] = &[
         },
     },
     Caller { name: "full key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(FULL))) },
-    Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key) },
+    Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key()) },
     Caller {
         name: "other tenant's auditor key",
         kind: Kind::Key,
         sends: |scene, _, call| {
             let body = json!({ "keyName": format!("key {}", scene.fresh()), "roleID": AUDITOR });
-            call.key(&secret(&scene.app.post("/api/apikeys", body).key(&scene.foreign_key).send().expect(200).json()))
+            call.key(&secret(&scene.app.post("/api/apikeys", body).key(&scene.foreign_key()).send().expect(200).json()))
         },
     },
     Caller { name: "full session", kind: Kind::Session, sends: |scene, _, call| scene.person(FULL, call).1 },
@@ -291,7 +291,7 @@ pub(crate) struct Scene<'a> {
     suspended_key: String,
     /// The suspended tenant and its administrator.
     suspended: (i64, i64),
-    pub(crate) foreign_key: String,
+    foreign_maker: String,
     pub(crate) foreign_tenant: i64,
     made: Cell<usize>,
 }
@@ -309,7 +309,7 @@ impl<'a> Scene<'a> {
             let body = json!({ "keyName": name, "roleID": FULL });
             app.post("/api/apikeys", body).with(&foreign_session).send().expect(200).json()
         };
-        let (foreign_key, suspended) = (secret(&minted("blue")), minted("red"));
+        let (foreign_maker, suspended) = (secret(&minted("blue")), minted("red"));
         app.execute(
             "insert into tenants (guid, name, name_fold, state, created) \
              values ('11111111-2222-4333-8444-555555555555', 'Red', 'red', 'suspended', 1)",
@@ -327,7 +327,7 @@ impl<'a> Scene<'a> {
         ));
         let suspended_key = format!("11111111-2222-4333-8444-555555555555:{id}:{tail}");
         let suspended = (red, app.administrator("red", PASSWORD, FULL, red));
-        Self { app, maker, shut_out, suspended_key, suspended, foreign_key, foreign_tenant: blue, made: Cell::new(0) }
+        Self { app, maker, shut_out, suspended_key, suspended, foreign_maker, foreign_tenant: blue, made: Cell::new(0) }
     }
 
     /// A number that was not there before, for names.
@@ -339,6 +339,12 @@ impl<'a> Scene<'a> {
     fn key(&self, role: i64) -> Value {
         let body = json!({ "keyName": format!("key {}", self.fresh()), "roleID": role });
         self.app.post("/api/apikeys", body).key(&self.maker).send().expect(200).json()
+    }
+
+    /// A new key in the other tenant: a call may renew the secret of its own.
+    pub(crate) fn foreign_key(&self) -> String {
+        let body = json!({ "keyName": format!("key {}", self.fresh()), "roleID": FULL });
+        secret(&self.app.post("/api/apikeys", body).key(&self.foreign_maker).send().expect(200).json())
     }
 
     fn role(&self, rights: Rights) -> i64 {
@@ -425,7 +431,11 @@ const SLICES: &[Slice] =
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
-    ("{roleID}", |_, _| AUDITOR),
+    // to look at, a role that every tenant has; to change and to remove, one that nobody bears
+    ("{roleID}", |scene, route| match route.method.as_str() {
+        "GET" => AUDITOR,
+        _ => scene.role(Rights::auditor()),
+    }),
     // what is one's own is about the caller: see `person_only`
     ("{administratorID}", |scene, route| match route.path.ends_with("{administratorID}") {
         true => scene.app.administrator(&format!("colleague {}", scene.fresh()), PASSWORD, AUDITOR, 0),

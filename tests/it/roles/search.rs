@@ -148,6 +148,39 @@ both! {
         }
     }
 
+    /// What is made and changed by calls is found under both names of the resource, by folded name and description, as
+    /// it is now.
+    fn what_is_made_and_changed_is_found_as_it_is_now(app: TestApp) {
+        let viewer = app.full_key();
+        let body = json!({ "name": "PRÜFER", "description": "Ｎachts & 100%", "allowWebService": true, "canOnlyManipulateUsersWithEqualOrLesserRights": true, "computerIDs": [1] });
+        let id = &app.post("/api/roles", body).key(&viewer).send().expect(200).json()["ID"];
+        let found = |criterion: Value| {
+            let [a, b] = PATHS.map(|path| {
+                let body = json!({ "searchCriteria": [criterion, { "idTest": "greater-than", "idValue": 2 }] });
+                app.post(&format!("{path}/search"), body).key(&viewer).send().expect(200).json()["roles"].as_array().map(Vec::len)
+            });
+            assert_eq!(a, b);
+            a
+        };
+        let texts = [("name", "pru\u{308}fer"), ("name", "prü%"), ("description", "nachts & 100\\%"), ("description", "%NACHTS%")];
+        let flags = [("allowWebService", true), ("allComputers", false), ("allPolicies", true), ("canOnlyManipulateUsersWithEqualOrLesserRights", true), ("allowUserInterface", true)];
+        let both = |expected: Option<usize>| {
+            for (field, value) in texts {
+                assert_eq!(found(json!({ "fieldName": field, "stringValue": value })), expected, "{field} {value}");
+            }
+            for (field, value) in flags {
+                assert_eq!(found(json!({ "fieldName": field, "booleanTest": value })), expected, "{field} {value}");
+            }
+        };
+        both(Some(1));
+        let body = json!({
+            "name": "other", "description": "", "allowWebService": false, "allComputers": true, "allPolicies": false,
+            "canOnlyManipulateUsersWithEqualOrLesserRights": false, "allowUserInterface": false,
+        });
+        app.post(&format!("/api/administratorroles/{id}"), body).key(&viewer).send().expect(200);
+        both(Some(0));
+    }
+
     /// The documented paging: greater than the last ID seen, until a page is short.
     fn pages_by_id_show_each_role_once(app: TestApp) {
         let viewer = app.full_key();
