@@ -13,9 +13,14 @@ use utoipa::openapi::schema::Schema;
 use crate::administrators::handlers as administrators;
 use crate::api_keys::handlers as api_keys;
 use crate::error::{Error, Reason};
-use crate::rights::{CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewRoles};
+use crate::rights::{
+    CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, EditSettings, Right, ViewApiKeys, ViewRoles, ViewSettings,
+    ViewSystemInformation,
+};
 use crate::roles::handlers as roles;
 use crate::sessions::handlers as sessions;
+use crate::settings::handlers as settings;
+use crate::usage::handlers as usage;
 use crate::wire;
 
 /// Which credentials a route takes.
@@ -111,9 +116,15 @@ pub fn routes() -> Vec<Route> {
         // tenants, for the primary one
         //
         // settings
-        //
+        route(GET, "/systemsettings", "list_system_settings", "List system settings", settings::list).to(Any).needs::<ViewSettings>().gives::<wire::SystemSettings>(),
+        route(POST, "/systemsettings", "modify_system_settings", "Modify system settings", settings::modify_all).to(Any).needs::<EditSettings>().takes::<wire::SettingsChange>().gives::<wire::SystemSettings>(),
+        route(GET, "/systemsettings/{name}", "describe_system_setting", "Describe a system setting", settings::describe).to(Any).needs::<ViewSettings>().gives::<wire::SettingValue>(),
+        route(POST, "/systemsettings/{name}", "modify_system_setting", "Modify a system setting", settings::modify).to(Any).needs::<EditSettings>().takes::<wire::SettingChange>().gives::<wire::SettingValue>(),
+        route(DELETE, "/systemsettings/{name}", "reset_system_setting", "Reset a system setting", settings::reset).to(Any).needs::<EditSettings>().gives::<wire::SettingValue>(),
+        route(GET, "/signinpage", "describe_sign_in_page", "Read what is to be read before signing in", settings::sign_in_page).to(Open).gives::<wire::SignInPage>(),
         // what was called
-        //
+        route(GET, "/apiusagemetrics", "list_api_usage_metrics", "List API usage metrics", usage::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::ApiUsageMetrics>(),
+        route(POST, "/apiusagemetrics/search", "search_api_usage_metrics", "Search API usage metrics", usage::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::ApiUsageMetrics>(),
         // what was changed
     ]
 }
@@ -185,9 +196,9 @@ pub fn resources() -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits: anything else in its place is no route.
+/// A parameter stands for digits, and one called `name` for letters: anything else in its place is no route.
 fn pattern(path: &str) -> String {
-    path.replace('}', ":[0-9]+}")
+    path.replace('}', ":[0-9]+}").replace("{name:[0-9]+}", "{name:[A-Za-z]+}")
 }
 
 /// A resource that knows which methods it takes.

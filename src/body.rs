@@ -59,6 +59,8 @@ impl Incoming for wire::NewPassword {
 }
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::SettingChange {}
+impl Incoming for wire::SettingsChange {}
 impl Incoming for wire::SearchFilter {
     fn when_empty() -> Option<Self> {
         Some(Self::default())
@@ -245,6 +247,19 @@ impl<T: PathID> FromRequest for InPath<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().iter().next().and_then(|(_, digits)| T::parse(digits));
         ready(id.map(Self).ok_or_else(|| Error::not_found(T::THING)))
+    }
+}
+
+/// The name in a request's path, letters only.
+pub struct NameInPath(pub String);
+
+impl FromRequest for NameInPath {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().iter().next().map(|(_, name)| Self(name.to_owned()));
+        ready(name.ok_or_else(|| Error::internal("a route without a name in its path")))
     }
 }
 

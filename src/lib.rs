@@ -12,9 +12,10 @@
 //! 3. Around `/api` only: [`auth::sid_cookie`] signs the bare cookie for actix-session, which asks
 //!    [`auth::session_store`] what it stands for, and [`auth::identify`] finds out who is calling. None of the three
 //!    refuses anything: a path that does not exist is 404 for everybody.
+//!    Outside of them [`usage`] notes which call was answered how, for `/api/apiusagemetrics`.
 //! 4. [`api`]: the table of routes, one screen. An unknown method is 405 there.
 //! 5. The handler's arguments, in their order. [`auth::Caller`] comes first and asks nothing of the network, so its
-//!    401 or 403 stands before whatever the body would be refused for. [`body::Body`] then reads at most so many bytes
+//!    401, 403 or 429 ([`auth::rate_limit`]) stands before whatever the body would be refused for. [`body::Body`] then reads at most so many bytes
 //!    within so much time, counts brackets, and only then parses.
 //!
 //! ## `POST /api/sessions`
@@ -63,7 +64,7 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`tenants`].
+//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`tenants`] · [`settings`] · [`usage`].
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them · [`observe`] and
@@ -106,6 +107,8 @@ pub mod search;
 pub mod secret;
 pub mod server;
 pub mod sessions;
+pub mod settings;
 pub mod tenants;
 pub mod tls;
+pub mod usage;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
 //!
-//! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`.
+//! Outermost first: `observe` around everything; around `/api` the note of the call, the bare cookie, actix-session, `identify`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -27,6 +27,7 @@ use crate::observe::{Hsts, observe};
 use crate::openapi;
 use crate::sessions;
 use crate::tls::{self, CertificateStore};
+use crate::usage::{self, observe::note_call};
 use crate::wire;
 
 /// How long a request's head may take.
@@ -43,6 +44,9 @@ const DRAIN_DEADLINE: u64 = 30;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How often noted calls that are too old or too many are.
+const SWEEP_CALLS_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is about to run, and where it listens.
 pub struct Bound {
@@ -160,6 +164,7 @@ fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + 
         .wrap(from_fn(identify))
         .wrap(sessions)
         .wrap(from_fn(move |request, next| bare_sid(key.clone(), request, next)))
+        .wrap(from_fn(note_call))
 }
 
 /// The process is there.
@@ -189,6 +194,18 @@ pub fn spawn_chores(app: &App) {
             flush(&flushed).await;
         }
     });
+    let called = app.clone();
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_CALLS_EVERY).await;
+            match usage::sweep(&called.calls, &called.database, called.now()).await {
+                Ok(calls) => log::debug!(calls; "noted calls are swept away"),
+                Err(error) => {
+                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "noted calls could not be swept away")
+                }
+            }
+        }
+    });
     let swept = app.clone();
     actix_web::rt::spawn(async move {
         loop {
@@ -206,8 +223,11 @@ pub fn spawn_chores(app: &App) {
     });
 }
 
-/// Writes down what was noted about keys.
+/// Writes down what was noted about keys and calls.
 pub async fn flush(app: &App) {
+    if let Err(error) = app.calls.flush(&app.database).await {
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what calls were made could not be written down yet");
+    }
     if let Err(error) = app.key_usage.flush(&app.database).await {
         log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down yet");
     }

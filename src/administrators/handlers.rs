@@ -116,7 +116,7 @@ pub async fn change_password(
     let new = password_member("newPassword", body.0.new_password)?;
     let account = own_account(&me, id.0, &app).await?;
     ask_again(&me, &app, &account, current.clone()).await?;
-    PasswordRules { characters: app.rules.password_characters }.check(&account.username, &new)?;
+    PasswordRules::of(&app.rules_of(account.tenant).await?).check(&account.username, &new)?;
     if new.expose() == current.expose() {
         return Err(Error::new(Reason::WeakPassword, "The new password must differ from the old one."));
     }

@@ -8,6 +8,6 @@ mod store;
 pub use rules::{Account, NewAdministrator, PasswordRules, Verdict, judge};
 pub use second_factor::{matching_step, step_of};
 pub use store::{
-    any_exists, complete_sign_in, find_by_name, find_for_sign_in, insert, rehash, remove_totp, reserve_guess,
+    any_exists, complete_sign_in, find_by_name, find_for_sign_in, insert, lock, rehash, remove_totp, reserve_guess,
     reset_everything, set_password, sign_in_failed, unlock,
 };

@@ -148,6 +148,15 @@ pub fn sign_in_failed(db: &mut Db, account: Option<AdministratorID>) -> Result<i
     Ok(attempts.unwrap_or_default())
 }
 
+/// Locks somebody out; `false` where they are already.
+pub fn lock(db: &mut Db, account: AdministratorID) -> Result<bool> {
+    let locked = diesel::update(administrators::table.find(account))
+        .filter(administrators::active)
+        .set(administrators::active.eq(false))
+        .execute(db)?;
+    Ok(locked == 1)
+}
+
 /// Reserves one guess at a code, before it is looked at; `false` when the account has had its `most` within
 /// a quarter of an hour (T-10). Only who knows the password gets here, so it locks nobody out from afar.
 pub fn reserve_guess(db: &mut Db, account: AdministratorID, most: i64, now: Timestamp) -> Result<bool> {

@@ -7,6 +7,8 @@ mod rights;
 mod role;
 mod search;
 mod session;
+mod setting;
+mod usage;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use api_key::{ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce};
@@ -15,6 +17,8 @@ pub use rights::RightsTree;
 pub use role::Role;
 pub use search::{Criteria, SearchCriterion, SearchFilter};
 pub use session::{AccessType, CurrentSession, MfaCodeInput, SessionEntry, SessionOpened, SignIn};
+pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
+pub use usage::{ApiUsageMetric, ApiUsageMetrics};
 
 use serde::Serialize;
 use utoipa::ToSchema;
