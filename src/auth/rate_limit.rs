@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_idle_callers_are_forgotten() {
         let limits = limits(1, 0, 0);
-        let users = |from: usize, millis| (from..from + MOST + 10).map(|n| at(&limits, User::ApiKey(n as i64), millis)).sum::<i64>();
+        let users = |from: usize, millis| {
+            (from..from + MOST + 10).map(|n| at(&limits, User::ApiKey(n as i64), millis)).sum::<i64>()
+        };
         assert_eq!(users(0, 0), 0);
         assert_eq!(limits.counted.lock().expect("not poisoned").users.by.len(), MOST);
         assert_eq!(users(MOST * 2, 61_000), 0);

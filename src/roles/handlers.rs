@@ -44,7 +44,10 @@ pub async fn search(
 ) -> Result<Found<wire::AdministratorRoles>> {
     let (tenant, filter) = (caller.tenant().id, Filter::read(filter.0)?);
     let roles = app.database.read(move |db| store::search(db, &caller, filter)).await?;
-    Ok(Found(roles.len(), wire::AdministratorRoles { roles: roles.into_iter().map(|role| shown(role, tenant)).collect() }))
+    Ok(Found(
+        roles.len(),
+        wire::AdministratorRoles { roles: roles.into_iter().map(|role| shown(role, tenant)).collect() },
+    ))
 }
 
 fn shown(role: Role, tenant: TenantID) -> wire::Role {

@@ -154,8 +154,7 @@ pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, 
 
 /// Removes sessions whose time was over a week ago, or that nobody has used for longer than any setting allows.
 pub fn sweep(db: &mut Db, now: Timestamp) -> Result<usize> {
-    let old = sessions::table.filter(
-        sessions::absolute_end.lt(now.minus(KEPT_FOR)).or(sessions::last_activity.lt(now.minus(UNUSED_FOR))),
-    );
+    let old = sessions::table
+        .filter(sessions::absolute_end.lt(now.minus(KEPT_FOR)).or(sessions::last_activity.lt(now.minus(UNUSED_FOR))));
     Ok(diesel::delete(old).execute(db)?)
 }

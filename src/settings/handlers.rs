@@ -44,11 +44,7 @@ pub async fn modify_all(
 }
 
 /// One setting.
-pub async fn describe(
-    caller: Caller<ViewSettings>,
-    name: NameInPath,
-    app: App,
-) -> Result<Json<wire::SettingValue>> {
+pub async fn describe(caller: Caller<ViewSettings>, name: NameInPath, app: App) -> Result<Json<wire::SettingValue>> {
     let setting = named(&caller, &name)?;
     let settings = app.clone();
     app.database.read(move |db| value(db, &caller, &settings, setting)).await.map(Json)

@@ -4,5 +4,5 @@ pub mod handlers;
 mod rules;
 mod store;
 
-pub use rules::{CATALOGUE, Kind, Notices, PREFIX, Scope, Setting};
+pub use rules::{CATALOGUE, Kind, Notices, PREFIX, Scope, Setting, page};
 pub use store::{notices_in, rules_in};

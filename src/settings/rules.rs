@@ -190,9 +190,13 @@ impl Setting {
         let word = text.trim_matches(' ');
         let is = |known: &str| known.eq_ignore_ascii_case(word);
         let canonical = match &self.kind {
-            Time { forever: Some(known), .. } | Count { forever: Some(known), .. } if is(known) => Some((*known).into()),
+            Time { forever: Some(known), .. } | Count { forever: Some(known), .. } if is(known) => {
+                Some((*known).into())
+            }
             Time { least, most, unit, .. } => read_time(word, unit)
-                .filter(|(number, millis)| number.checked_mul(*millis).is_some_and(|time| (*least..=*most).contains(&time)))
+                .filter(|(number, millis)| {
+                    number.checked_mul(*millis).is_some_and(|time| (*least..=*most).contains(&time))
+                })
                 .map(|(number, millis)| format!("{number} {}", unit_of(millis))),
             Count { least, most, .. } => {
                 read_number(word).filter(|number| (*least..=*most).contains(number)).map(|number| number.to_string())
@@ -253,6 +257,31 @@ impl Setting {
             Text(_, field) => field(&mut Notices::default()).clone(),
         }
     }
+}
+
+/// The page `docs/settings.md`.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# System settings\n\n\
+         What may be set while the server runs, by `GET` and `POST /api/systemsettings` (rights `canViewSettings` and\n\
+         `canEditSettings`), or one by one under `/api/systemsettings/<name>`, where `DELETE` lets the default hold again. A\n\
+         change takes effect with the next call, on every node. Every name begins with `platformSetting`; each tenant has\n\
+         its own, but for those that say `primary`: one for the installation, which only the primary tenant sees and sets.\n\n\
+         | name | whose | takes | default | meaning |\n|---|---|---|---|---|\n",
+    );
+    for setting in CATALOGUE {
+        let whose = match setting.scope {
+            Scope::Tenant => "tenant",
+            Scope::Primary => "primary",
+        };
+        let name = setting.name.strip_prefix(PREFIX).unwrap_or(setting.name);
+        let default = match setting.default_of(&Rules::default()) {
+            text if text.is_empty() => "empty".to_owned(),
+            text => format!("`{text}`"),
+        };
+        page.push_str(&format!("| `{name}` | {whose} | {} | {default} | {} |\n", setting.takes(), setting.about));
+    }
+    page
 }
 
 /// The refusal of a name that is no setting, in a body.
@@ -363,7 +392,10 @@ mod tests {
             "platformSettingUserSessionIdleTimeout: takes a time of 1 Minutes to 30 Days, written as a number and \
              Minutes, Hours, Days or Weeks; a bare number counts Minutes."
         );
-        assert_eq!(message("ActiveSessionsMax", "0"), "platformSettingActiveSessionsMax: takes a number, 1 to 1000, or \"No Limit\".");
+        assert_eq!(
+            message("ActiveSessionsMax", "0"),
+            "platformSettingActiveSessionsMax: takes a number, 1 to 1000, or \"No Limit\"."
+        );
         assert_eq!(
             message("ExceededAction", "x"),
             "platformSettingActiveSessionsMaxExceededAction: takes \"End oldest session\" or \"Block new sessions\"."

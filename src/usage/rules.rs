@@ -167,7 +167,9 @@ mod tests {
         ] {
             assert_eq!(kept_path(pattern, path), kept, "{path}");
         }
-        for (query, kept) in [("expand=a,b", "a,b"), ("x=1&expand=none", "none"), ("expand=1:AA%3d", ""), ("password=x", ""), ("", "")] {
+        for (query, kept) in
+            [("expand=a,b", "a,b"), ("x=1&expand=none", "none"), ("expand=1:AA%3d", ""), ("password=x", ""), ("", "")]
+        {
             assert_eq!(kept_expand(query), kept, "{query}");
         }
     }

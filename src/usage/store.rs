@@ -1,6 +1,7 @@
 //! The table of calls: rows are added in the background and swept when they are old.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::rules::{Call, CallLog, NewCall, removable};
 use crate::auth::Caller;
@@ -10,7 +11,7 @@ use crate::db::{Database, Db, MultiBackend};
 use crate::error::Result;
 use crate::id::{TenantID, UsageID};
 use crate::search::{
-    Comparison, Condition, Field, Filter, date, date_field, lower, number, number_field, text, text_field,
+    Comparison, Condition, Field, Filter, choice, date, date_field, lower, number, number_field, text, text_field,
 };
 
 /// Rows written or removed in one transaction.
@@ -67,6 +68,7 @@ impl From<Row> for Call {
 
 /// What can be searched, and how.
 const FIELDS: &[Field<api_usage::table>] = &[
+    choice("apiType", &["REST", "SOAP"], |equal, value| Box::new((equal == (value == "REST")).into_sql::<Bool>())),
     text("action", text_field!(lower(api_usage::action))),
     text("method", text_field!(lower(api_usage::path))),
     date("date", date_field!(api_usage::at)),

@@ -14,6 +14,8 @@ const TABLES: &[&str] = &[
     "api_keys",
     "api_key_secrets",
     "audit_events",
+    "system_settings",
+    "api_usage",
 ];
 
 impl TestApp {

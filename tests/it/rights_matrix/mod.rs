@@ -8,6 +8,8 @@ mod administrators;
 mod api_keys;
 mod roles;
 mod sessions;
+mod settings;
+mod usage;
 
 use std::cell::Cell;
 
@@ -293,7 +295,7 @@ impl<'a> Scene<'a> {
 
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
-        let mut path = format!("/api{}", route.path);
+        let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
         for (parameter, make) in IDS {
             if path.contains(parameter) {
                 path = path.replace(parameter, &make(self, route).to_string());
@@ -316,7 +318,8 @@ struct Slice {
     except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
 }
 
-const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE];
+const SLICES: &[Slice] =
+    &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, settings::SLICE, usage::SLICE];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
