@@ -150,7 +150,7 @@ both! {
         assert_eq!(sweep(), 2, "two more came, and five are left");
         app.clock.advance(1);
         sweep();
-        assert_eq!(app.count("select count(*) as n from api_usage"), 2, "those of two days ago are gone");
+        assert_eq!(app.count("select count(*) as n from api_usage"), 1, "those of two days ago are gone");
     }
 
     /// With none to be kept, none is noted.

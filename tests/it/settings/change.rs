@@ -51,11 +51,11 @@ both! {
         assert_eq!(reset.text(), r#"{"value":"30 Minutes"}"#);
         assert_eq!(app.delete(&path("UserSessionIdleTimeout")).key(&key).send().expect(200).text(), reset.text(), "twice does no harm");
         let events = app.events_after(after);
-        assert_eq!(events.len(), 7, "{events:#?}");
-        assert!(events[1].starts_with("5060 apiKey/") && events[1].contains(" systemSettings/0/ "), "{}", events[1]);
-        assert!(events[1].ends_with(r#"{"platformSettingUserSessionIdleTimeout":{"from":"30 Minutes","to":"1 Hours"}}"#), "{}", events[1]);
-        assert!(events[5].ends_with(r#"{"platformSettingUserSessionIdleTimeout":{"from":"10 Minutes","to":"30 Minutes"}}"#));
-        assert!(events[6].ends_with("{}"));
+        assert_eq!(events.len(), 6, "{events:#?}");
+        assert!(events[0].starts_with("5060 apiKey/") && events[0].contains(" systemSettings/0/ "), "{}", events[0]);
+        assert!(events[0].ends_with(r#"{"platformSettingUserSessionIdleTimeout":{"from":"30 Minutes","to":"1 Hours"}}"#), "{}", events[0]);
+        assert!(events[4].ends_with(r#"{"platformSettingUserSessionIdleTimeout":{"from":"10 Minutes","to":"30 Minutes"}}"#));
+        assert!(events[5].ends_with("{}"));
     }
 
     /// DS-12: the whole object takes what changes, all of it or nothing, and answers all.

@@ -49,7 +49,7 @@ both! {
         let long = app.sign_in();
         app.clock.advance(29 * 24 * HOUR);
         assert_eq!(live(&long), 200);
-        assert_eq!(expires(&long), Some(created + 12 * HOUR + 36_525 * 24 * HOUR));
+        assert_eq!(expires(&long), Some(created + 12 * HOUR + MINUTE + 36_525 * 24 * HOUR));
     }
 
     /// DS-12: as many sessions as the setting says; the oldest goes, and with another setting the new one does not come.
