@@ -29,6 +29,7 @@
 //!    where there is no account, so that both cost the same.
 //! 5. [`administrators::judge`], a plain function of values, says passed, refused, or that a code is needed; then a
 //!    guess is reserved and `administrators/second_factor.rs` finds the step that the code belongs to.
+//!    The tenant's [`settings`] are read anew for it ([`app::App::rules_of`]): terms to accept, sessions allowed.
 //! 6. One transaction: the account is still the one that was judged and the step was never used (both in the
 //!    `WHERE` of one `UPDATE`), the attempt is given back, the oldest session makes room, the new session's digests
 //!    and its event are written ([`app::App::change_as`](app::App)).
