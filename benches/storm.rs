@@ -110,6 +110,9 @@ impl Server {
         assert!(init.wait().expect("it ends").success());
         let mut child = program()
             .env("FIRSTKEY_SIGN_IN_THROTTLE", "false")
+            .env("FIRSTKEY_RATE_LIMIT_USER", "0")
+            .env("FIRSTKEY_RATE_LIMIT_TENANT", "0")
+            .env("FIRSTKEY_RATE_LIMIT_NODE", "0")
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             // a log that nobody reads would hold the server up

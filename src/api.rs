@@ -17,12 +17,14 @@ use crate::error::{Error, Reason};
 use crate::rights::{
     CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
     DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts, ViewRoles,
-    ViewTenants,
+    EditRoles, EditSettings, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts,
+    ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
+use crate::settings::handlers as settings;
 use crate::tenants::handlers as tenants;
+use crate::usage::handlers as usage;
 use crate::wire;
 
 /// Which credentials a route takes.
@@ -144,9 +146,15 @@ pub fn routes() -> Vec<Route> {
         route(DELETE, "/tenants/{tenantID}", "delete_tenant", "Delete a tenant and all it holds", tenants::delete).to(Any).needs::<DeleteTenants>(),
         route(POST, "/tenants/{tenantID}/apikeys", "generate_tenant_api_secret_key", "Create an API key of a tenant", api_keys::create_for_tenant).to(Any).needs::<ManageTenantApiKeys>().takes::<wire::NewTenantApiKey>().gives::<wire::ApiKeyWithSecret>(),
         // settings
-        //
+        route(GET, "/systemsettings", "list_system_settings", "List system settings", settings::list).to(Any).needs::<ViewSettings>().gives::<wire::SystemSettings>(),
+        route(POST, "/systemsettings", "modify_system_settings", "Modify system settings", settings::modify_all).to(Any).needs::<EditSettings>().takes::<wire::SettingsChange>().gives::<wire::SystemSettings>(),
+        route(GET, "/systemsettings/{name}", "describe_system_setting", "Describe a system setting", settings::describe).to(Any).needs::<ViewSettings>().gives::<wire::SettingValue>(),
+        route(POST, "/systemsettings/{name}", "modify_system_setting", "Modify a system setting", settings::modify).to(Any).needs::<EditSettings>().takes::<wire::SettingChange>().gives::<wire::SettingValue>(),
+        route(DELETE, "/systemsettings/{name}", "reset_system_setting", "Reset a system setting", settings::reset).to(Any).needs::<EditSettings>().gives::<wire::SettingValue>(),
+        route(GET, "/signinpage", "describe_sign_in_page", "Read what is to be read before signing in", settings::sign_in_page).to(Open).gives::<wire::SignInPage>(),
         // what was called
-        //
+        route(GET, "/apiusagemetrics", "list_api_usage_metrics", "List API usage metrics", usage::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::ApiUsageMetrics>(),
+        route(POST, "/apiusagemetrics/search", "search_api_usage_metrics", "Search API usage metrics", usage::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::ApiUsageMetrics>(),
         // what was changed
     ]
 }
@@ -231,9 +239,9 @@ fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits: anything else in its place is no route.
+/// A parameter stands for digits, and one called `name` for letters: anything else in its place is no route.
 fn pattern(path: &str) -> String {
-    path.replace('}', ":[0-9]+}")
+    path.replace('}', ":[0-9]+}").replace("{name:[0-9]+}", "{name:[A-Za-z]+}")
 }
 
 /// A resource that knows which methods it takes.

@@ -12,12 +12,15 @@ use actix_web::{FromRequest, HttpRequest};
 
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::PasswordLane;
-use crate::clock::{Clock, HOUR, MINUTE, Timestamp};
+use crate::auth::rate_limit::RateLimits;
+use crate::clock::{Clock, DAY, HOUR, MINUTE, Timestamp};
 use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::locale::TimeZone;
+use crate::settings;
+use crate::usage::CallLog;
 
 /// The program's parts, shared by all workers; cheap to clone.
 #[derive(Clone)]
@@ -33,6 +36,10 @@ pub struct Parts {
     pub lane: PasswordLane,
     /// What keys were used, not yet written down.
     pub key_usage: KeyUsage,
+    /// How often each caller, each tenant and this node were called in the last minute.
+    pub rate_limits: RateLimits,
+    /// Which calls were made, not yet written down.
+    pub calls: CallLog,
     /// Where "now" comes from.
     pub clock: Clock,
     /// What is allowed, for how long and how often.
@@ -45,7 +52,11 @@ pub struct Parts {
     pub draining: AtomicBool,
 }
 
-/// What is allowed, for how long and how often.
+/// A time that never passes, in milliseconds, and a number that nothing reaches.
+pub const FOREVER: i64 = i64::MAX;
+
+/// What is allowed, for how long and how often. What people may change of it, as system settings, is in
+/// `settings/rules.rs`; these are then the defaults.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// A session that is not used for this long ends, in milliseconds.
@@ -54,10 +65,35 @@ pub struct Rules {
     pub longest: i64,
     /// Live sessions an administrator may have; the oldest ends when there is one more.
     pub sessions: i64,
+    /// Whether a sign-in beyond that number is refused instead.
+    pub block_sessions: bool,
+    /// Attempts to sign in that wait for nothing; the primary tenant's are those of every sign-in, so that nobody
+    /// can tell a tenant that is not there from one that is.
+    pub attempts: i64,
+    /// Whether an account is locked after that many failures in a row.
+    pub lock_accounts: bool,
+    /// Whether everybody needs a second factor.
+    pub mfa_required: bool,
     /// Codes that one account may try within a quarter of an hour, right password given.
     pub mfa_guesses: i64,
     /// The shortest new password, in characters.
-    pub password_characters: usize,
+    pub password_characters: i64,
+    /// Whether a new password needs letters and digits.
+    pub password_letters_and_numbers: bool,
+    /// Whether a new password needs small and capital letters.
+    pub password_mixed_case: bool,
+    /// Whether a new password needs something besides letters and digits.
+    pub password_special: bool,
+    /// Whether a new password may be neither the user name nor that name reversed.
+    pub password_not_username: bool,
+    /// A password that is older must be changed before anything else, in milliseconds; [`FOREVER`] for never.
+    pub password_expiry: i64,
+    /// Whether people are to be written to before their password expires. Kept; no mail is sent yet.
+    pub password_expiry_mail: bool,
+    /// Whether the terms and conditions must be accepted at every sign-in.
+    pub terms_enforced: bool,
+    /// How long events are kept, in milliseconds.
+    pub retain_events: i64,
     /// Whether wrong passwords slow down further attempts; off only under load tests.
     pub throttle: bool,
     /// Whether the older API's sign-in is offered.
@@ -74,8 +110,20 @@ impl Default for Rules {
             idle: 30 * MINUTE,
             longest: 12 * HOUR,
             sessions: 10,
+            block_sessions: false,
+            attempts: 5,
+            lock_accounts: false,
+            mfa_required: false,
             mfa_guesses: 10,
             password_characters: 15,
+            password_letters_and_numbers: false,
+            password_mixed_case: false,
+            password_special: false,
+            password_not_username: true,
+            password_expiry: FOREVER,
+            password_expiry_mail: false,
+            terms_enforced: false,
+            retain_events: 53 * 7 * DAY,
             throttle: true,
             legacy_login: false,
             throttle_patience: Duration::from_secs(2),
@@ -95,9 +143,11 @@ impl App {
         self.clock.now()
     }
 
-    /// The rules as they are now in a tenant.
-    pub async fn rules_of(&self, _tenant: TenantID) -> Result<Rules> {
-        Ok(self.rules.clone())
+    /// The rules as they are now in a tenant: its settings, laid over the defaults. Read anew each time, so that a
+    /// change takes effect at once on every node.
+    pub async fn rules_of(&self, tenant: TenantID) -> Result<Rules> {
+        let defaults = self.rules.clone();
+        self.database.look_up(move |db| settings::rules_in(db, &defaults, tenant)).await
     }
 
     /// Whether the server has been told to stop.

@@ -87,6 +87,8 @@ impl Incoming for wire::NewContact {
 impl Incoming for wire::ContactChange {
     const SECRET: bool = true;
 }
+impl Incoming for wire::SettingChange {}
+impl Incoming for wire::SettingsChange {}
 impl Incoming for wire::SearchFilter {
     fn when_empty() -> Option<Self> {
         Some(Self::default())
@@ -300,6 +302,19 @@ impl FromRequest for Query {
         let members = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string());
         let members = members.map(|members| Self(members.into_inner()));
         ready(members.map_err(|_| Error::new(Reason::BadRequest, "The query cannot be read.")))
+    }
+}
+
+/// The name in a request's path, letters only.
+pub struct NameInPath(pub String);
+
+impl FromRequest for NameInPath {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().iter().next().map(|(_, name)| Self(name.to_owned()));
+        ready(name.ok_or_else(|| Error::internal("a route without a name in its path")))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::app::{App, Parts, Rules};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::{Layout, PasswordLane};
+use crate::auth::rate_limit::RateLimits;
 use crate::clock::{Clock, DAY, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{Locked, MigrationError};
@@ -25,10 +26,11 @@ use crate::error::{Error, Result};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::locale::TimeZone;
-use crate::name::Username;
+use crate::name::{EmailAddress, Username};
 use crate::roles;
 use crate::secret::{Password, random_guid};
 use crate::tenants;
+use crate::usage::CallLog;
 
 /// The first administrator's name where none is given, as Deep Security's installer has it.
 pub const FIRST_ADMINISTRATOR: &str = "MasterAdmin";
@@ -183,6 +185,8 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         keyring,
         lane: lane.map_err(StartError::Threads)?,
         key_usage: KeyUsage::default(),
+        rate_limits: RateLimits::new(config.rate_limit),
+        calls: CallLog::new(config.api_usage),
         clock,
         rules,
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
@@ -224,7 +228,7 @@ fn first_administrator(
     let (password, until, made) = match &config.admin_password_file {
         Some(path) => {
             let password = read_password(path)?;
-            let strength = PasswordRules { characters: rules.password_characters };
+            let strength = PasswordRules::of(rules);
             strength.check(FIRST_ADMINISTRATOR, &password).map_err(StartError::Password)?;
             (password, None, FirstAdministrator::Made)
         }
@@ -259,6 +263,7 @@ pub fn make_administrator(
         role: RoleID::FULL_ACCESS,
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()).as_str(),
         username,
+        email_address: EmailAddress::none(),
     };
     Ok(locked.change(move |db| {
         let id = administrators::insert(db, &new, now)?;

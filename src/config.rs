@@ -68,6 +68,11 @@ settings! {
     "sign_in.password_threads": "1 to 256", "one less than processors, at least 1", "Threads that hash passwords.";
     "sign_in.password_nice": "0 to 19", "`5`", "How far the threads that hash passwords stand back behind all others.";
     "compat.legacy_login": "true or false", "`false`", "Offers the older API's sign-in, `POST /rest/authentication/login` and `…/login/primary`, to scripts that know no other. Its sessions need no request ID.";
+    "rate_limit.user": "0 to 1000000", "`500`", "Calls of one API key or one person within 60 seconds, on each node; 0 is no limit.";
+    "rate_limit.tenant": "0 to 1000000", "`1000`", "Calls of one tenant within 60 seconds, on each node; 0 is no limit.";
+    "rate_limit.node": "0 to 1000000", "`5000`", "Calls of everybody within 60 seconds, on each node; 0 is no limit.";
+    "api_usage.days": "1 to 3650", "`14`", "How many days `/api/apiusagemetrics` looks back.";
+    "api_usage.rows": "0 to 100000000", "`1000000`", "How many calls it keeps at most, the latest; 0 keeps none.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
 }
@@ -245,6 +250,31 @@ pub struct SignIn {
     pub password_nice: i32,
 }
 
+/// How many calls are taken within 60 seconds; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Of one key or one person.
+    pub user: u32,
+    /// Of one tenant.
+    pub tenant: u32,
+    /// Of everybody.
+    pub node: u32,
+}
+
+impl RateLimit {
+    /// No limit at all.
+    pub const OFF: Self = Self { user: 0, tenant: 0, node: 0 };
+}
+
+/// How long it is remembered which calls were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiUsage {
+    /// Days, at least 1.
+    pub days: i64,
+    /// Calls at most; 0 for none.
+    pub rows: i64,
+}
+
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -272,6 +302,10 @@ pub struct Config {
     pub sign_in: SignIn,
     /// Whether the older API's sign-in is offered.
     pub legacy_login: bool,
+    /// How often anybody may call.
+    pub rate_limit: RateLimit,
+    /// How long calls are remembered.
+    pub api_usage: ApiUsage,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
@@ -322,6 +356,15 @@ impl Config {
                 password_nice: from.number("sign_in.password_nice", 0..=19)?.unwrap_or(5),
             },
             legacy_login: from.yes("compat.legacy_login")?.unwrap_or(false),
+            rate_limit: RateLimit {
+                user: from.number("rate_limit.user", 0..=1_000_000)?.unwrap_or(500),
+                tenant: from.number("rate_limit.tenant", 0..=1_000_000)?.unwrap_or(1_000),
+                node: from.number("rate_limit.node", 0..=1_000_000)?.unwrap_or(5_000),
+            },
+            api_usage: ApiUsage {
+                days: from.number("api_usage.days", 1..=3_650)?.unwrap_or(14),
+                rows: from.number("api_usage.rows", 0..=100_000_000)?.unwrap_or(1_000_000),
+            },
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
             data,

@@ -84,6 +84,10 @@ reasons! {
     TermsNotAccepted = 403 "terms_not_accepted";
     /// The session was opened with the initial password, which must be changed first.
     InitialPassword = 403 "initial_password";
+    /// The password is older than the settings allow, and must be changed first.
+    PasswordExpired = 403 "password_expired";
+    /// The settings ask for MFA, which must be turned on first.
+    MfaRequired = 403 "mfa_required";
     /// The right that the call needs is missing.
     NotAuthorized = 403 "not_authorized";
     /// The call is only for API keys, or only for sessions.
@@ -102,6 +106,8 @@ reasons! {
     NameTaken = 409 "name_taken";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
+    /// The user has as many sessions as the settings allow; one must end first.
+    TooManySessions = 409 "too_many_sessions";
     /// The body is larger than the route takes.
     BodyTooLarge = 413 "body_too_large";
     /// The body is of a type other than JSON.

@@ -12,9 +12,10 @@
 //! 3. Around `/api` only: [`auth::sid_cookie`] signs the bare cookie for actix-session, which asks
 //!    [`auth::session_store`] what it stands for, and [`auth::identify`] finds out who is calling. None of the three
 //!    refuses anything: a path that does not exist is 404 for everybody.
+//!    Outside of them [`usage`] notes which call was answered how, for `/api/apiusagemetrics`.
 //! 4. [`api`]: the table of routes, one screen. An unknown method is 405 there.
 //! 5. The handler's arguments, in their order. [`auth::Caller`] comes first and asks nothing of the network, so its
-//!    401 or 403 stands before whatever the body would be refused for. [`body::Body`] then reads at most so many bytes
+//!    401, 403 or 429 ([`auth::rate_limit`]) stands before whatever the body would be refused for. [`body::Body`] then reads at most so many bytes
 //!    within so much time, counts brackets, and only then parses.
 //!
 //! ## `POST /api/sessions`
@@ -28,6 +29,7 @@
 //!    where there is no account, so that both cost the same.
 //! 5. [`administrators::judge`], a plain function of values, says passed, refused, or that a code is needed; then a
 //!    guess is reserved and `administrators/second_factor.rs` finds the step that the code belongs to.
+//!    The tenant's [`settings`] are read anew for it ([`app::App::rules_of`]): terms to accept, sessions allowed.
 //! 6. One transaction: the account is still the one that was judged and the step was never used (both in the
 //!    `WHERE` of one `UPDATE`), the attempt is given back, the oldest session makes room, the new session's digests
 //!    and its event are written ([`app::App::change_as`](app::App)).
@@ -63,7 +65,8 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`]. What a person does about
+//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
 //! What holds it together:
@@ -110,6 +113,8 @@ pub mod search;
 pub mod secret;
 pub mod server;
 pub mod sessions;
+pub mod settings;
 pub mod tenants;
 pub mod tls;
+pub mod usage;
 pub mod wire;

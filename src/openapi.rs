@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{Access, Route, Shape, routes};
 use crate::error::Reason;
+use crate::settings::{CATALOGUE, Scope};
 use crate::wire;
 
 /// The page, as `/openapi.json` answers it.
@@ -17,6 +18,7 @@ pub fn page() -> Value {
     for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
         schemas.entry(name.clone()).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
     }
+    name_settings(&mut schemas);
     let mut paths: Map<String, Value> = Map::new();
     for route in &routes {
         let path = paths.entry(format!("/api{}", route.path)).or_insert_with(|| json!({}));
@@ -44,6 +46,24 @@ pub fn page() -> Value {
             },
         },
     })
+}
+
+/// The two shapes with settings by name get those names, and nothing else may stand there.
+fn name_settings(schemas: &mut BTreeMap<String, Value>) {
+    for (shape, value) in [("SystemSettings", "SettingValue"), ("SettingsChange", "SettingChange")] {
+        let Some(schema) = schemas.get_mut(shape) else { continue };
+        let properties = CATALOGUE.iter().map(|setting| {
+            let whose = match setting.scope {
+                Scope::Tenant => "",
+                Scope::Primary => " Of the primary tenant only.",
+            };
+            let about = format!("{} Takes {}.{whose}", setting.about, setting.takes());
+            let property = json!({ "$ref": format!("#/components/schemas/{value}"), "description": about });
+            (setting.name.to_owned(), property)
+        });
+        schema["properties"] = properties.collect::<Map<_, _>>().into();
+        schema["additionalProperties"] = json!(false);
+    }
 }
 
 fn operation(route: &Route, error: &Shape) -> Value {
@@ -108,10 +128,13 @@ fn parameters(route: &Route) -> Vec<Value> {
     });
     let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let ids = names.map(|name| {
-        json!({
-            "name": name, "in": "path", "required": true,
-            "schema": { "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") },
-        })
+        let schema = match name {
+            "name" => {
+                json!({ "type": "string", "enum": CATALOGUE.iter().map(|setting| setting.name).collect::<Vec<_>>() })
+            }
+            _ => json!({ "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") }),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let flags = query(route)
         .iter()
@@ -131,9 +154,10 @@ fn security(access: Access) -> Value {
 
 /// The statuses, other than success, that a route can answer.
 fn refusals(route: &Route) -> Vec<u16> {
-    let mut statuses = vec![400, 401, 500, 503];
-    if route.access != Access::Open {
-        statuses.push(403);
+    let mut statuses = vec![400, 500, 503];
+    // whoever may be anybody, and brings nothing, is refused only for the version
+    if route.access != Access::Open || route.request.is_some() {
+        statuses.extend([401, 403, 429]);
     }
     if route.path.contains('{') {
         statuses.push(404);
@@ -143,13 +167,10 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // one's own password is asked again, under the throttle of signing in
     let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
-    if route.access == Access::Open || own_account {
-        statuses.push(429);
-    }
     if route.operation.starts_with("create_") || route.operation.starts_with("generate_") {
         statuses.push(507);
     }
-    if own_account || conflicts(route) {
+    if own_account || route.operation == "create_session" || conflicts(route) {
         statuses.push(409);
     }
     statuses.sort_unstable();

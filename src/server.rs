@@ -1,6 +1,6 @@
 //! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
 //!
-//! Outermost first: `observe` around everything; around `/api` the bare cookie, actix-session, `identify`. Around `/rest`,
+//! Outermost first: `observe` around everything; around `/api` the note of the call, the bare cookie, actix-session, `identify`. Around `/rest`,
 //! where that is offered, the same, and outside them what takes the session ID from the query.
 
 use std::io;
@@ -30,6 +30,7 @@ use crate::openapi;
 use crate::sessions;
 use crate::tenants;
 use crate::tls::{self, CertificateStore};
+use crate::usage::{self, observe::note_call};
 use crate::wire;
 
 /// How long a request's head may take.
@@ -48,6 +49,9 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How often noted calls that are too old or too many are.
+const SWEEP_CALLS_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is about to run, and where it listens.
 pub struct Bound {
@@ -163,6 +167,7 @@ fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + 
         .wrap(from_fn(identify))
         .wrap(sessions_of(app, key))
         .wrap(from_fn(move |request, next| bare_sid(key_of_cookies.clone(), request, next)))
+        .wrap(from_fn(note_call))
 }
 
 fn legacy_scope(app: &App, key: &Key, routes: &mut web::ServiceConfig) {
@@ -232,6 +237,18 @@ pub fn spawn_chores(app: &App) {
             tokio::time::sleep(PURGE_EVERY).await;
         }
     });
+    let called = app.clone();
+    actix_web::rt::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_CALLS_EVERY).await;
+            match usage::sweep(&called.calls, &called.database, called.now()).await {
+                Ok(calls) => log::debug!(calls; "noted calls are swept away"),
+                Err(error) => {
+                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "noted calls could not be swept away")
+                }
+            }
+        }
+    });
     let swept = app.clone();
     actix_web::rt::spawn(async move {
         loop {
@@ -249,8 +266,11 @@ pub fn spawn_chores(app: &App) {
     });
 }
 
-/// Writes down what was noted about keys.
+/// Writes down what was noted about keys and calls.
 pub async fn flush(app: &App) {
+    if let Err(error) = app.calls.flush(&app.database).await {
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what calls were made could not be written down yet");
+    }
     if let Err(error) = app.key_usage.flush(&app.database).await {
         log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down yet");
     }

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, RoleID};
-use crate::list::{self, Piece};
+use crate::list::{self, Found, Piece};
 use crate::rights::{CreateAdministrators, DeleteAdministrators, EditAdministrators, ViewAdministrators};
 use crate::roles::{self, Role};
 use crate::search::Filter;
@@ -46,11 +46,14 @@ pub async fn search(
     caller: Caller<ViewAdministrators>,
     filter: Body<wire::SearchFilter>,
     app: App,
-) -> Result<Json<wire::Administrators>> {
+) -> Result<Found<wire::Administrators>> {
     let filter = Filter::read(filter.0)?;
     let people = app.database.read(move |db| store::search(db, &caller, filter)).await?;
     let now = app.now();
-    Ok(Json(wire::Administrators { administrators: people.into_iter().map(|person| shown(person, now)).collect() }))
+    Ok(Found(
+        people.len(),
+        wire::Administrators { administrators: people.into_iter().map(|person| shown(person, now)).collect() },
+    ))
 }
 
 /// One administrator.

@@ -137,7 +137,7 @@ pub async fn change_password(
 
 /// What new passwords of a tenant must be: the one place where the rules are put together.
 pub async fn password_rules(app: &App, tenant: TenantID) -> Result<PasswordRules> {
-    Ok(PasswordRules { characters: app.rules_of(tenant).await?.password_characters })
+    Ok(PasswordRules::of(&app.rules_of(tenant).await?))
 }
 
 async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account> {

@@ -1,5 +1,6 @@
 //! Who may sign in, with which password, and what is kept of a person: plain functions of values.
 
+use crate::app::Rules;
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, RoleID, TenantID};
@@ -46,6 +47,8 @@ pub struct NewAdministrator {
     pub role: RoleID,
     /// The zone of their dates.
     pub time_zone: &'static str,
+    /// Where to write to; whoever has an address is their tenant's contact.
+    pub email_address: EmailAddress,
 }
 
 /// Somebody to turn to, as answers about their tenant show them.
@@ -91,23 +94,48 @@ pub fn judge(account: Option<&Account>, password_is_right: bool, now: Timestamp)
 /// What a new password must be.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordRules {
-    /// Characters, at least.
-    pub characters: usize,
+    characters: i64,
+    letters_and_numbers: bool,
+    mixed_case: bool,
+    special: bool,
+    not_username: bool,
 }
 
 /// The least score of zxcvbn's five, 0 to 4: "safely unguessable" begins at 3.
 const LEAST_SCORE: zxcvbn::Score = zxcvbn::Score::Three;
 
 impl PasswordRules {
-    /// Checks a new password of `username`.
+    /// What the rules say of passwords.
+    pub fn of(rules: &Rules) -> Self {
+        Self {
+            characters: rules.password_characters,
+            letters_and_numbers: rules.password_letters_and_numbers,
+            mixed_case: rules.password_mixed_case,
+            special: rules.password_special,
+            not_username: rules.password_not_username,
+        }
+    }
+
+    /// Checks a new password of `username`; one that would be guessed soon is refused whatever the settings.
     pub fn check(&self, username: &str, password: &Password) -> Result<()> {
         let weak = |message: String| Err(Error::new(Reason::WeakPassword, message));
         let text = password.expose();
-        if text.chars().count() < self.characters {
+        let has = |kind: fn(char) -> bool| text.chars().any(kind);
+        if (text.chars().count() as i64) < self.characters {
             return weak(format!("The password needs {} characters or more.", self.characters));
         }
-        if fold(text) == fold(username) {
-            return weak("The password must not be the user name.".into());
+        if self.letters_and_numbers && !(has(char::is_alphabetic) && has(char::is_numeric)) {
+            return weak("The password needs letters and digits.".into());
+        }
+        if self.mixed_case && !(has(char::is_lowercase) && has(char::is_uppercase)) {
+            return weak("The password needs small and capital letters.".into());
+        }
+        if self.special && !has(|c| !c.is_alphanumeric()) {
+            return weak("The password needs a character that is neither a letter nor a digit.".into());
+        }
+        let (folded, name) = (fold(text), fold(username));
+        if self.not_username && (folded == name || folded.chars().rev().eq(name.chars())) {
+            return weak("The password must be neither the user name nor that name reversed.".into());
         }
         let estimate = zxcvbn::zxcvbn(text, &[username, "firstkey"]);
         if estimate.score() < LEAST_SCORE {
@@ -496,13 +524,14 @@ mod tests {
 
     #[test]
     fn passwords_are_long_and_hard_to_guess_and_not_the_name() {
-        let rules = PasswordRules { characters: 15 };
+        let rules = PasswordRules::of(&Rules::default());
         let check =
             |text: &str| rules.check("a.very.long.user.name", &Password::new(text.into()).expect("a password")).is_ok();
         assert!(check("correct horse battery staple"));
         assert!(check("鍵鍵鍵かぎカギ🔑🔑壁に耳あり障子に目あり"));
         assert!(!check("Tr0ub4dor&3"), "too short");
         assert!(!check("A.VERY.LONG.USER.NAME"), "the name");
+        assert!(!check("eman.resu.gnol.yrev.A"), "the name reversed");
         assert!(!check("aaaaaaaaaaaaaaaaaaaa"), "guessed at once");
         assert!(!check("passwordpassword"), "guessed soon");
     }

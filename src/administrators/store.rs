@@ -94,7 +94,11 @@ pub fn any_exists(db: &mut Db) -> Result<bool> {
 
 /// Makes an administrator of whom nothing more is known.
 pub fn insert(db: &mut Db, new: &NewAdministrator, now: Timestamp) -> Result<AdministratorID> {
-    let properties = Properties::new(new.username.clone(), new.role, TimeZone::parse(new.time_zone)?);
+    let properties = Properties {
+        email_address: new.email_address.clone(),
+        primary_contact: !new.email_address.is_none(),
+        ..Properties::new(new.username.clone(), new.role, TimeZone::parse(new.time_zone)?)
+    };
     create(db, new.tenant, &properties, &new.password_hash, new.initial_password_until, now)
 }
 
@@ -405,10 +409,25 @@ pub fn another_has_full_access<R, V>(db: &mut Db, caller: &Caller<R, V>, id: Adm
     Ok(first.is_some())
 }
 
-/// The contacts of the tenants from `first` to `last`, by tenant and ID. There are none yet: nobody can be marked as
-/// one before administrators have addresses.
-pub fn primary_contacts(_: &mut Db, _first: TenantID, _last: TenantID) -> Result<Vec<PrimaryContact>> {
-    Ok(Vec::new())
+/// The primary contacts of the tenants from `first` to `last`, by ID.
+pub fn primary_contacts(db: &mut Db, first: TenantID, last: TenantID) -> Result<Vec<PrimaryContact>> {
+    type Row = (TenantID, AdministratorID, RoleID, String, String);
+    let marked = administrators::table.filter(administrators::primary_contact);
+    let rows: Vec<Row> = marked
+        .filter(administrators::tenant_id.ge(first))
+        .filter(administrators::tenant_id.le(last))
+        .order(administrators::id)
+        .select((
+            administrators::tenant_id,
+            administrators::id,
+            administrators::role_id,
+            administrators::username,
+            administrators::email_address,
+        ))
+        .load(db)?;
+    let contact =
+        |(tenant, id, role, username, email_address)| PrimaryContact { tenant, id, role, username, email_address };
+    Ok(rows.into_iter().map(contact).collect())
 }
 
 /// Removes at most `most` of a tenant's administrators, for a tenant that is being removed; answers how many.
@@ -453,6 +472,15 @@ pub fn sign_in_failed(db: &mut Db, account: Option<AdministratorID>) -> Result<i
         .get_result(db)
         .optional()?;
     Ok(attempts.unwrap_or_default())
+}
+
+/// Locks somebody out; `false` where they are already.
+pub fn lock(db: &mut Db, account: AdministratorID) -> Result<bool> {
+    let locked = diesel::update(administrators::table.find(account))
+        .filter(administrators::active)
+        .set(administrators::active.eq(false))
+        .execute(db)?;
+    Ok(locked == 1)
 }
 
 /// Reserves one guess at a code, before it is looked at; `false` when the account has had its `most` within

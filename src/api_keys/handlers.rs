@@ -14,7 +14,7 @@ use crate::body::{Body, InPath};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
-use crate::list::{self, Piece};
+use crate::list::{self, Found, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
 use crate::search::Filter;
@@ -112,10 +112,10 @@ pub async fn search(
     caller: Caller<ViewApiKeys>,
     filter: Body<wire::SearchFilter>,
     app: App,
-) -> Result<Json<wire::ApiKeys>> {
+) -> Result<Found<wire::ApiKeys>> {
     let filter = Filter::read(filter.0)?;
     let keys = app.database.read(move |db| store::search(db, &caller, filter)).await?;
-    Ok(Json(wire::ApiKeys { api_keys: keys.into_iter().map(|key| shown(key, &app)).collect() }))
+    Ok(Found(keys.len(), wire::ApiKeys { api_keys: keys.into_iter().map(|key| shown(key, &app)).collect() }))
 }
 
 /// One key.

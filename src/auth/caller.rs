@@ -8,7 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Tenant, Who};
+use super::identity::{Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
@@ -155,18 +156,36 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
     check_api_version(request.headers())?;
     let identified = request.extensions_mut().remove::<Identified>();
     let identity = identified.ok_or_else(|| Error::internal("a route stands outside the identifying middleware"))?.0?;
+    let app = request.app_data::<App>().ok_or_else(|| Error::internal("a route stands outside the app"))?;
+    app.rate_limits.take(&identity, app.now())?;
     V::admit(&identity.who)?;
-    if let Who::Administrator(session) = &identity.who
-        && session.initial_password
-        && !R::WITH_INITIAL_PASSWORD
-    {
-        return Err(Error::new(Reason::InitialPassword, "Change the initial password first."));
+    if let Who::Administrator(session) = &identity.who {
+        admit_session::<R>(session)?;
     }
     match R::RIGHT {
         Some(right) if !identity.grant.rights.contains(right) => Err(Error::not_authorized(R::DOING)),
         // every tenant has Full Access, and with it the rights over tenants
         _ if R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY => Err(Error::not_authorized(R::DOING)),
         _ => Ok(Caller { identity, proof: PhantomData }),
+    }
+}
+
+/// What a session may not do until its owner has seen to the password or the second factor.
+fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
+    let is_own_account = R::RIGHT.is_none() && R::WITH_INITIAL_PASSWORD;
+    match session.limited {
+        _ if session.initial_password && !R::WITH_INITIAL_PASSWORD => {
+            Err(Error::new(Reason::InitialPassword, "Change the initial password first."))
+        }
+        Some(Limited::PasswordExpired) if !is_own_account => Err(Error::new(
+            Reason::PasswordExpired,
+            "The password has expired. Change it first, with POST /api/administrators/{ID}/password.",
+        )),
+        Some(Limited::MfaRequired) if !is_own_account => Err(Error::new(
+            Reason::MfaRequired,
+            "MFA is required here. Turn it on first, with POST /api/administrators/{ID}/totp.",
+        )),
+        _ => Ok(()),
     }
 }
 

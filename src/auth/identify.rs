@@ -10,7 +10,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 
 use super::caller::{is_from_a_page, page_refused};
-use super::identity::{Identified, Identity, KeyCaller, SessionCaller, Who};
+use super::identity::{Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
@@ -33,8 +33,11 @@ pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let outcome = identity_of(&app, &request).await;
-    request.extensions_mut().insert(Identified(outcome.map(Arc::new)));
+    let outcome = identity_of(&app, &request).await.map(Arc::new);
+    if let Ok(known) = &outcome {
+        request.extensions_mut().insert(KnownCaller(known.clone()));
+    }
+    request.extensions_mut().insert(Identified(outcome));
     let response = next.call(request).await?;
     let reason = response.response().error().and_then(|error| error.as_error::<Error>()).map(Error::reason);
     let without = response.request().extensions_mut().remove::<WithoutRequestID>();
@@ -166,6 +169,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
     }
     let rid_is_right = facts.legacy || presents_rid(request.headers(), &facts)?;
     let (touch, row, now) = (facts.touch_due(app.now(), TOUCH_EVERY), facts.session, app.now());
+    let limited = facts.limited;
     let allowed = if facts.user_interface { facts.allow_user_interface } else { facts.allow_web_service };
     let identity = Identity {
         tenant: facts.tenant()?,
@@ -182,6 +186,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
             absolute_end: facts.absolute_end,
             user_interface: facts.user_interface,
             initial_password: facts.initial_password,
+            limited,
         }),
         role_name: facts.role_name,
     };

@@ -13,6 +13,18 @@ use crate::rights::Grant;
 /// What the middleware found out, left for the extractor.
 pub struct Identified(pub Result<Arc<Identity>>);
 
+/// Left beside it when it is known who calls, for what is noted of the call.
+pub struct KnownCaller(pub Arc<Identity>);
+
+/// Why a session may do nothing but see to its owner's own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Limited {
+    /// The password is older than the tenant's settings allow.
+    PasswordExpired,
+    /// The tenant's settings ask for MFA, and the owner has none.
+    MfaRequired,
+}
+
 /// Somebody who is known, and what their role lets them do at this moment.
 #[derive(Debug)]
 pub struct Identity {
@@ -76,6 +88,8 @@ pub struct SessionCaller {
     pub user_interface: bool,
     /// Whether it was opened with the password that the first start made.
     pub initial_password: bool,
+    /// Whether it may do nothing but see to its owner's own account, and why.
+    pub limited: Option<Limited>,
 }
 
 /// A key that was presented with its secret.

@@ -5,7 +5,8 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::Tenant;
+use super::identity::{Limited, Tenant};
+use crate::app::Rules;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
 use crate::db::{Db, MultiBackend};
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
 use crate::rights::{Grant, Reach, Rights};
 use crate::secret::SecretDigest;
+use crate::settings;
 
 /// What a role's row says about what its bearers may do.
 #[derive(Queryable, Selectable, Serialize, Deserialize)]
@@ -122,6 +124,7 @@ pub struct SessionFacts {
     pub initial_password: bool,
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
+    pub limited: Option<Limited>,
     pub administrator: AdministratorID,
     pub username: String,
     tenant: (TenantID, String),
@@ -152,17 +155,17 @@ impl SessionFacts {
     }
 }
 
-/// A session that is alive at `now`: not ended, neither idle for `idle` ms nor past its end, and its
-/// owner is active and has had no new credentials since.
-pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Result<Option<SessionFacts>> {
+/// A session that is alive at `now`: not ended, neither idle nor older than its tenant's rules allow at this moment,
+/// and its owner is active and has had no new credentials since. Two statements: whose rules hold is in the row.
+pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules) -> Result<Option<SessionFacts>> {
     type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
-    type Row = (SessionRow, (AdministratorID, String), (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    type OwnerRow = (AdministratorID, String, Timestamp, bool, bool);
+    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(sessions::sid_digest.eq(sid))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::absolute_end.gt(now))
-        .filter(sessions::last_activity.gt(now.minus(idle)))
         .filter(administrators::active)
         .filter(administrators::credential_version.eq(sessions::credential_version))
         .filter(tenants::state.eq(ACTIVE))
@@ -178,24 +181,47 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, idle: i64) -> Res
                 sessions::initial_password,
                 sessions::kind,
             ),
-            (administrators::id, administrators::username),
+            (
+                administrators::id,
+                administrators::username,
+                administrators::last_password_change,
+                administrators::password_never_expires,
+                administrators::totp_seed.is_not_null(),
+            ),
             (tenants::id, tenants::guid),
             (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
             GrantRow::as_select(),
         ))
         .get_result(db)
         .optional()?;
-    let row = row.filter(|(session, ..)| session.8 != LEGACY || session.4 > now.minus(LEGACY_IDLE));
-    Ok(row.map(|(session, (administrator, username), tenant, role, grant)| SessionFacts {
+    let Some((session, (administrator, username, last_password_change, never_expires, has_mfa), tenant, role, grant)) =
+        row
+    else {
+        return Ok(None);
+    };
+    let rules = settings::rules_in(db, defaults, tenant.0)?;
+    let absolute_end = session.5.min(session.3.plus(rules.longest));
+    let legacy = session.8 == LEGACY;
+    let idle = if legacy { rules.idle.min(LEGACY_IDLE) } else { rules.idle };
+    if absolute_end <= now || session.4 <= now.minus(idle) {
+        return Ok(None);
+    }
+    let limited = if !never_expires && last_password_change.plus(rules.password_expiry) <= now {
+        Some(Limited::PasswordExpired)
+    } else {
+        (rules.mfa_required && !has_mfa).then_some(Limited::MfaRequired)
+    };
+    Ok(Some(SessionFacts {
         session: session.0,
         reference: session.1,
         rid_digest: session.2.to_hex(),
         created: session.3,
         last_activity: session.4,
-        absolute_end: session.5,
+        absolute_end,
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
-        legacy: session.8 == LEGACY,
+        legacy,
+        limited,
         administrator,
         username,
         tenant,

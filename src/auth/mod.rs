@@ -12,9 +12,10 @@ mod identity;
 pub mod key_usage;
 mod lookup;
 pub mod password_lane;
+pub mod rate_limit;
 pub mod session_store;
 pub mod sid_cookie;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use identity::{Identity, KeyCaller, SessionCaller, Tenant, Who};
+pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};

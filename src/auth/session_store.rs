@@ -32,8 +32,8 @@ impl SessionStore for DieselStore {
         let Some(sid) = SessionID::parse(key.as_ref()) else {
             return Ok(None);
         };
-        let (digest, now, idle) = (sid.digest(), self.0.now(), self.0.rules.idle);
-        match self.0.database.look_up(move |db| lookup::session(db, digest, now, idle)).await {
+        let (digest, now, defaults) = (sid.digest(), self.0.now(), self.0.rules.clone());
+        match self.0.database.look_up(move |db| lookup::session(db, digest, now, &defaults)).await {
             Ok(None) => Ok(None),
             Ok(Some(facts)) => {
                 let facts = serde_json::to_string(&facts).map_err(|error| LoadError::Other(error.into()))?;

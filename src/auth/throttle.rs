@@ -1,8 +1,8 @@
 //! Growing delays after wrong passwords, per account and address, that nobody can turn into a weapon.
 //!
 //! An attempt is reserved before the password is looked at, in one statement, so that parallel guesses
-//! cannot outrun the counter; a full success sets it back to nothing. Five attempts are free, then each
-//! waits 1 s, 2 s, 4 s … up to 15 minutes. Buckets are numbers that only the master key can aim at, and
+//! cannot outrun the counter; a full success sets it back to nothing. Five attempts are free (a setting of
+//! the primary tenant, whatever tenant is named: else the number would tell whether it is there), then each waits 1 s, 2 s, 4 s … up to 15 minutes. Buckets are numbers that only the master key can aim at, and
 //! there are no more than a million of them: unknown names cannot fill the database, and are treated
 //! exactly as known ones.
 
@@ -16,10 +16,9 @@ use crate::clock::{DAY, MINUTE, SECOND, Timestamp};
 use crate::db::Db;
 use crate::db::schema::sign_in_attempts;
 use crate::error::{Error, Reason, Result};
+use crate::id::TenantID;
 use crate::secret::Password;
 
-/// Attempts that wait for nothing.
-pub const FREE: i64 = 5;
 /// The longest delay, in milliseconds.
 pub const LONGEST: i64 = 15 * MINUTE;
 /// A bucket that has been quiet for this long, in milliseconds, is swept away.
@@ -36,9 +35,9 @@ const RETRIES: u32 = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket(i64);
 
-/// The delay after `failures` attempts, in milliseconds.
-pub fn delay(failures: i64) -> i64 {
-    match failures.saturating_sub(FREE) {
+/// The delay after `failures` attempts of which `free` wait for nothing, in milliseconds.
+pub fn delay(failures: i64, free: i64) -> i64 {
+    match failures.saturating_sub(free) {
         ..0 => 0,
         doublings @ 0..20 => (SECOND << doublings).min(LONGEST),
         _ => LONGEST,
@@ -62,10 +61,11 @@ impl App {
         if !self.rules.throttle {
             return Ok(bucket);
         }
+        let free = self.rules_of(TenantID::PRIMARY).await?.attempts;
         let give_up = Instant::now() + self.rules.throttle_patience.min(PATIENCE);
         loop {
             let now = self.now();
-            match self.database.write(move |db| reserve(db, bucket, now)).await? {
+            match self.database.write(move |db| reserve(db, bucket, free, now)).await? {
                 None => return Ok(bucket),
                 Some(at) if Instant::now() >= give_up || at.since(now) > PATIENCE.as_millis() as i64 => {
                     return Err(throttled(at.since(now)));
@@ -96,7 +96,7 @@ fn throttled(wait: i64) -> Error {
 }
 
 /// `None` when the attempt is reserved, else the moment from which one is allowed.
-fn reserve(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<Option<Timestamp>> {
+fn reserve(db: &mut Db, Bucket(bucket): Bucket, free: i64, now: Timestamp) -> Result<Option<Timestamp>> {
     for _ in 0..RETRIES {
         let known: Option<(i64, Timestamp)> = sign_in_attempts::table
             .find(bucket)
@@ -104,7 +104,7 @@ fn reserve(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<Option
             .get_result(db)
             .optional()?;
         let Some((failures, allowed_at)) = known else {
-            if first_attempt(db, bucket, now)? {
+            if first_attempt(db, bucket, free, now)? {
                 return Ok(None);
             }
             continue;
@@ -117,7 +117,7 @@ fn reserve(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<Option
             .filter(sign_in_attempts::allowed_at.eq(allowed_at))
             .set((
                 sign_in_attempts::failures.eq(failures + 1),
-                sign_in_attempts::allowed_at.eq(now.plus(delay(failures + 1))),
+                sign_in_attempts::allowed_at.eq(now.plus(delay(failures + 1, free))),
                 sign_in_attempts::last.eq(now),
             ))
             .execute(db)?;
@@ -129,11 +129,11 @@ fn reserve(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<Option
 }
 
 /// Inserts the bucket's row in a savepoint: another node may be faster.
-fn first_attempt(db: &mut Db, bucket: i64, now: Timestamp) -> Result<bool> {
+fn first_attempt(db: &mut Db, bucket: i64, free: i64, now: Timestamp) -> Result<bool> {
     let row = (
         sign_in_attempts::bucket.eq(bucket),
         sign_in_attempts::failures.eq(1),
-        sign_in_attempts::allowed_at.eq(now),
+        sign_in_attempts::allowed_at.eq(now.plus(delay(1, free))),
         sign_in_attempts::last.eq(now),
     );
     match db.transaction(|db| diesel::insert_into(sign_in_attempts::table).values(row).execute(db)) {
@@ -179,7 +179,7 @@ mod tests {
         for (failures, wait) in
             [(0, 0), (4, 0), (5, 1_000), (6, 2_000), (14, 512_000), (15, 900_000), (i64::MAX, 900_000)]
         {
-            assert_eq!(delay(failures), wait, "after {failures}");
+            assert_eq!(delay(failures, 5), wait, "after {failures}");
         }
     }
 

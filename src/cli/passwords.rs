@@ -40,6 +40,6 @@ impl PasswordSource {
 
 /// Holds a new password to the server's rules.
 pub fn check(username: &str, password: &Password) -> Result<(), Failure> {
-    let rules = PasswordRules { characters: Rules::default().password_characters };
+    let rules = PasswordRules::of(&Rules::default());
     rules.check(username, password).map_err(|error| Failure::Refused(error.message().to_owned()))
 }

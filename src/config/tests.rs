@@ -40,6 +40,8 @@ fn without_a_word_the_defaults_hold() {
     assert_eq!((config.sign_in.bcrypt_cost, config.sign_in.throttle, config.sign_in.password_nice), (12, true, 5));
     assert_eq!((config.most_connections, config.database_connections), (25_000, 16));
     assert!(!config.legacy_login);
+    assert_eq!(config.rate_limit, RateLimit { user: 500, tenant: 1_000, node: 5_000 });
+    assert_eq!(config.api_usage, ApiUsage { days: 14, rows: 1_000_000 });
     assert_eq!((config.public_url, config.admin_password_file), (None, None));
     assert!(config.warnings.is_empty());
 }
@@ -60,6 +62,19 @@ fn flags_beat_the_environment_which_beats_the_file() {
     );
     assert!(resolve(&[], &[], "[compat]\nlegacy_login = true").expect("it is as the test made it").legacy_login);
     assert_eq!(config.error("listen", "taken").to_string(), "listen, from /etc/firstkey.toml: taken");
+}
+
+#[test]
+fn limits_can_be_set_and_turned_off() {
+    let env = [("FIRSTKEY_RATE_LIMIT_USER", "0"), ("FIRSTKEY_API_USAGE_ROWS", "0")];
+    let file = "rate_limit.tenant = 7\n[api_usage]\ndays = 3650";
+    let config = resolve(&[], &env, file).expect("it is as the test made it");
+    assert_eq!(config.rate_limit, RateLimit { user: 0, tenant: 7, node: 5_000 });
+    assert_eq!(config.api_usage, ApiUsage { days: 3_650, rows: 0 });
+    for (name, value) in [("USER", "-1"), ("TENANT", "1000001"), ("NODE", "many")] {
+        let refused = resolve(&[], &[(&format!("FIRSTKEY_RATE_LIMIT_{name}"), value)], "").expect_err("refused");
+        assert!(refused.contains("must be 0 to 1000000"), "{refused}");
+    }
 }
 
 #[test]

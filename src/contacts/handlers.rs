@@ -13,7 +13,7 @@ use crate::body::{Body, InPath};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ContactID, RoleID};
-use crate::list::{self, Piece};
+use crate::list::{self, Found, Piece};
 use crate::rights::{CreateContacts, DeleteContacts, EditContacts, ViewContacts};
 use crate::roles;
 use crate::search::Filter;
@@ -38,10 +38,10 @@ pub async fn search(
     caller: Caller<ViewContacts>,
     filter: Body<wire::SearchFilter>,
     app: App,
-) -> Result<Json<wire::Contacts>> {
+) -> Result<Found<wire::Contacts>> {
     let filter = Filter::read(filter.0)?;
     let contacts = app.database.read(move |db| store::search(db, &caller, filter)).await?;
-    Ok(Json(wire::Contacts { contacts: contacts.into_iter().map(shown).collect() }))
+    Ok(Found(contacts.len(), wire::Contacts { contacts: contacts.into_iter().map(shown).collect() }))
 }
 
 /// One contact.

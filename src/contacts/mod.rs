@@ -3,3 +3,5 @@
 pub mod handlers;
 mod rules;
 mod store;
+
+pub use store::purge;

@@ -172,3 +172,11 @@ pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ContactID) -> Result
         _ => Ok(()),
     }
 }
+
+/// Removes at most `most` of a tenant's contacts, for a tenant that is being removed; answers how many.
+pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
+    let of_tenant = contacts::table.filter(contacts::tenant_id.eq(tenant));
+    let query = of_tenant.order(contacts::id).limit(most).select(contacts::id);
+    let Some(last) = query.load::<ContactID>(db)?.pop() else { return Ok(0) };
+    Ok(diesel::delete(of_tenant.filter(contacts::id.le(last))).execute(db)?)
+}

@@ -216,6 +216,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    system_settings (tenant_id, name) {
+        tenant_id -> BigInt,
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    api_usage (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<BigInt>,
+        tenant_guid -> Text,
+        at -> BigInt,
+        action -> Text,
+        path -> Text,
+        duration -> BigInt,
+        status_code -> BigInt,
+        authentication_method -> Text,
+        expand_parameter -> Text,
+        response_item_count -> Nullable<BigInt>,
+        actor_type -> Text,
+        actor_id -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(administrators -> roles (role_id));
 diesel::joinable!(administrators -> tenants (tenant_id));
 diesel::joinable!(sessions -> administrators (administrator_id));
@@ -227,11 +253,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     administrators,
     api_key_secrets,
     api_keys,
+    api_usage,
     audit_events,
     contacts,
     installation,
     roles,
     sessions,
     sign_in_attempts,
+    system_settings,
     tenants,
 );

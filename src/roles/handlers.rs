@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::body::{Body, InPath};
 use crate::error::{Error, Result};
 use crate::id::{RoleID, TenantID};
-use crate::list::{self, Piece};
+use crate::list::{self, Found, Piece};
 use crate::rights::{CreateRoles, DeleteRoles, EditRoles, Right, Rights, ViewRoles};
 use crate::search::Filter;
 use crate::wire::{self, Flag, Number};
@@ -97,10 +97,13 @@ pub async fn search(
     caller: Caller<ViewRoles>,
     filter: Body<wire::SearchFilter>,
     app: App,
-) -> Result<Json<wire::AdministratorRoles>> {
+) -> Result<Found<wire::AdministratorRoles>> {
     let (tenant, filter) = (caller.tenant().id, Filter::read(filter.0)?);
     let roles = app.database.read(move |db| store::search(db, &caller, filter)).await?;
-    Ok(Json(wire::AdministratorRoles { roles: roles.into_iter().map(|role| shown(role, tenant)).collect() }))
+    Ok(Found(
+        roles.len(),
+        wire::AdministratorRoles { roles: roles.into_iter().map(|role| shown(role, tenant)).collect() },
+    ))
 }
 
 fn no_such_role() -> Error {

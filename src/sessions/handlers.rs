@@ -20,24 +20,27 @@ use sha2::{Digest as _, Sha256};
 
 use super::store;
 use crate::administrators::{self, Account, Verdict};
-use crate::app::App;
+use crate::app::{App, Rules};
 use crate::audit::{Actor, Event, EventKind, Target};
 use crate::auth::session_store::NEW_SESSION_ID;
 use crate::auth::{Caller, SessionCaller, ViaSession, Visitor, throttle};
 use crate::body::Body;
-use crate::clock::Timestamp;
+use crate::clock::{DAY, Timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, TenantID};
 use crate::name::{TenantName, Username, fold};
 use crate::rights::OwnAccount;
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
+use crate::settings;
 use crate::tenants::{self, PRIMARY_NAME};
-use crate::wire::{self, AccessType, MfaCodeInput};
+use crate::wire::{self, AccessType, Flag, MfaCodeInput};
 
 /// The form in which the state is kept, should it ever change.
 const STATE_VERSION: i64 = 1;
 /// So many wrong passwords without a good one in between raise an alarm; they never lock anybody out.
 const ALARM_AT: i64 = 100;
+/// When a session is said to expire that has no longest life, in milliseconds.
+const CENTURY: i64 = 36_525 * DAY;
 
 /// Which of the two sign-ins a session comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub(super) struct Credentials {
     password: Password,
     /// Absent, or there; what is there may still be no code at all.
     code: Option<Option<MfaCode>>,
+    terms_accepted: bool,
     access: AccessType,
 }
 
@@ -79,13 +83,15 @@ impl Credentials {
             tenant: tenant.map(|name| name.folded()).filter(|name| *name != fold(PRIMARY_NAME)),
             password: password_member("password", body.password)?,
             code: body.mfa_code.map(mfa_code),
+            terms_accepted: body.terms_accepted.is_some_and(|Flag(accepted)| accepted),
             access: body.access_type.unwrap_or(AccessType::WebService),
         })
     }
 
     pub(super) fn read_legacy(sent: wire::LegacyCredentials) -> Result<Self> {
         let (user_name, password, tenant_name) = (sent.user_name, sent.password, sent.tenant_name);
-        let body = wire::SignIn { user_name, password, tenant_name, mfa_code: None, access_type: None };
+        let body =
+            wire::SignIn { user_name, password, tenant_name, mfa_code: None, access_type: None, terms_accepted: None };
         Ok(Self { kind: Kind::Legacy, ..Self::read(body)? })
     }
 }
@@ -134,28 +140,33 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
 
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
     let right = app.try_password(bucket, &credentials.password, hash).await?;
+    // of the primary tenant where there is no account: then as much is read
+    let rules = app.rules_of(account.as_ref().map_or(TenantID::PRIMARY, |account| account.tenant)).await?;
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
             None if credentials.kind == Kind::Standard => return Err(mfa_code_needed()),
-            None => return Err(refuse(app, visitor, Some(&account)).await?),
+            None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
             Some(code) => match code_step(app, &account, &seed, code.as_ref()).await? {
                 Some(step) => (account, Some(step)),
-                None => return Err(refuse(app, visitor, Some(&account)).await?),
+                None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
             },
         },
-        (_, account) => return Err(refuse(app, visitor, account.as_ref()).await?),
+        (_, account) => return Err(refuse(app, visitor, &rules, account.as_ref()).await?),
     };
+    if rules.terms_enforced && !credentials.terms_accepted {
+        return Err(terms_not_accepted(app, account.tenant).await?);
+    }
 
     rehash_if_outdated(app, &account, &credentials.password).await;
     let (sid, rid) = (SessionID::generate()?, RequestID::generate()?);
     let now = app.now();
     let opening =
         Opening { account: account.clone(), step, bucket, kind: credentials.kind, access: credentials.access, now };
-    match open(app, visitor, &sid, &rid, opening).await {
+    match open(app, visitor, &rules, &sid, &rid, opening).await {
         // somebody else was faster with the same code, or changed the account meanwhile
         Err(error) if error.reason() == Reason::SignInFailed => {
-            return Err(refuse(app, visitor, Some(&account)).await?);
+            return Err(refuse(app, visitor, &rules, Some(&account)).await?);
         }
         opened => opened?,
     }
@@ -179,8 +190,18 @@ fn mfa_code_needed() -> Error {
     Error::new(Reason::MfaCodeNeeded, "MFA is on for this user: send the six digits of the app as mfaCode too.")
 }
 
-/// Counts and records a refused attempt, and answers the refusal.
-async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Result<Error> {
+/// Password and code are right: only now is anything said of the tenant.
+async fn terms_not_accepted(app: &App, tenant: TenantID) -> Result<Error> {
+    let notices = app.database.look_up(move |db| settings::notices_in(db, tenant)).await?;
+    let asked = "Accept the terms and conditions: sign in with termsAccepted true.";
+    let texts = [asked, &notices.terms_title, &notices.terms];
+    let message: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    Ok(Error::new(Reason::TermsNotAccepted, message.join("\n\n")))
+}
+
+/// Counts and records a refused attempt, locks the account where a setting says so, and answers the refusal.
+async fn refuse(app: &App, visitor: &Visitor, rules: &Rules, account: Option<&Account>) -> Result<Error> {
+    let lock_at = rules.lock_accounts.then_some(rules.attempts);
     let known = account.map(|account| (account.id, account.username.clone()));
     let tenant = account.map_or(TenantID::PRIMARY, |account| account.tenant);
     let named = known.as_ref().map(|(id, name)| (id.get(), name.as_str()));
@@ -193,6 +214,12 @@ async fn refuse(app: &App, visitor: &Visitor, account: Option<&Account>) -> Resu
         let mut events = vec![Event::new(EventKind::SignInFailed, target())];
         if attempts == ALARM_AT {
             events.push(Event::new(EventKind::UnderAttack, target()).with(json!({ "attempts": attempts })));
+        }
+        if let (Some(most), Some((id, _))) = (lock_at, &known)
+            && attempts >= most
+            && administrators::lock(db, *id)?
+        {
+            events.push(Event::new(EventKind::AdministratorLocked, target()).with(json!({ "attempts": attempts })));
         }
         Ok(((), events))
     })
@@ -237,9 +264,16 @@ struct Opening {
     now: Timestamp,
 }
 
-async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, opening: Opening) -> Result<()> {
+async fn open(
+    app: &App,
+    visitor: &Visitor,
+    rules: &Rules,
+    sid: &SessionID,
+    rid: &RequestID,
+    opening: Opening,
+) -> Result<()> {
     let Opening { account, step, bucket, kind, access, now } = opening;
-    let rules = app.rules.clone();
+    let (life, most, block) = (life_by(rules), rules.sessions, rules.block_sessions);
     let session = store::NewSession {
         tenant_id: account.tenant,
         administrator_id: account.id,
@@ -252,7 +286,7 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
         initial_password: account.initial_password_until.is_some(),
         created: now,
         last_activity: now,
-        absolute_end: now.plus(rules.longest),
+        absolute_end: now.plus(rules.longest.min(CENTURY)),
         address: visitor.origin.address.to_string(),
         user_agent_digest: Sha256::digest(&visitor.user_agent).to_vec(),
         state_version: STATE_VERSION,
@@ -265,7 +299,11 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
             return Err(sign_in_failed());
         }
         throttle::give_back(db, bucket)?;
-        let displaced = store::make_room(db, account.id, rules.sessions, now, rules.idle)?;
+        // the row of the account is locked by now, so that two at once cannot both count
+        if block && store::count_live(db, account.id, now, life)? >= most {
+            return Err(too_many_sessions(most));
+        }
+        let displaced = store::make_room(db, account.id, most, now, life)?;
         store::insert(db, &session)?;
         let target = || Target::new("administrator", account.id.get(), account.username.clone());
         let mut events: Vec<Event> = displaced
@@ -281,6 +319,16 @@ async fn open(app: &App, visitor: &Visitor, sid: &SessionID, rid: &RequestID, op
         Ok(((), events))
     })
     .await
+}
+
+fn life_by(rules: &Rules) -> store::Life {
+    store::Life { idle: rules.idle, longest: rules.longest }
+}
+
+/// 409, not 403: it is no matter of rights, and passes when a session ends; not 401 or 429, at which clients try again.
+fn too_many_sessions(most: i64) -> Error {
+    let message = format!("You have {most} sessions already, as many as are allowed. Sign out of one first.");
+    Error::new(Reason::TooManySessions, message)
 }
 
 fn name_of(access: AccessType) -> &'static str {
@@ -317,9 +365,10 @@ pub(super) async fn sign_out(caller: &Caller<OwnAccount, ViaSession>, app: &App)
 
 /// The caller's own sessions.
 pub async fn list(caller: Caller<OwnAccount, ViaSession>, app: App) -> Result<Json<wire::Sessions>> {
-    let (now, idle, current) = (app.now(), app.rules.idle, caller.session().session);
-    let entries = app.database.read(move |db| store::list_own(db, &caller, now, idle)).await?;
-    Ok(Json(wire::Sessions { sessions: entries.into_iter().map(|entry| listed(entry, current)).collect() }))
+    let rules = app.rules_of(caller.tenant().id).await?;
+    let (now, life, current) = (app.now(), life_by(&rules), caller.session().session);
+    let entries = app.database.read(move |db| store::list_own(db, &caller, now, life)).await?;
+    Ok(Json(wire::Sessions { sessions: entries.into_iter().map(|entry| listed(entry, life, current)).collect() }))
 }
 
 fn shown(session: &SessionCaller) -> wire::CurrentSession {
@@ -333,7 +382,7 @@ fn shown(session: &SessionCaller) -> wire::CurrentSession {
     }
 }
 
-fn listed(entry: store::Entry, current: i64) -> wire::SessionEntry {
+fn listed(entry: store::Entry, life: store::Life, current: i64) -> wire::SessionEntry {
     wire::SessionEntry {
         address: entry.address,
         current: entry.id == current,
@@ -345,7 +394,7 @@ fn listed(entry: store::Entry, current: i64) -> wire::SessionEntry {
                 "userInterface" => AccessType::UserInterface,
                 _ => AccessType::WebService,
             },
-            expires: entry.absolute_end,
+            expires: entry.absolute_end.min(entry.created.plus(life.longest)),
             reference: entry.session_ref,
         },
     }

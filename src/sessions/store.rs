@@ -13,6 +13,8 @@ use crate::secret::SecretDigest;
 
 /// How long an ended session is kept, in milliseconds.
 const KEPT_FOR: i64 = 7 * DAY;
+/// How long a session is kept that nobody uses, in milliseconds: the longest idle time there is, and [`KEPT_FOR`].
+const UNUSED_FOR: i64 = 37 * DAY;
 
 /// A session to be opened.
 #[derive(Insertable)]
@@ -49,11 +51,21 @@ pub struct Entry {
     pub address: String,
 }
 
-fn live(now: Timestamp, idle: i64) -> sessions::BoxedQuery<'static, MultiBackend> {
+/// How long sessions live, by their tenant's rules, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    /// Without a use.
+    pub idle: i64,
+    /// At the longest.
+    pub longest: i64,
+}
+
+fn live(now: Timestamp, life: Life) -> sessions::BoxedQuery<'static, MultiBackend> {
     sessions::table
         .filter(sessions::ended_at.is_null())
         .filter(sessions::absolute_end.gt(now))
-        .filter(sessions::last_activity.gt(now.minus(idle)))
+        .filter(sessions::last_activity.gt(now.minus(life.idle)))
+        .filter(sessions::created.gt(now.minus(life.longest)))
         .into_boxed()
 }
 
@@ -70,9 +82,9 @@ pub fn make_room(
     administrator: AdministratorID,
     most: i64,
     now: Timestamp,
-    idle: i64,
+    life: Life,
 ) -> Result<Vec<String>> {
-    let alive: Vec<(i64, String)> = live(now, idle)
+    let alive: Vec<(i64, String)> = live(now, life)
         .filter(sessions::administrator_id.eq(administrator))
         .order((sessions::created.desc(), sessions::id.desc()))
         .select((sessions::id, sessions::session_ref))
@@ -83,6 +95,11 @@ pub fn make_room(
         end(db, *id, now, "limit")?;
     }
     Ok(displaced.into_iter().map(|(_, reference)| reference).collect())
+}
+
+/// How many sessions of somebody are alive.
+pub fn count_live(db: &mut Db, administrator: AdministratorID, now: Timestamp, life: Life) -> Result<i64> {
+    Ok(live(now, life).filter(sessions::administrator_id.eq(administrator)).count().get_result(db)?)
 }
 
 /// Ends one session, once.
@@ -126,8 +143,8 @@ pub fn end_all(db: &mut Db, now: Timestamp) -> Result<usize> {
 }
 
 /// The caller's own live sessions, newest first.
-pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, idle: i64) -> Result<Vec<Entry>> {
-    Ok(live(now, idle)
+pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, life: Life) -> Result<Vec<Entry>> {
+    Ok(live(now, life)
         .filter(sessions::tenant_id.eq(caller.tenant().id))
         .filter(sessions::administrator_id.eq(caller.session().administrator))
         .order((sessions::created.desc(), sessions::id.desc()))
@@ -135,9 +152,10 @@ pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, 
         .load(db)?)
 }
 
-/// Removes sessions whose time was over a week ago.
+/// Removes sessions whose time was over a week ago, or that nobody has used for longer than any setting allows.
 pub fn sweep(db: &mut Db, now: Timestamp) -> Result<usize> {
-    let old = sessions::table.filter(sessions::absolute_end.lt(now.minus(KEPT_FOR)));
+    let old = sessions::table
+        .filter(sessions::absolute_end.lt(now.minus(KEPT_FOR)).or(sessions::last_activity.lt(now.minus(UNUSED_FOR))));
     Ok(diesel::delete(old).execute(db)?)
 }
 

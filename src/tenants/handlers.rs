@@ -16,7 +16,7 @@ use crate::body::{Body, InPath, Query};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
-use crate::list::{self, Piece};
+use crate::list::{self, Found, Piece};
 use crate::rights::{CreateTenants, DeleteTenants, EditTenants, ViewTenants};
 use crate::search::Filter;
 use crate::secret::random_guid;
@@ -39,11 +39,15 @@ pub async fn list(_: Caller<ViewTenants>, app: App) -> Result<HttpResponse> {
 }
 
 /// Tenants by criteria.
-pub async fn search(_: Caller<ViewTenants>, filter: Body<wire::SearchFilter>, app: App) -> Result<Json<wire::Tenants>> {
+pub async fn search(
+    _: Caller<ViewTenants>,
+    filter: Body<wire::SearchFilter>,
+    app: App,
+) -> Result<Found<wire::Tenants>> {
     let filter = Filter::read(filter.0)?;
     let read = move |db: &mut Db| store::search(db, filter).and_then(|found| with_contacts(db, found));
     let tenants = app.database.read(read).await?;
-    Ok(Json(wire::Tenants { tenants: tenants.into_iter().map(shown).collect() }))
+    Ok(Found(tenants.len(), wire::Tenants { tenants: tenants.into_iter().map(shown).collect() }))
 }
 
 /// One tenant, the primary one included.
@@ -65,7 +69,7 @@ pub async fn create(
     let first = first_administrator(body.administrator.take())?;
     let properties = Changes::new(body.into())?.of_a_new_one(app.time_zone)?;
     let rules = app.rules_of(caller.tenant().id).await?;
-    PasswordRules { characters: rules.password_characters }.check(first.username.as_str(), &first.password)?;
+    PasswordRules::of(&rules).check(first.username.as_str(), &first.password)?;
     let password_hash = app.lane.hash(app.keyring.peppered(&first.password)).await?;
     let (guid, now) = (random_guid()?, app.now());
     let tenant = app
@@ -77,6 +81,7 @@ pub async fn create(
                 password_hash,
                 initial_password_until: None,
                 role: RoleID::FULL_ACCESS,
+                email_address: first.email_address,
                 time_zone: properties.time_zone.as_str(),
             };
             let administrator = administrators::insert(db, &new, now)?;

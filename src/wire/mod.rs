@@ -9,7 +9,9 @@ mod rights;
 mod role;
 mod search;
 mod session;
+mod setting;
 mod tenant;
+mod usage;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
@@ -26,7 +28,9 @@ pub use session::{
     AccessType, CurrentSession, LegacyCredentials, LegacyError, LegacyErrorBody, LegacySignIn, MfaCodeInput,
     SessionEntry, SessionOpened, SignIn,
 };
+pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
+pub use usage::{ApiUsageMetric, ApiUsageMetrics};
 
 use serde::Serialize;
 use utoipa::ToSchema;

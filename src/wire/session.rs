@@ -4,6 +4,7 @@ use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::Flag;
 use crate::clock::Timestamp;
 use crate::id::AdministratorID;
 
@@ -21,6 +22,8 @@ pub struct SignIn {
     pub tenant_name: Option<String>,
     /// Six digits, where the user has MFA on.
     pub mfa_code: Option<MfaCodeInput>,
+    /// Needed where the terms and conditions must be accepted.
+    pub terms_accepted: Option<Flag>,
     /// What the session is for; `webService` when left out.
     pub access_type: Option<AccessType>,
 }

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use firstkey::app::{App, Rules};
 use firstkey::bootstrap::{self, FirstAdministrator};
 use firstkey::clock::{Clock, Timestamp};
-use firstkey::config::{Config, DatabaseUrl};
+use firstkey::config::{ApiUsage, Config, DatabaseUrl, RateLimit};
 use firstkey::{administrators, server, tls};
 use rustls::ClientConfig;
 use serde_json::{Value, json};
@@ -70,12 +70,24 @@ pub struct Setup {
     pub with_password: bool,
     pub password_threads: usize,
     pub workers: usize,
+    /// Off unless a test is about it.
+    pub rate_limit: RateLimit,
+    pub api_usage: ApiUsage,
 }
 
 impl Setup {
     pub fn new(backend: Backend) -> Self {
         let rules = Rules { throttle_patience: Duration::ZERO, ..Rules::default() };
-        Self { backend, rules, clock: Clock::held(START), with_password: true, password_threads: 1, workers: 1 }
+        Self {
+            backend,
+            rules,
+            clock: Clock::held(START),
+            with_password: true,
+            password_threads: 1,
+            workers: 1,
+            rate_limit: RateLimit::OFF,
+            api_usage: ApiUsage { days: 14, rows: 1_000_000 },
+        }
     }
 
     pub fn start(self) -> TestApp {
@@ -106,6 +118,8 @@ impl TestApp {
         config.sign_in.password_nice = 0;
         config.workers = setup.workers;
         config.database_connections = 8;
+        config.rate_limit = setup.rate_limit;
+        config.api_usage = setup.api_usage;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());
@@ -286,6 +300,7 @@ impl TestApp {
             initial_password_until: None,
             role: firstkey::id::RoleID::new(role),
             time_zone: "UTC",
+            email_address: firstkey::name::EmailAddress::none(),
         };
         let now = self.clock.now();
         self.app.database.write_here(move |db| administrators::insert(db, &new, now)).expect("inserted").get()

@@ -20,7 +20,8 @@ struct Part {
 const ACTIX: &[&str] = &["actix_web", "actix_session"];
 const DIESEL: &[&str] = &["diesel", "diesel_migrations"];
 /// The folders with the same three files in each.
-const SLICES: &[&str] = &["administrators", "api_keys", "contacts", "roles", "sessions", "tenants"];
+const SLICES: &[&str] =
+    &["administrators", "api_keys", "contacts", "roles", "sessions", "settings", "tenants", "usage"];
 
 const TABLE: &[Part] = &[
     // ---- plain values: from the bottom up, each knows only those above it ----
@@ -46,19 +47,34 @@ const TABLE: &[Part] = &[
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
     // ---- who is calling, and what is remembered of it ----
     Part {
+        // a session's life is judged by its tenant's settings
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["clock", "db", "error", "id", "rights", "secret"],
+        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
-    Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "secret"], may_not: ACTIX },
+    Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "id", "secret"], may_not: ACTIX },
+    Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
     Part { files: &["auth/"], may_use: &["app", "audit", "clock", "error", "id", "rights", "secret"], may_not: DIESEL },
     Part { files: &["audit/store.rs"], may_use: &["clock", "db", "error", "id"], may_not: ACTIX },
     Part { files: &["audit/"], may_use: &["app", "auth", "clock", "db", "error", "id"], may_not: ACTIX },
     // ---- the slices ----
+    // A setting's place is a field of the rules, which are plain values though they stand with the app; what is kept
+    // of calls, and how much, is configured.
+    Part {
+        files: &["settings/rules.rs", "usage/rules.rs"],
+        may_use: &["app", "clock", "config", "error", "id"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    Part { files: &["usage/observe.rs"], may_use: &["app", "auth", "list"], may_not: DIESEL },
+    Part {
+        files: &["settings/store.rs"],
+        may_use: &["app", "auth", "db", "error", "id"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
     Part {
         files: &["*/rules.rs", "administrators/second_factor.rs"],
-        may_use: &["clock", "error", "id", "keyring", "locale", "name", "rights", "secret"],
+        may_use: &["app", "clock", "error", "id", "keyring", "locale", "name", "rights", "secret"],
         may_not: &[
             "actix_web",
             "actix_session",
@@ -82,7 +98,7 @@ const TABLE: &[Part] = &[
     // Piece by piece through every slice, each of which removes its own rows.
     Part {
         files: &["tenants/purge.rs"],
-        may_use: &["administrators", "api_keys", "app", "db", "error", "id", "roles", "sessions"],
+        may_use: &["administrators", "api_keys", "app", "contacts", "db", "error", "id", "roles", "sessions", "usage"],
         may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
@@ -106,6 +122,7 @@ const TABLE: &[Part] = &[
             "search",
             "secret",
             "sessions",
+            "settings",
             "tenants",
             "wire",
         ],
@@ -113,10 +130,14 @@ const TABLE: &[Part] = &[
     },
     Part { files: &["*/mod.rs"], may_use: &[], may_not: &["actix_web", "diesel"] },
     // ---- what holds it together ----
-    Part { files: &["app.rs"], may_use: &["auth", "clock", "db", "error", "id", "keyring", "locale"], may_not: DIESEL },
+    Part {
+        files: &["app.rs"],
+        may_use: &["auth", "clock", "db", "error", "id", "keyring", "locale", "settings", "usage"],
+        may_not: DIESEL,
+    },
     Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
-    Part { files: &["openapi.rs"], may_use: &["api", "error", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "error", "settings", "wire"], may_not: DIESEL },
     Part {
         files: &["api.rs"],
         may_use: &[
@@ -129,6 +150,8 @@ const TABLE: &[Part] = &[
             "roles",
             "sessions",
             "tenants",
+            "settings",
+            "usage",
             "wire",
         ],
         may_not: DIESEL,
@@ -147,6 +170,7 @@ const TABLE: &[Part] = &[
             "sessions",
             "tenants",
             "tls",
+            "usage",
             "wire",
         ],
         may_not: DIESEL,
@@ -170,6 +194,7 @@ const TABLE: &[Part] = &[
             "roles",
             "secret",
             "tenants",
+            "usage",
         ],
         may_not: ACTIX,
     },
@@ -213,7 +238,9 @@ const TABLES: &[(&str, &[&str])] = &[
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["sessions"]),
+    ("settings/store.rs", &["system_settings"]),
     ("tenants/store.rs", &["tenants"]),
+    ("usage/store.rs", &["api_usage"]),
     ("audit/store.rs", &["audit_events"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind

@@ -71,6 +71,7 @@ impl<'a> Bench<'a> {
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
             ("{tenantID}", "0".into()),
+            ("{name}", "platformSettingActiveSessionsMax".into()),
         ];
         ids.iter().fold(path, |path, (parameter, id)| path.replace(parameter, id))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use firstkey::error::{Reason, catalogue};
+use firstkey::{config::RateLimit, settings};
 use serde_json::json;
 
 use crate::app::{ADMIN, Backend, PASSWORD, START, Session, TestApp, secret};
@@ -20,6 +21,17 @@ fn the_page_of_error_codes_is_the_codes_catalogue() {
     assert_eq!(page, catalogue(), "run the tests once with UPDATE_DOCS=1");
 }
 
+/// `UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_page_of_settings_is_their_catalogue() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, settings::page()).expect("the page can be written");
+    }
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(page, settings::page(), "run the tests once with UPDATE_DOCS=1");
+}
+
 /// A session of a person of this server's first tenant.
 fn session_of(app: &TestApp, name: &str, role: i64) -> (i64, Session) {
     let id = app.administrator(name, PASSWORD, role, 0);
@@ -31,6 +43,7 @@ both! {
     fn every_code_can_be_had(app: TestApp, |setup| {
         setup.rules.body_deadline = std::time::Duration::from_millis(200);
         setup.rules.legacy_login = true;
+        setup.rate_limit = RateLimit { user: 60, ..RateLimit::OFF };
     }) {
         let key = app.full_key();
         let session = app.sign_in();
@@ -79,6 +92,26 @@ both! {
 
         let legacy = json!({ "dsCredentials": { "userName": "changer", "password": PASSWORD } });
         let legacy = format!("sID={}", app.post("/rest/authentication/login", legacy).send().expect(200).text());
+        // settings that refuse for a moment, and are taken back before the next call
+        let set = |name: &str, value: &str| {
+            let path = format!("/api/systemsettings/platformSetting{name}");
+            app.post(&path, json!({ "value": value })).key(&key).send()
+        };
+        let while_set = |name: &str, value: &str, call: &dyn Fn() -> Answer| {
+            set(name, value).expect(200);
+            let answer = call();
+            app.delete(&format!("/api/systemsettings/platformSetting{name}")).key(&key).send().expect(200);
+            answer
+        };
+        let (aged, aged_session) = session_of(&app, "aged", 1);
+        app.execute(&format!("update administrators set last_password_change = 0 where id = {aged}"));
+        let one_too_many = || {
+            session_of(&app, "busy", 1);
+            let most = || while_set("ActiveSessionsMax", "1", &|| app.try_sign_in("busy", PASSWORD));
+            while_set("ActiveSessionsMaxExceededAction", "Block new sessions", &most)
+        };
+        let busy_key = secret(&mint("busy", 1));
+        let too_many = || (0..61).map(|_| app.get("/api/apikeys/current").key(&busy_key).send()).last().expect("calls");
 
         let answers: Vec<(&str, Answer)> = vec![
             ("bad_request", app.post("/api/tenants?asynchronous=x", json!({})).key(&key).send()),
@@ -92,6 +125,12 @@ both! {
             ("expiry_out_of_range", create(json!({ "keyName": "k", "roleID": 2, "expiryDate": 1 }))),
             ("bad_search", app.post("/api/roles/search", json!({ "maxItems": 0 })).key(&key).send()),
             ("weak_password", weak.send()),
+            ("bad_setting", set("ActiveSessionsMax", "many")),
+            ("terms_not_accepted", while_set("UserEnforceTermsAndConditionsEnabled", "true", &|| app.try_sign_in("changer", PASSWORD))),
+            ("password_expired", while_set("UserPasswordExpiry", "30", &|| list().with(&aged_session).send())),
+            ("mfa_required", while_set("UserMFARequiredEnabled", "true", &|| list().with(&session).send())),
+            ("too_many_sessions", one_too_many()),
+            ("too_many_requests", too_many()),
             ("not_signed_in", list().send()),
             ("sign_in_failed", app.try_sign_in(ADMIN, "wrong")),
             ("mfa_code_needed", app.try_sign_in("guarded", PASSWORD)),
@@ -128,7 +167,7 @@ both! {
         for (code, answer) in &answers {
             assert_eq!(answer.refusal(), (statuses[code], (*code).to_owned()), "{}", answer.text());
         }
-        for (code, wait) in [("sign_in_throttled", true), ("unavailable", true), ("malformed", false)] {
+        for (code, wait) in [("sign_in_throttled", true), ("too_many_requests", true), ("unavailable", true), ("malformed", false)] {
             let answer = answers.iter().find(|(known, _)| *known == code).map(|(_, answer)| answer).expect("it is in the table");
             assert_eq!(answer.header("retry-after").is_some(), wait, "{code}");
         }

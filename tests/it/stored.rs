@@ -15,6 +15,8 @@ const TABLES: &[&str] = &[
     "api_key_secrets",
     "audit_events",
     "contacts",
+    "system_settings",
+    "api_usage",
 ];
 
 impl TestApp {

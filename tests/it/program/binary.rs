@@ -75,6 +75,9 @@ impl Home {
 
     fn on(backend: Backend, url: Option<String>, database: Option<String>) -> Self {
         let mut environment = BTreeMap::from([("FIRSTKEY_SIGN_IN_BCRYPT_COST".to_owned(), "10".to_owned())]);
+        for limit in ["USER", "TENANT", "NODE"] {
+            environment.insert(format!("FIRSTKEY_RATE_LIMIT_{limit}"), "0".to_owned());
+        }
         environment.extend(url.map(|url| ("FIRSTKEY_DATABASE_URL".to_owned(), url)));
         Self { backend, folder: tempfile::tempdir().expect("a temporary folder"), environment, database }
     }

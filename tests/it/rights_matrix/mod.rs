@@ -9,7 +9,9 @@ mod api_keys;
 mod contacts;
 mod roles;
 mod sessions;
+mod settings;
 mod tenants;
+mod usage;
 
 use std::cell::Cell;
 
@@ -396,7 +398,7 @@ impl<'a> Scene<'a> {
 
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
-        let mut path = format!("/api{}", route.path);
+        let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
         for (parameter, make) in IDS {
             if path.contains(parameter) {
                 path = path.replace(parameter, &make(self, route).to_string());
@@ -424,8 +426,16 @@ struct Slice {
     except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
 }
 
-const SLICES: &[Slice] =
-    &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, contacts::SLICE, tenants::SLICE];
+const SLICES: &[Slice] = &[
+    sessions::SLICE,
+    api_keys::SLICE,
+    roles::SLICE,
+    administrators::SLICE,
+    contacts::SLICE,
+    tenants::SLICE,
+    settings::SLICE,
+    usage::SLICE,
+];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
