@@ -12,8 +12,11 @@ use utoipa::openapi::schema::Schema;
 
 use crate::administrators::handlers as administrators;
 use crate::api_keys::handlers as api_keys;
+use crate::audit::handlers as audit;
 use crate::error::{Error, Reason};
-use crate::rights::{CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewRoles};
+use crate::rights::{
+    CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewAuditHead, ViewRoles, ViewSystemInformation,
+};
 use crate::roles::handlers as roles;
 use crate::sessions::handlers as sessions;
 use crate::wire;
@@ -115,6 +118,9 @@ pub fn routes() -> Vec<Route> {
         // what was called
         //
         // what was changed
+        route(GET, "/auditevents", "list_audit_events", "List audit events", audit::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::AuditEvents>(),
+        route(POST, "/auditevents/search", "search_audit_events", "Search audit events", audit::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::AuditEvents>(),
+        route(GET, "/auditevents/head", "describe_audit_head", "Describe where the audit chain ends", audit::describe_head).to(Any).needs::<ViewAuditHead>().gives::<wire::AuditHead>(),
     ]
 }
 

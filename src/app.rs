@@ -12,11 +12,12 @@ use actix_web::{FromRequest, HttpRequest};
 
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::PasswordLane;
-use crate::clock::{Clock, HOUR, MINUTE, Timestamp};
+use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::TenantID;
 use crate::keyring::Keyring;
+use crate::lease::Lease;
 use crate::locale::TimeZone;
 
 /// The program's parts, shared by all workers; cheap to clone.
@@ -35,6 +36,8 @@ pub struct Parts {
     pub key_usage: KeyUsage,
     /// Where "now" comes from.
     pub clock: Clock,
+    /// This node's claim on the chores that one node at a time does.
+    pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
     /// The zone of keys and people that name none.
@@ -64,6 +67,8 @@ pub struct Rules {
     pub throttle_patience: Duration,
     /// How long a request's body may take to arrive.
     pub body_deadline: Duration,
+    /// How long events are kept, in milliseconds.
+    pub retain_events: i64,
 }
 
 impl Default for Rules {
@@ -77,6 +82,7 @@ impl Default for Rules {
             throttle: true,
             throttle_patience: Duration::from_secs(2),
             body_deadline: Duration::from_secs(10),
+            retain_events: 53 * WEEK,
         }
     }
 }

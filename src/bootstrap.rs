@@ -24,6 +24,7 @@ use crate::db::{Database, Db, OpenError};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::{Keyring, KeyringError, MasterKey};
+use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::name::Username;
 use crate::roles;
@@ -130,6 +131,24 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
     Ok(Prepared { locked, keyring, migrations })
 }
 
+/// An installation as it is, for commands that only look: nothing is made, migrated or changed.
+pub fn look(config: &Config) -> Result<(Database, Keyring), StartError> {
+    if let crate::config::DatabaseUrl::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(file_error(path)(std::io::ErrorKind::NotFound.into()));
+    }
+    let database = Database::open(&config.database, 2)?;
+    let master = MasterKey::load(&config.master_key_file)?;
+    let stored = database.read_here(canary)?;
+    let master = master.ok_or_else(|| StartError::NoMasterKey(config.master_key_file.clone()))?;
+    let keyring = Keyring::derive(&master);
+    match stored == Some(keyring.canary()) {
+        true => Ok((database, keyring)),
+        false => Err(StartError::ForeignMasterKey(config.master_key_file.clone())),
+    }
+}
+
 /// What every database holds before the first administrator: the canary, the primary tenant, the roles.
 fn set_up(locked: &mut Locked, keyring: &Keyring, now: Timestamp) -> Result<(), StartError> {
     let guid = uuid::Builder::from_random_bytes(*random_bytes::<16>()?).into_uuid();
@@ -184,6 +203,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         lane: lane.map_err(StartError::Threads)?,
         key_usage: KeyUsage::default(),
         clock,
+        lease: Lease::new()?,
         rules,
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),

@@ -21,11 +21,11 @@ use crate::app::App;
 use crate::auth::identify::identify;
 use crate::auth::session_store::DieselStore;
 use crate::auth::sid_cookie::{self, bare_sid};
+use crate::chores;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::observe::{Hsts, observe};
 use crate::openapi;
-use crate::sessions;
 use crate::tls::{self, CertificateStore};
 use crate::wire;
 
@@ -41,8 +41,6 @@ const DRAIN_DELAY: Duration = Duration::from_secs(1);
 const DRAIN_DEADLINE: u64 = 30;
 /// How often what was noted about keys is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often old rows are swept away.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A server that is about to run, and where it listens.
 pub struct Bound {
@@ -180,7 +178,7 @@ async fn openapi_page(page: web::Data<web::Bytes>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(page.as_ref().clone())
 }
 
-/// What goes on beside the requests, until the process ends.
+/// What goes on beside the requests, until the process ends: what each node does for itself, and the chores.
 pub fn spawn_chores(app: &App) {
     let flushed = app.clone();
     actix_web::rt::spawn(async move {
@@ -189,21 +187,7 @@ pub fn spawn_chores(app: &App) {
             flush(&flushed).await;
         }
     });
-    let swept = app.clone();
-    actix_web::rt::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
-            let now = swept.now();
-            let done =
-                swept.database.write(move |db| Ok((sessions::sweep(db, now)?, crate::auth::throttle::sweep(db, now)?)));
-            match done.await {
-                Ok((sessions, buckets)) => log::debug!(sessions, buckets; "old rows are swept away"),
-                Err(error) => {
-                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "old rows could not be swept away")
-                }
-            }
-        }
-    });
+    chores::spawn(app);
 }
 
 /// Writes down what was noted about keys.
@@ -220,5 +204,6 @@ pub async fn stop(app: &App, server: &ServerHandle) {
     tokio::time::sleep(DRAIN_DELAY).await;
     server.stop(true).await;
     flush(app).await;
+    chores::stop(app).await;
     app.lane.close();
 }

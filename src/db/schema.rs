@@ -157,6 +157,51 @@ diesel::table! {
         target_id -> Nullable<BigInt>,
         target_name -> Text,
         details -> Text,
+        actor_name_fold -> Text,
+        target_name_fold -> Text,
+    }
+}
+
+diesel::table! {
+    audit_chain (position) {
+        position -> BigInt,
+        event_id -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_seals (id) {
+        id -> BigInt,
+        first_position -> BigInt,
+        last_position -> BigInt,
+        highest_event -> BigInt,
+        newest -> BigInt,
+        sealed_at -> BigInt,
+        head -> Binary,
+        key_id -> Text,
+        epoch_first -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_cuts (position) {
+        position -> BigInt,
+        seal_id -> BigInt,
+        head -> Binary,
+        cut_at -> BigInt,
+        removed -> BigInt,
+        key_id -> Text,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Text,
+        until -> BigInt,
     }
 }
 
@@ -171,8 +216,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     administrators,
     api_key_secrets,
     api_keys,
+    audit_chain,
+    audit_cuts,
     audit_events,
+    audit_seals,
     installation,
+    leases,
     roles,
     sessions,
     sign_in_attempts,

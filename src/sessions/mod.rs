@@ -3,4 +3,4 @@
 pub mod handlers;
 mod store;
 
-pub use store::{end_all, end_all_of, end_others, sweep};
+pub use store::{end_all, end_all_of, end_others, sweep, tenants_with_open_sessions, time_out};

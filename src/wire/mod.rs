@@ -2,6 +2,7 @@
 
 mod account;
 mod api_key;
+mod audit;
 mod lenient;
 mod rights;
 mod role;
@@ -10,6 +11,7 @@ mod session;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use api_key::{ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyHead, ApiKeyWithSecret, NewApiKey, SecretOnce};
+pub use audit::{AuditEvent, AuditHead};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::RightsTree;
 pub use role::Role;
@@ -47,6 +49,14 @@ pub struct ApiKeys {
 pub struct AdministratorRoles {
     /// Ordered by ID.
     pub roles: Vec<Role>,
+}
+
+/// A list of events.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEvents {
+    /// Ordered by ID.
+    pub audit_events: Vec<AuditEvent>,
 }
 
 /// A list of sessions.
