@@ -15,7 +15,8 @@ use crate::api_keys::handlers as api_keys;
 use crate::audit::handlers as audit;
 use crate::error::{Error, Reason};
 use crate::rights::{
-    CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewAuditHead, ViewRoles, ViewSystemInformation,
+    CreateApiKeys, DeleteApiKeys, Demand, EditApiKeys, Right, ViewApiKeys, ViewAuditHead, ViewRoles,
+    ViewSystemInformation,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::handlers as sessions;

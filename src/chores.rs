@@ -109,7 +109,8 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
                 let events: Vec<Event> = over
                     .iter()
                     .map(|session| {
-                        let target = Target::new("administrator", session.administrator.get(), session.username.clone());
+                        let target =
+                            Target::new("administrator", session.administrator.get(), session.username.clone());
                         Event::new(EventKind::SessionTimedOut, target).with(json!({
                             "session": session.reference,
                             "reason": session.reason,

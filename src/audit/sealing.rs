@@ -133,7 +133,8 @@ pub fn head(db: &mut Db) -> Result<Option<Seal>> {
 /// Writes the chain's head into the log, so that there is a copy of it outside the database.
 pub async fn log_head(app: &App) -> Result<()> {
     if let Some(seal) = app.database.read(head).await? {
-        let (time, mac) = (Timestamp::from_millis(seal.sealed_at).to_string(), data_encoding::HEXLOWER.encode(&seal.head));
+        let (time, mac) =
+            (Timestamp::from_millis(seal.sealed_at).to_string(), data_encoding::HEXLOWER.encode(&seal.head));
         log::info!(position = seal.last, seal = seal.id, sealed = time.as_str(), mac = mac.as_str(); "the head of the audit chain");
     }
     Ok(())

@@ -86,7 +86,8 @@ fn from(
     {
         return Ok(Err(Fault { event, position: Some(position), wrong: Wrong::BelowCut }));
     }
-    let mut noted_is_found = cut.as_ref().is_some_and(|cut| noted.is_some_and(|noted| noted.is_at(cut.position, &cut.head)));
+    let mut noted_is_found =
+        cut.as_ref().is_some_and(|cut| noted.is_some_and(|noted| noted.is_at(cut.position, &cut.head)));
     let mut seal = cut.as_ref().map_or(0, |cut| cut.seal);
     let up_to = head.as_ref().map_or(0, |head| head.id);
     loop {
@@ -125,7 +126,11 @@ fn from(
     let noted_head_is_gone = !noted_is_found
         && noted.and_then(|noted| noted.position).zip(cut.as_ref()).is_some_and(|(noted, cut)| noted < cut.position);
     if noted.is_some() && !noted_is_found && !noted_head_is_gone {
-        return Ok(Err(Fault { event: None, position: noted.and_then(|noted| noted.position), wrong: Wrong::HeadNotFound }));
+        return Ok(Err(Fault {
+            event: None,
+            position: noted.and_then(|noted| noted.position),
+            wrong: Wrong::HeadNotFound,
+        }));
     }
     let unsealed = database.read_here(move |db| store::count_unsealed(db, settled))?;
     let (checked, unchecked) = (walk.checked, walk.unchecked);

@@ -39,8 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Verify { flags, head, old_master_key } => {
             let noted = head.as_deref().map(|text| {
-                NotedHead::parse(text)
-                    .ok_or_else(|| Failure::Refused("--head: POSITION:HEX as `audit head` prints it, or the HEX alone".into()))
+                NotedHead::parse(text).ok_or_else(|| {
+                    Failure::Refused("--head: POSITION:HEX as `audit head` prints it, or the HEX alone".into())
+                })
             });
             verify(flags, noted.transpose()?.as_ref(), old_master_key)
         }
@@ -53,7 +54,8 @@ fn verify(flags: &Flags, noted: Option<&NotedHead>, old: &[PathBuf]) -> Result<(
     let mut keys: Vec<AuditKey> = vec![keyring.audit_key().clone()];
     for path in old {
         let master = MasterKey::load(path).map_err(StartError::from)?;
-        let master = master.ok_or_else(|| Failure::Refused(format!("--old-master-key: {} does not exist", path.display())))?;
+        let master =
+            master.ok_or_else(|| Failure::Refused(format!("--old-master-key: {} does not exist", path.display())))?;
         keys.push(Keyring::derive(&master).audit_key().clone());
     }
     let report = audit::verify::verify(&database, &keys, noted)?

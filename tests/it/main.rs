@@ -12,6 +12,7 @@ mod administrators;
 mod stored;
 
 mod api_keys;
+mod audit;
 mod bad_input;
 mod docs;
 mod program;

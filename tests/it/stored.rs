@@ -14,6 +14,10 @@ const TABLES: &[&str] = &[
     "api_keys",
     "api_key_secrets",
     "audit_events",
+    "audit_chain",
+    "audit_seals",
+    "audit_cuts",
+    "leases",
 ];
 
 impl TestApp {

@@ -6,6 +6,7 @@
 
 mod administrators;
 mod api_keys;
+mod audit;
 mod roles;
 mod sessions;
 
@@ -316,7 +317,7 @@ struct Slice {
     except: fn(&Route, caller: &str) -> Option<(u16, &'static str)>,
 }
 
-const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE];
+const SLICES: &[Slice] = &[sessions::SLICE, api_keys::SLICE, roles::SLICE, administrators::SLICE, audit::SLICE];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;

@@ -1,4 +1,4 @@
-mod guessing;
+pub mod guessing;
 mod lifetime;
 pub mod second_factor;
 mod sign_in;
