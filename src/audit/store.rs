@@ -206,11 +206,19 @@ pub fn count_unsealed(db: &mut Db, behind: i64) -> Result<i64> {
         .get_result(db)?)
 }
 
-/// The first event up to an ID that is in no segment.
-pub fn first_slipped_in(db: &mut Db, up_to: i64) -> Result<Option<i64>> {
+/// The last ID of the next `most` events behind one; none where there are none.
+pub fn last_of_next(db: &mut Db, behind: i64, most: i64) -> Result<Option<i64>> {
+    let next = audit_events::table.filter(audit_events::id.gt(behind)).order(audit_events::id).limit(most);
+    let ids: Vec<i64> = next.select(audit_events::id).load(db)?;
+    Ok(ids.last().copied())
+}
+
+/// The first event between two IDs, the later one included, that is in no segment.
+pub fn first_slipped_in(db: &mut Db, behind: i64, up_to: i64) -> Result<Option<i64>> {
     Ok(audit_events::table
         .left_join(audit_chain::table.on(audit_chain::event_id.eq(audit_events::id)))
         .filter(audit_chain::position.nullable().is_null())
+        .filter(audit_events::id.gt(behind))
         .filter(audit_events::id.le(up_to))
         .order(audit_events::id)
         .limit(1)

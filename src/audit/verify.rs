@@ -8,6 +8,8 @@ use crate::keyring::AuditKey;
 
 /// Seals read at once.
 const SEALS: i64 = 500;
+/// Events whose places are looked for at once.
+const EVENTS: i64 = 10_000;
 
 /// A head that somebody noted earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +122,7 @@ fn from(
             return Ok(Err(Fault { event: None, position: Some(walk.position + 1), wrong: Wrong::SealRemoved }));
         }
     }
-    if let Some(event) = database.read_here(move |db| store::first_slipped_in(db, settled))? {
+    if let Some(event) = first_slipped_in(database, settled)? {
         return Ok(Err(Fault { event: Some(event), position: None, wrong: Wrong::SlippedIn }));
     }
     let noted_head_is_gone = !noted_is_found
@@ -135,6 +137,22 @@ fn from(
     let unsealed = database.read_here(move |db| store::count_unsealed(db, settled))?;
     let (checked, unchecked) = (walk.checked, walk.unchecked);
     Ok(Ok(Report { checked, unchecked, unsealed, head, cut, noted_head_is_gone }))
+}
+
+/// The first event that is in no segment though all around it are; piece by piece, because no statement may take long.
+fn first_slipped_in(database: &Database, settled: i64) -> Result<Option<i64>> {
+    let mut behind = i64::MIN;
+    while let Some(last) = database.read_here(|db| store::last_of_next(db, behind, EVENTS))? {
+        let up_to = last.min(settled);
+        if let Some(event) = database.read_here(|db| store::first_slipped_in(db, behind, up_to))? {
+            return Ok(Some(event));
+        }
+        if last >= settled {
+            break;
+        }
+        behind = last;
+    }
+    Ok(None)
 }
 
 /// Runs of seals with about as many events as one segment may have.
