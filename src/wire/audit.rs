@@ -41,8 +41,9 @@ pub struct AuditEvent {
     /// What changed, from what to what; never a secret.
     #[schema(value_type = Object)]
     pub details: Value,
-    /// Rises from event to event.
+    /// Rises from event to event, and may outgrow 32 bits.
     #[serde(rename = "ID")]
+    #[schema(value_type = i64)]
     pub id: AuditEventID,
 }
 

@@ -1,5 +1,6 @@
 mod chain;
 mod lease;
+mod own_account;
 mod reading;
 mod reconfiguring;
 mod retention;
