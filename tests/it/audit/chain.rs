@@ -126,10 +126,10 @@ fn a_replaced_master_key_goes_on_from_the_old_ones_head() {
     let other = crate::app::Setup::new(Backend::Sqlite).start();
     let (old, new) = (app.app.keyring.audit_key().clone(), other.app.keyring.audit_key().clone());
     let verify = |keys: &[_]| audit::verify::verify(&app.app.database, keys, None).expect("it answers");
-    assert_eq!(verify(&[new.clone()]).expect_err("another key").wrong, Wrong::ForeignKey);
+    assert_eq!(verify(std::slice::from_ref(&new)).expect_err("another key").wrong, Wrong::ForeignKey);
     let (now, key) = (app.clock.now(), new.clone());
     app.app.database.write_here(move |db| audit::begin_epoch(db, &key, now)).expect("an epoch begins");
-    let report = verify(&[new.clone()]).expect("no false alarm");
+    let report = verify(std::slice::from_ref(&new)).expect("no false alarm");
     assert_eq!((report.checked, report.unchecked), (1, sealed));
     assert_eq!(verify(&[new, old.clone()]).expect("all of it").checked, sealed + 1);
     assert_eq!(verify(&[old]).expect_err("the old key alone").wrong, Wrong::ForeignKey);
