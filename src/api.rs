@@ -12,13 +12,14 @@ use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
 use crate::api_keys::handlers as api_keys;
+use crate::audit::handlers as audit;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::rights::{
     CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
     DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditSettings, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewContacts,
-    ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    EditRoles, EditSettings, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewAuditHead,
+    ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -156,6 +157,9 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/apiusagemetrics", "list_api_usage_metrics", "List API usage metrics", usage::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::ApiUsageMetrics>(),
         route(POST, "/apiusagemetrics/search", "search_api_usage_metrics", "Search API usage metrics", usage::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::ApiUsageMetrics>(),
         // what was changed
+        route(GET, "/auditevents", "list_audit_events", "List audit events", audit::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::AuditEvents>(),
+        route(POST, "/auditevents/search", "search_audit_events", "Search audit events", audit::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::AuditEvents>(),
+        route(GET, "/auditevents/head", "describe_audit_head", "Describe where the audit chain ends", audit::describe_head).to(Any).needs::<ViewAuditHead>().gives::<wire::AuditHead>(),
     ]
 }
 

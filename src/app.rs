@@ -13,11 +13,12 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::rate_limit::RateLimits;
-use crate::clock::{Clock, DAY, HOUR, MINUTE, Timestamp};
+use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::TenantID;
 use crate::keyring::Keyring;
+use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::settings;
 use crate::usage::CallLog;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub calls: CallLog,
     /// Where "now" comes from.
     pub clock: Clock,
+    /// This node's claim on the chores that one node at a time does.
+    pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
     /// The zone of keys and people that name none.
@@ -123,11 +126,11 @@ impl Default for Rules {
             password_expiry: FOREVER,
             password_expiry_mail: false,
             terms_enforced: false,
-            retain_events: 53 * 7 * DAY,
             throttle: true,
             legacy_login: false,
             throttle_patience: Duration::from_secs(2),
             body_deadline: Duration::from_secs(10),
+            retain_events: 53 * WEEK,
         }
     }
 }

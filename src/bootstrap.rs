@@ -25,6 +25,7 @@ use crate::db::{Database, Db, OpenError};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::{Keyring, KeyringError, MasterKey};
+use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::name::{EmailAddress, Username};
 use crate::roles;
@@ -132,6 +133,24 @@ pub fn prepare(config: &Config, now: Timestamp) -> Result<Prepared, StartError> 
     Ok(Prepared { locked, keyring, migrations })
 }
 
+/// An installation as it is, for commands that only look: nothing is made, migrated or changed.
+pub fn look(config: &Config) -> Result<(Database, Keyring), StartError> {
+    if let crate::config::DatabaseUrl::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        return Err(file_error(path)(std::io::ErrorKind::NotFound.into()));
+    }
+    let database = Database::open(&config.database, 2)?;
+    let master = MasterKey::load(&config.master_key_file)?;
+    let stored = database.read_here(canary)?;
+    let master = master.ok_or_else(|| StartError::NoMasterKey(config.master_key_file.clone()))?;
+    let keyring = Keyring::derive(&master);
+    match stored == Some(keyring.canary()) {
+        true => Ok((database, keyring)),
+        false => Err(StartError::ForeignMasterKey(config.master_key_file.clone())),
+    }
+}
+
 /// What every database holds before the first administrator: the canary, the primary tenant, the roles.
 fn set_up(locked: &mut Locked, keyring: &Keyring, now: Timestamp) -> Result<(), StartError> {
     let guid = random_guid()?;
@@ -188,6 +207,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         rate_limits: RateLimits::new(config.rate_limit),
         calls: CallLog::new(config.api_usage),
         clock,
+        lease: Lease::new()?,
         rules,
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),

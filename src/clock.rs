@@ -19,6 +19,8 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 /// A day of 24 hours, in milliseconds.
 pub const DAY: i64 = 24 * HOUR;
+/// A week, in milliseconds.
+pub const WEEK: i64 = 7 * DAY;
 
 /// A moment: milliseconds since 1970-01-01 UTC, as the wire and the database carry it.
 #[derive(

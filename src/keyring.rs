@@ -1,5 +1,5 @@
 //! The master key and what is derived from it: the pepper of passwords, the seal on TOTP seeds, the
-//! key of the throttle's buckets. It lives in a file, never in the database.
+//! key of the throttle's buckets, the key of the audit chain. It lives in a file, never in the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -97,6 +97,7 @@ pub struct Keyring {
     seeds: Aes256GcmSiv,
     buckets: Zeroizing<[u8; 32]>,
     canary: Zeroizing<[u8; 32]>,
+    audit: AuditKey,
 }
 
 impl Keyring {
@@ -114,6 +115,7 @@ impl Keyring {
             seeds: Aes256GcmSiv::new((&*derived("totp-aead/v1")).into()),
             buckets: derived("throttle/v1"),
             canary: derived("canary/v1"),
+            audit: AuditKey(derived("audit-mac/v1")),
         }
     }
 
@@ -159,6 +161,11 @@ impl Keyring {
         i64::from(number % buckets)
     }
 
+    /// The key under which audit events are sealed.
+    pub fn audit_key(&self) -> &AuditKey {
+        &self.audit
+    }
+
     /// What the database keeps to recognise its master key by.
     pub fn canary(&self) -> Vec<u8> {
         mac(&self.canary, &[b"firstkey"]).to_vec()
@@ -168,6 +175,28 @@ impl Keyring {
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keyring(…)")
+    }
+}
+
+/// The key of the audit chain's MACs.
+#[derive(Clone)]
+pub struct AuditKey(Zeroizing<[u8; 32]>);
+
+impl AuditKey {
+    /// HMAC-SHA-256 over the parts, each behind its length.
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.0, parts)
+    }
+
+    /// By what a seal says which key it was made with; tells nothing about the key.
+    pub fn id(&self) -> String {
+        data_encoding::HEXLOWER.encode(&mac(&self.0, &[b"key id", b"v1"])[..8])
+    }
+}
+
+impl std::fmt::Debug for AuditKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AuditKey({})", self.id())
     }
 }
 

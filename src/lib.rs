@@ -71,8 +71,8 @@
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
-//! to read it in a browser · [`observe`] and
-//! [`server`] the layers above · [`bootstrap`] from configuration to a running app, first start included · [`cli`] the
+//! to read it in a browser · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
+//! app, first start included · [`lease`] which of several nodes does the chores · [`chores`] what they are · [`cli`] the
 //! commands.
 //!
 //! # Who may use whom
@@ -92,6 +92,7 @@ pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod bootstrap;
+pub mod chores;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -101,6 +102,7 @@ pub mod docs_page;
 pub mod error;
 pub mod id;
 pub mod keyring;
+pub mod lease;
 pub mod list;
 pub mod locale;
 pub mod logging;

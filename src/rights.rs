@@ -382,6 +382,8 @@ demands! {
 
     /// Reads what was called and what was changed.
     ViewSystemInformation: Some(named("systemInformationRights", "canViewSystemInformation")), "view system information";
+    /// Reads where the chain of all tenants' events ends.
+    ViewAuditHead: Some(named("systemInformationRights", "canViewSystemInformation")), "view the head of the audit chain", primary_only;
 }
 
 #[cfg(test)]

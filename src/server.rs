@@ -22,15 +22,14 @@ use crate::app::App;
 use crate::auth::identify::identify;
 use crate::auth::session_store::DieselStore;
 use crate::auth::sid_cookie::{self, bare_sid, sid_in_query};
+use crate::chores;
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
 use crate::observe::{Hsts, LegacyErrors, observe};
 use crate::openapi;
-use crate::sessions;
-use crate::tenants;
 use crate::tls::{self, CertificateStore};
-use crate::usage::{self, observe::note_call};
+use crate::usage::observe::note_call;
 use crate::wire;
 
 /// How long a request's head may take.
@@ -45,13 +44,6 @@ const DRAIN_DELAY: Duration = Duration::from_secs(1);
 const DRAIN_DEADLINE: u64 = 30;
 /// How often what was noted about keys is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often tenants are looked for whose removal was broken off.
-const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// How often old rows are swept away.
-const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
-
-/// How often noted calls that are too old or too many are.
-const SWEEP_CALLS_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is about to run, and where it listens.
 pub struct Bound {
@@ -215,7 +207,7 @@ async fn openapi_page(page: web::Data<web::Bytes>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(page.as_ref().clone())
 }
 
-/// What goes on beside the requests, until the process ends.
+/// What goes on beside the requests, until the process ends: what each node does for itself, and the chores.
 pub fn spawn_chores(app: &App) {
     let flushed = app.clone();
     actix_web::rt::spawn(async move {
@@ -224,46 +216,7 @@ pub fn spawn_chores(app: &App) {
             flush(&flushed).await;
         }
     });
-    let purged = app.clone();
-    actix_web::rt::spawn(async move {
-        loop {
-            match tenants::purge(&purged).await {
-                Ok(0) => {}
-                Ok(tenants) => log::info!(tenants; "what removed tenants held is gone"),
-                Err(error) => {
-                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "a removed tenant's rows could not be removed yet")
-                }
-            }
-            tokio::time::sleep(PURGE_EVERY).await;
-        }
-    });
-    let called = app.clone();
-    actix_web::rt::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP_CALLS_EVERY).await;
-            match usage::sweep(&called.calls, &called.database, called.now()).await {
-                Ok(calls) => log::debug!(calls; "noted calls are swept away"),
-                Err(error) => {
-                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "noted calls could not be swept away")
-                }
-            }
-        }
-    });
-    let swept = app.clone();
-    actix_web::rt::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
-            let now = swept.now();
-            let done =
-                swept.database.write(move |db| Ok((sessions::sweep(db, now)?, crate::auth::throttle::sweep(db, now)?)));
-            match done.await {
-                Ok((sessions, buckets)) => log::debug!(sessions, buckets; "old rows are swept away"),
-                Err(error) => {
-                    log::warn!(cause = error.cause().unwrap_or_default().as_str(); "old rows could not be swept away")
-                }
-            }
-        }
-    });
+    chores::spawn(app);
 }
 
 /// Writes down what was noted about keys and calls.
@@ -283,5 +236,6 @@ pub async fn stop(app: &App, server: &ServerHandle) {
     tokio::time::sleep(DRAIN_DELAY).await;
     server.stop(true).await;
     flush(app).await;
+    chores::stop(app).await;
     app.lane.close();
 }

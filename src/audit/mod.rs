@@ -1,7 +1,14 @@
 //! What happened, by whom, from where: written in the transaction of the change it speaks of.
+//!
+//! A second later it is sealed into a chain of MACs ([`chain`], `audit/sealing.rs`), so that what is changed, removed
+//! or slipped in behind the server's back is found ([`verify`]).
 
+pub mod chain;
 mod change;
+pub mod handlers;
+mod sealing;
 mod store;
+pub mod verify;
 
 use std::net::IpAddr;
 
@@ -11,6 +18,7 @@ use crate::auth::{Caller, Who};
 use crate::id::TenantID;
 
 pub use change::record;
+pub use sealing::{begin_epoch, head, log_head, retain, seal};
 
 macro_rules! kinds {
     ($($(#[doc = $about:literal])+ $kind:ident = $number:literal $level:ident $name:literal;)*) => {
@@ -217,6 +225,11 @@ impl Actor {
             address: String::new(),
             request_id: self.request_id.clone(),
         }
+    }
+
+    /// The program itself, in the affairs of one tenant.
+    pub fn system_in(tenant: TenantID, doing: &str) -> Self {
+        Self { tenant, ..Self::system(doing) }
     }
 
     /// The program itself: its first start, or a command typed on the host.

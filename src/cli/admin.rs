@@ -181,6 +181,7 @@ fn replace_master_key(config: &Config, now: Timestamp) -> Result<(), Failure> {
         let reset = administrators::reset_everything(db, now)?;
         throttle::forget_all(db)?;
         audit::record(db, &actor(), now, &[Event::new(EventKind::MasterKeyReplaced, Target::default())])?;
+        audit::begin_epoch(db, keyring.audit_key(), now)?;
         Ok(reset)
     })?;
     println!("Made a new master key. API keys go on working; {reset} administrators need a new password.");

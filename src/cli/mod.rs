@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod audit;
 mod init;
 mod migrate;
 mod passwords;
@@ -33,6 +34,8 @@ enum Command {
     Migrate(Flags),
     /// Recover access on the host itself.
     Admin(admin::Arguments),
+    /// Check the audit trail.
+    Audit(audit::Arguments),
     /// Print the version.
     Version,
 }
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Migrate(flags)) => migrate::run(&flags),
         Some(Command::Admin(arguments)) => admin::run(&arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Version) => {
             println!("firstkey {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -191,6 +191,51 @@ diesel::table! {
         target_id -> Nullable<BigInt>,
         target_name -> Text,
         details -> Text,
+        actor_name_fold -> Text,
+        target_name_fold -> Text,
+    }
+}
+
+diesel::table! {
+    audit_chain (position) {
+        position -> BigInt,
+        event_id -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_seals (id) {
+        id -> BigInt,
+        first_position -> BigInt,
+        last_position -> BigInt,
+        highest_event -> BigInt,
+        newest -> BigInt,
+        sealed_at -> BigInt,
+        head -> Binary,
+        key_id -> Text,
+        epoch_first -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_cuts (position) {
+        position -> BigInt,
+        seal_id -> BigInt,
+        head -> Binary,
+        cut_at -> BigInt,
+        removed -> BigInt,
+        key_id -> Text,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Text,
+        until -> BigInt,
     }
 }
 
@@ -254,9 +299,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_key_secrets,
     api_keys,
     api_usage,
+    audit_chain,
+    audit_cuts,
     audit_events,
+    audit_seals,
     contacts,
     installation,
+    leases,
     roles,
     sessions,
     sign_in_attempts,

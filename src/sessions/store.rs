@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{DAY, Timestamp};
-use crate::db::schema::sessions;
+use crate::db::schema::{administrators, sessions};
 use crate::db::{Db, MultiBackend};
 use crate::error::Result;
 use crate::id::{AdministratorID, TenantID};
@@ -150,6 +150,65 @@ pub fn list_own<R>(db: &mut Db, caller: &Caller<R, ViaSession>, now: Timestamp, 
         .order((sessions::created.desc(), sessions::id.desc()))
         .select(Entry::as_select())
         .load(db)?)
+}
+
+/// A session whose time was over.
+pub struct TimedOut {
+    /// Whose.
+    pub administrator: AdministratorID,
+    /// Their name.
+    pub username: String,
+    /// The session's public name.
+    pub reference: String,
+    /// `idle` or `longest`.
+    pub reason: &'static str,
+    /// When it was last used.
+    pub last_activity: Timestamp,
+    /// Where it was opened from.
+    pub address: String,
+}
+
+/// The most sessions that time out in one transaction.
+const TIMED_OUT_AT_ONCE: i64 = 500;
+
+/// The tenants with sessions that nobody has ended yet.
+pub fn tenants_with_open_sessions(db: &mut Db) -> Result<Vec<TenantID>> {
+    let open = sessions::table.filter(sessions::ended_at.is_null());
+    Ok(open.select(sessions::tenant_id).distinct().load(db)?)
+}
+
+/// Ends a tenant's sessions whose time is over, oldest first, some at once; none are left when none are answered.
+pub fn time_out(db: &mut Db, tenant: TenantID, idle: i64, longest: i64, now: Timestamp) -> Result<Vec<TimedOut>> {
+    type Row = (i64, AdministratorID, String, String, Timestamp, String);
+    let rows: Vec<Row> = sessions::table
+        .inner_join(administrators::table)
+        .filter(sessions::tenant_id.eq(tenant))
+        .filter(sessions::ended_at.is_null())
+        .filter(
+            (sessions::absolute_end.le(now))
+                .or(sessions::created.le(now.minus(longest)))
+                .or(sessions::last_activity.le(now.minus(idle))),
+        )
+        .order(sessions::id)
+        .limit(TIMED_OUT_AT_ONCE)
+        .select((
+            sessions::id,
+            administrators::id,
+            administrators::username,
+            sessions::session_ref,
+            sessions::last_activity,
+            sessions::address,
+        ))
+        .load(db)?;
+    let mut over = Vec::new();
+    for (id, administrator, username, reference, last_activity, address) in rows {
+        let reason = if last_activity <= now.minus(idle) { "idle" } else { "longest" };
+        // its owner may have ended it meanwhile
+        if end(db, id, now, reason)? == 1 {
+            over.push(TimedOut { administrator, username, reference, reason, last_activity, address });
+        }
+    }
+    Ok(over)
 }
 
 /// Removes sessions whose time was over a week ago, or that nobody has used for longer than any setting allows.

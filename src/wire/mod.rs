@@ -3,6 +3,7 @@
 mod account;
 mod administrator;
 mod api_key;
+mod audit;
 mod contact;
 mod lenient;
 mod rights;
@@ -19,6 +20,7 @@ pub use api_key::{
     ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey,
     SecretOnce,
 };
+pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::{RightsChange, RightsTree};
@@ -77,6 +79,14 @@ pub struct Administrators {
 pub struct Contacts {
     /// Ordered by ID.
     pub contacts: Vec<Contact>,
+}
+
+/// A list of events.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEvents {
+    /// Ordered by ID.
+    pub audit_events: Vec<AuditEvent>,
 }
 
 /// A list of sessions.

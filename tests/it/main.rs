@@ -13,6 +13,7 @@ mod administrators;
 mod stored;
 
 mod api_keys;
+mod audit;
 mod bad_input;
 mod contacts;
 mod docs;

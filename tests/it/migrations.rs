@@ -112,6 +112,51 @@ where
     left
 }
 
+/// Events of the time before there was a chain: the migration folds their names, and the triggers stand again after it.
+fn old_events_are_folded<C, DB>(db: &mut C, migrations: FileBasedMigrations)
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+    diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
+{
+    let all = diesel::migration::MigrationSource::<DB>::migrations(&migrations).expect("they can be read");
+    let seals = all.iter().position(|one| one.name().to_string().contains("audit_seals")).expect("the migration");
+    for _ in seals..all.len() {
+        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
+    }
+    let run = |db: &mut C, sql: &str| diesel::sql_query(sql).execute(db);
+    run(
+        db,
+        "insert into audit_events (tenant_id, at, number, name, level, actor_type, actor_name, address, request_id, \
+         target_type, target_name, details) values (0, 1, 600, 'n', 'info', 'administrator', 'Anna B', '', '', 't', 'Ben C', '{}')",
+    )
+    .expect("an event");
+    db.run_pending_migrations(migrations).expect("they run again");
+    let folded = "insert into audit_cuts (position, seal_id, head, cut_at, removed, key_id, mac) \
+                  select -id, 0, '', 0, 0, '', '' from audit_events where actor_name_fold = 'anna b' and target_name_fold = 'ben c'";
+    assert_eq!(run(db, folded).expect("it was folded"), 1);
+    run(db, "update audit_events set at = 2").expect_err("changed");
+    run(db, "delete from audit_events").expect_err("removed");
+}
+
+#[test]
+fn events_from_before_the_chain_are_kept_on_sqlite() {
+    let (_folder, mut sqlite) = sqlite();
+    old_events_are_folded(
+        &mut sqlite,
+        FileBasedMigrations::from_path(folder(Backend::Sqlite)).expect("the migrations"),
+    );
+}
+
+#[test]
+fn events_from_before_the_chain_are_kept_on_postgres() {
+    let (_database, mut postgres) = postgres();
+    old_events_are_folded(
+        &mut postgres,
+        FileBasedMigrations::from_path(folder(Backend::Postgres)).expect("the migrations"),
+    );
+}
+
 fn folder(backend: Backend) -> PathBuf {
     let name = match backend {
         Backend::Sqlite => "sqlite",

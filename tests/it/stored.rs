@@ -17,6 +17,10 @@ const TABLES: &[&str] = &[
     "contacts",
     "system_settings",
     "api_usage",
+    "audit_chain",
+    "audit_seals",
+    "audit_cuts",
+    "leases",
 ];
 
 impl TestApp {

@@ -219,6 +219,9 @@ on_both! {
         answers.extend(stumble(&server, &key, &second.sid, &second.rid));
         answers.push(server.get("/api/apikeys", &[("api-secret-key", &key)]));
         answers.push(server.with(&second, "GET", "/api/sessions", None));
+        for path in ["/api/auditevents", "/api/auditevents/head"] {
+            answers.push(server.get(path, &[("api-secret-key", &key)]).expect(200));
+        }
         for answer in &answers {
             let said = format!("{:?} {}", answer.headers, answer.text());
             canaries.are_absent(&format!("the answer {said}"), said.as_bytes());
@@ -232,6 +235,10 @@ on_both! {
         server.with(&second, "DELETE", "/api/sessions/current", None).expect(204);
         let said = server.stop();
         look_everywhere(&home, &canaries, (said.stdout + &said.stderr).as_bytes());
+        for command in ["verify", "head"] {
+            let said = home.run(&["audit", command]).expect(0);
+            canaries.are_absent(command, (said.stdout + &said.stderr).as_bytes());
+        }
         assert!(before.contains("\"level\":\"INFO\""), "something was logged at all");
     }
 }

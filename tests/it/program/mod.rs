@@ -1,5 +1,6 @@
 //! The program itself, as an operator starts, signals and kills it: these tests run the real binary.
 
+mod audit;
 mod binary;
 mod canary;
 mod clients;

@@ -6,6 +6,7 @@
 
 mod administrators;
 mod api_keys;
+mod audit;
 mod contacts;
 mod roles;
 mod sessions;
@@ -435,6 +436,7 @@ const SLICES: &[Slice] = &[
     tenants::SLICE,
     settings::SLICE,
     usage::SLICE,
+    audit::SLICE,
 ];
 
 /// Something fresh that stands in a path for each parameter.

@@ -1,0 +1,144 @@
+//! How events come into the chain.
+
+use diesel::Connection as _;
+use diesel::prelude::*;
+use firstkey::audit;
+use firstkey::audit::chain::Wrong;
+use serde_json::json;
+
+use super::{head, keep_lease, seal, try_execute, verify, verify_with, wait_for, write_events};
+use crate::app::{Backend, TestApp, postgres_url};
+use crate::both;
+
+fn count(app: &TestApp, table: &str) -> i64 {
+    app.count(&format!("select count(*) as n from {table}"))
+}
+
+both! {
+    fn every_event_is_sealed_once_and_a_quiet_second_adds_nothing(app: TestApp) {
+        assert_eq!(verify(&app).expect("nothing is wrong").checked, 0, "nothing is sealed yet");
+        app.full_key();
+        let events = count(&app, "audit_events");
+        assert_eq!(verify(&app).expect("nothing is wrong").unsealed, events);
+        assert_eq!(seal(&app), events);
+        assert_eq!((count(&app, "audit_chain"), count(&app, "audit_seals")), (events, 1));
+        let before = app.rows();
+        assert_eq!(seal(&app), 0);
+        app.assert_rows(&before, "a quiet second");
+
+        let noted = head(&app);
+        app.sign_in();
+        let unsealed = verify_with(&app, Some(&noted)).expect("nothing is wrong");
+        assert_eq!((unsealed.checked, unsealed.unsealed), (events, 1));
+        assert_eq!(seal(&app), 1);
+        let report = verify_with(&app, Some(&noted)).expect("nothing is wrong");
+        assert_eq!((report.checked, report.unsealed, report.unchecked), (events + 1, 0, 0));
+        assert_ne!(head(&app), noted);
+    }
+
+    fn an_outage_is_caught_up_with_in_segments_of_five_hundred(app: TestApp) {
+        seal(&app);
+        write_events(&app, 1_201);
+        assert_eq!(seal(&app), 1_201);
+        assert_eq!(app.count("select max(last_position - first_position) + 1 as n from audit_seals"), 500);
+        assert_eq!(count(&app, "audit_seals"), 4);
+        assert_eq!(verify(&app).expect("nothing is wrong").checked, count(&app, "audit_events"));
+    }
+
+    /// With the server's own role, through both tables' triggers; SQLite's REPLACE too, which asks no DELETE trigger.
+    fn the_database_refuses_to_change_or_remove_what_happened(app: TestApp) {
+        app.sign_in();
+        seal(&app);
+        app.sign_in();
+        let before = app.rows();
+        for (table, column) in
+            [("audit_events", "details"), ("audit_chain", "event_id"), ("audit_seals", "sealed_at")]
+        {
+            let mut tries = vec![
+                format!("update {table} set {column} = {column}"),
+                format!("delete from {table}"),
+            ];
+            match app.backend {
+                Backend::Postgres => tries.push(format!("truncate {table}")),
+                Backend::Sqlite => tries.push(format!("insert or replace into {table} select * from {table}")),
+            }
+            for sql in tries {
+                let refused = try_execute(&app, &sql).expect_err(&sql);
+                assert!(refused.cause().unwrap_or_default().contains("append-only"), "{sql}: {refused:?}");
+            }
+        }
+        app.assert_rows(&before, "everything was refused");
+    }
+
+    /// What is sealed is what the tables hold of all tenants, first start and commands included.
+    fn events_of_every_tenant_stand_in_one_chain(app: TestApp) {
+        let tenant = app.tenant("Blue");
+        app.administrator("blue", crate::app::PASSWORD, 1, tenant);
+        let body = json!({ "userName": "blue", "password": crate::app::PASSWORD, "tenantName": "Blue" });
+        app.post("/api/sessions", body).send().expect(200);
+        seal(&app);
+        let tenants = "select count(distinct tenant_id) as n from audit_events join audit_chain on event_id = id";
+        assert_eq!(app.count(tenants), 2);
+    }
+}
+
+/// A number that was given before another's, in a transaction that ends after it was sealed: it comes into a later
+/// segment, and nobody calls it slipped in. SQLite has one writer, and no such numbers.
+#[test]
+fn a_lower_number_that_is_committed_later_is_sealed_later() {
+    let app = crate::app::Setup::new(Backend::Postgres).start();
+    seal(&app);
+    let url = match &app.config.database {
+        firstkey::config::DatabaseUrl::Postgres(url) => secrecy::ExposeSecret::expose_secret(url).to_owned(),
+        firstkey::config::DatabaseUrl::Sqlite(_) => postgres_url("postgres"),
+    };
+    let mut slow = PgConnection::establish(&url).expect("a connection");
+    let run = |db: &mut PgConnection, sql: &str| diesel::sql_query(sql).execute(db).expect("the statement is right");
+    let now = app.clock.now().millis();
+    run(&mut slow, "begin");
+    run(
+        &mut slow,
+        &format!(
+            "insert into audit_events (tenant_id, at, number, name, level, actor_type, actor_name, address, request_id, \
+             target_type, target_name, details) values (0, {now}, 600, 'slow', 'info', 'system', '', '', '', '', '', '{{}}')"
+        ),
+    );
+    app.sign_in();
+    assert_eq!(seal(&app), 1, "the one that is committed");
+    assert_eq!(verify(&app).expect("nothing is wrong").unsealed, 0);
+    run(&mut slow, "commit");
+    assert_eq!(verify(&app).expect("no false alarm").unsealed, 1);
+    app.sign_in();
+    assert_eq!(seal(&app), 2);
+    let report = verify(&app).expect("nothing is wrong");
+    assert_eq!((report.checked, report.unsealed), (app.count("select count(*) as n from audit_events"), 0));
+    let positions = "select count(*) as n from audit_chain a join audit_chain b on a.position < b.position and a.event_id > b.event_id";
+    assert_eq!(app.count(positions), 1, "the chain's order is that of sealing");
+}
+
+/// A chain that went on under another master key, as `admin recover --new-master-key` makes it, is not gone on with
+/// by a node that still has the old one; and what the old one sealed is checked with the old one only.
+#[test]
+fn a_replaced_master_key_goes_on_from_the_old_ones_head() {
+    let app = crate::app::Setup::new(Backend::Sqlite).start();
+    let sealed = seal(&app);
+    app.sign_in();
+    let other = crate::app::Setup::new(Backend::Sqlite).start();
+    let (old, new) = (app.app.keyring.audit_key().clone(), other.app.keyring.audit_key().clone());
+    let verify = |keys: &[_]| audit::verify::verify(&app.app.database, keys, None).expect("it answers");
+    assert_eq!(verify(std::slice::from_ref(&new)).expect_err("another key").wrong, Wrong::ForeignKey);
+    let (now, key) = (app.clock.now(), new.clone());
+    app.app.database.write_here(move |db| audit::begin_epoch(db, &key, now)).expect("an epoch begins");
+    let report = verify(std::slice::from_ref(&new)).expect("no false alarm");
+    assert_eq!((report.checked, report.unchecked), (1, sealed));
+    assert_eq!(verify(&[new, old.clone()]).expect("all of it").checked, sealed + 1);
+    assert_eq!(verify(&[old]).expect_err("the old key alone").wrong, Wrong::ForeignKey);
+    let before = app.rows();
+    app.sign_in();
+    assert!(keep_lease(&app.app));
+    wait_for(audit::seal(&app.app)).expect_err("this node has the old key");
+    assert_eq!(
+        app.rows_of("audit_chain"),
+        before.iter().filter(|row| row.starts_with("audit_chain")).cloned().collect::<Vec<_>>()
+    );
+}
