@@ -282,13 +282,13 @@ impl<T: PathID> FromRequest for InPath<T> {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// A member that is `true` or `false`, or not there.
+    /// A member that is `true` or `false`, or not there; the vendor's SDK for Python writes `True` and `False`.
     pub fn flag(&self, member: &str) -> Result<Option<bool>> {
         let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some("true"), None) => Ok(Some(true)),
-            (Some("false"), None) => Ok(Some(false)),
+            (Some("true" | "True"), None) => Ok(Some(true)),
+            (Some("false" | "False"), None) => Ok(Some(false)),
             _ => Err(Error::new(Reason::BadRequest, format!("{member}: true or false is taken, once."))),
         }
     }

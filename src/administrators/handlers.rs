@@ -9,7 +9,7 @@ use super::rules::{Administrator, Changes, Properties, Wanted, ends_sessions, ga
 use super::store;
 use crate::api_keys::{self, Maker};
 use crate::app::{self, App};
-use crate::audit::{Actor, Event, EventKind, Target};
+use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Caller, Who};
 use crate::body::{Body, InPath};
 use crate::clock::Timestamp;
@@ -105,27 +105,26 @@ pub async fn modify(
         Some(password) => Some(new_password(&app, &caller, id, &changes, password).await?),
         None => None,
     };
-    let actor = Actor::caller(&caller);
     let (person, was_initial) = app
-        .change_as(actor, move |db| {
-            let old = store::find_to_change(db, &caller, id)?.ok_or_else(no_such_administrator)?;
+        .change_across(&caller, move |db, caller| {
+            let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_administrator)?;
             let (unlocks, removes_factor) = (changes.unlocks(), changes.removes_factor(old.mfa));
             let new = changes.applied_to(&old.properties)?;
-            let role = role_in_body(db, &caller, new.role)?;
+            let role = role_in_body(db, caller, new.role)?;
             let credentials = new_password.is_some() || matches!(removes_factor, Ok(true));
-            must_be_within(db, &caller, &maker, &old)?;
+            must_be_within(db, caller, &maker, &old)?;
             maker.must_cover(&role.grant, "The role")?;
             if credentials || gains(&old.properties, &new) {
                 must_last(&maker)?;
             }
-            if matches!(removes_factor, Ok(true)) && is_own(&caller, id) {
+            if matches!(removes_factor, Ok(true)) && is_own(caller, id) {
                 return Err(own_account("/totp", "DELETE"));
             }
-            must_leave_full_access(db, &caller, &old, Some(&new))?;
+            must_leave_full_access(db, caller, &old, Some(&new))?;
             let removes_factor = removes_factor?;
 
-            store::update(db, &caller, id, &new)?;
-            let mut account = store::find_account(db, &caller, id)?;
+            store::update(db, caller, id, &new)?;
+            let mut account = store::find_account(db, caller, id)?;
             let was_initial = account.initial_password_until.is_some();
             if let Some(NewPassword { hash, username }) = &new_password {
                 if *username != new.username.as_str() {
@@ -133,7 +132,7 @@ pub async fn modify(
                 }
                 store::set_password(db, &account, hash, now)?;
                 api_keys::initial_password_changed(db, id)?;
-                account = store::find_account(db, &caller, id)?;
+                account = store::find_account(db, caller, id)?;
             }
             if removes_factor {
                 store::remove_totp(db, &account)?;
@@ -145,7 +144,7 @@ pub async fn modify(
                 store::end_credentials(db, &account)?;
                 sessions::end_all_of(db, id, now)?;
             }
-            let person = store::find(db, &caller, id)?.ok_or_else(no_such_administrator)?;
+            let person = store::find(db, caller, id)?.ok_or_else(no_such_administrator)?;
             let events = events(&old, &person, new_password.is_some());
             Ok(((person, was_initial && new_password.is_some()), events))
         })

@@ -8,7 +8,8 @@ use crate::db::Db;
 use crate::error::Result;
 
 impl App {
-    /// Runs `f` in a transaction for `caller` and records the event it answers with; or nothing happened.
+    /// Runs `f` in a transaction for `caller`, who must still be who they were when the call began, and records the
+    /// event it answers with; or nothing happened.
     /// The caller is lent back, because the closure outlives this call's borrow.
     pub async fn change<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
     where
@@ -17,17 +18,10 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        let (caller, now) = (caller.clone(), self.now());
-        self.database
-            .write(move |db| {
-                let (outcome, event) = f(db, &caller)?;
-                record(db, &Actor::caller(&caller), now, &[event])?;
-                Ok(outcome)
-            })
-            .await
+        self.change_across(caller, move |db, caller| f(db, caller).map(|(outcome, event)| (outcome, vec![event]))).await
     }
 
-    /// [`App::change`] for what is an event of several tenants.
+    /// [`App::change`] for what is several events, of one tenant or of several.
     pub async fn change_across<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
@@ -35,8 +29,12 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        let caller = caller.clone();
-        self.change_as(Actor::caller(&caller), move |db| f(db, &caller)).await
+        let (actor, caller, now) = (Actor::caller(caller), caller.clone(), self.now());
+        let change = move |db: &mut Db| {
+            caller.must_stand(db, now)?;
+            f(db, &caller)
+        };
+        self.change_as(actor, change).await
     }
 
     /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.

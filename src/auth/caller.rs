@@ -8,10 +8,13 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
+use super::identify::{invalid_key, session_ended};
 use super::identity::{Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
+use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
 use crate::rights::{Demand, Grant};
@@ -76,6 +79,19 @@ impl<R, V> Clone for Caller<R, V> {
 }
 
 impl<R, V> Caller<R, V> {
+    /// Insists, in the transaction of a change, that the caller still is who they were when the call began.
+    pub fn must_stand(&self, db: &mut Db, now: Timestamp) -> Result<()> {
+        match (lookup::standing(db, &self.identity, now)?, self.who()) {
+            (Standing::AsBefore, _) => Ok(()),
+            (Standing::Changed, _) => Err(Error::new(
+                Reason::NotAuthorized,
+                "What the caller may do was changed while this call was under way. Send it again.",
+            )),
+            (Standing::Gone, Who::ApiKey(_)) => Err(invalid_key()),
+            (Standing::Gone, Who::Administrator(_)) => Err(session_ended()),
+        }
+    }
+
     /// Where the caller belongs: what every query is filtered by.
     pub fn tenant(&self) -> Tenant {
         self.identity.tenant

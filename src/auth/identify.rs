@@ -76,7 +76,8 @@ async fn identity_of(app: &App, request: &ServiceRequest) -> Result<Identity> {
 
 // ---- by key ----
 
-fn invalid_key() -> Error {
+/// The answer to a key that is none, or none any more.
+pub fn invalid_key() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
@@ -139,7 +140,7 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
     }
     Ok(Identity {
         tenant: facts.tenant,
-        who: Who::ApiKey(KeyCaller { id: key.id, name: facts.name, expires: facts.expires }),
+        who: Who::ApiKey(KeyCaller { id: key.id, name: facts.name, expires: facts.expires, digest: presented }),
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
@@ -153,7 +154,8 @@ fn web_service_not_allowed(role: &str) -> Error {
 
 // ---- by session ----
 
-fn session_ended() -> Error {
+/// The answer to a session that is none, or none any more.
+pub fn session_ended() -> Error {
     Error::new(Reason::SessionEnded, "The session has ended, or never was. Sign in again with POST /api/sessions.")
 }
 

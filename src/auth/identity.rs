@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
 use crate::rights::Grant;
+use crate::secret::SecretDigest;
 
 /// What the middleware found out, left for the extractor.
 pub struct Identified(pub Result<Arc<Identity>>);
@@ -101,4 +102,6 @@ pub struct KeyCaller {
     pub name: String,
     /// When it ends; nothing made with it may last longer.
     pub expires: Option<Timestamp>,
+    /// The digest of the secret that it was presented with.
+    pub digest: SecretDigest,
 }

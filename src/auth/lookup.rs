@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Limited, Tenant};
+use super::identity::{Identity, Limited, Tenant, Who};
 use crate::app::Rules;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
@@ -231,6 +231,52 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         allow_web_service: role.3,
         grant,
     }))
+}
+
+// ---- either, once more ----
+
+/// What has become of somebody between the beginning of their call and the change that it asks for.
+pub enum Standing {
+    /// Nothing: they may do what they might.
+    AsBefore,
+    /// Their role is another, or lets them do something else.
+    Changed,
+    /// Their key or session lets nobody in any more.
+    Gone,
+}
+
+/// Looks somebody up again in the transaction of a change: a body may take ten seconds to arrive, and who was demoted,
+/// locked out or removed meanwhile must not finish what they began.
+pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
+    let found = match &identity.who {
+        Who::ApiKey(key) => self::key(db, key.id)?
+            .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+            .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
+            .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
+            .map(|facts| (facts.role, facts.grant)),
+        Who::Administrator(session) => session_role(db, session.session, now)?,
+    };
+    Ok(match found {
+        None => Standing::Gone,
+        Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
+        Some(_) => Standing::Changed,
+    })
+}
+
+/// The role behind a session that nobody has ended.
+fn session_role(db: &mut Db, session: i64, now: Timestamp) -> Result<Option<(RoleID, Grant)>> {
+    let row: Option<(RoleID, GrantRow)> = sessions::table
+        .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
+        .filter(sessions::id.eq(session))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::absolute_end.gt(now))
+        .filter(administrators::active)
+        .filter(administrators::credential_version.eq(sessions::credential_version))
+        .filter(tenants::state.eq(ACTIVE))
+        .select((roles::id, GrantRow::as_select()))
+        .get_result(db)
+        .optional()?;
+    row.map(|(role, grant)| Ok((role, grant.grant()?))).transpose()
 }
 
 /// Notes a session's use. The guard in the statement keeps an ended session ended (T-38).

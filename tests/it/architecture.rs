@@ -55,7 +55,11 @@ const TABLE: &[Part] = &[
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
     Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "id", "secret"], may_not: ACTIX },
     Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
-    Part { files: &["auth/"], may_use: &["app", "audit", "clock", "error", "id", "rights", "secret"], may_not: DIESEL },
+    Part {
+        files: &["auth/"],
+        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_not: DIESEL,
+    },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
     // Folds names, reads for callers and searches as every store does; the chain is functions of values.
     Part {

@@ -10,6 +10,7 @@ mod migrations;
 mod readme;
 
 mod administrators;
+mod stale_caller;
 mod stored;
 
 mod api_keys;

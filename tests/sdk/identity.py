@@ -95,7 +95,7 @@ role = me.create_administrator_role(
 assert role.rights.platform_rights.apikey_rights.can_view_api_keys is True
 assert role.rights.platform_rights.apikey_rights.can_create_new_api_keys is False, "what is not given is not had"
 assert role.urn.endswith(f":role/Reader {tag}") and role.immutable is False, role
-assert role.all_computers is True and role.allow_user_interface is True and role.computer_i_ds is None, role
+assert role.all_computers is True and role.allow_user_interface is True and role.computer_ids is None, role
 role = me.modify_administrator_role(role.id, api.Role(description="Reads keys and people"), V)
 assert role.description == "Reads keys and people" and role.name == f"Reader {tag}", role
 assert role.rights.platform_rights.administrator_rights.can_view_administrators is True, "what is not sent stays"

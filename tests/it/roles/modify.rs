@@ -220,7 +220,7 @@ both! {
         }
         change(&app, &full, &json!(role), json!({ "rights": tree(&[VIEW_KEYS], false) })).expect(200);
         connection.write_raw(&body.as_bytes()[5..]).expect("it is taken");
-        assert_refusal(connection.read(false).expect("an answer").refusal(), BEYOND);
+        assert_refusal(connection.read(false).expect("an answer").refusal(), (403, "not_authorized"));
         assert_eq!(given(&seen(&app, &full, &json!(role))), [EDIT]);
     }
 

@@ -47,7 +47,7 @@ both! {
         assert_eq!(tenant.to_string(), json!({
             "databaseServerID": 7, "name": "Blue", "description": "d", "timeZone": "Asia/Tokyo", "locale": "ja-JP", "demoMode": true,
             "modulesVisible": ["firewall", "SAP"], "hideUnlicensedModules": true, "tenantState": "suspended",
-            "primaryContacts": [], "guid": guid, "ID": id,
+            "primaryContacts": [{ "ID": 2, "roleID": 1, "username": "first", "emailAddress": "bad@bad.com" }], "guid": guid, "ID": id,
         }).to_string());
         assert!(*id != json!(99) && *guid != json!("x"));
         assert_eq!(try_sign_in(&app, "Blue").refusal(), (401, "sign_in_failed".into()), "it was made suspended");

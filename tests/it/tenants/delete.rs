@@ -34,6 +34,16 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     key_of(app, name);
     let role = app.role("Theirs", &[]);
     app.execute(&format!("update roles set tenant_id = {} where id = {role}", tenant["ID"]));
+    let id = &tenant["ID"];
+    app.execute(&format!(
+        "insert into contacts (tenant_id, name, name_fold, description, description_fold, phone_number, phone_number_fold, \
+         mobile_number, mobile_number_fold, pager_number, pager_number_fold, email_address, email_address_fold, locale, \
+         report_pdf_password_enabled) values ({id}, 'c', 'c', '', '', '', '', '', '', '', '', '', '', 'en-US', false)"
+    ));
+    app.execute(&format!(
+        "insert into system_settings (tenant_id, name, value) values ({id}, 'platformSettingActiveSessionsMax', '5')"
+    ));
+    app.flush();
     for table in tables(app) {
         assert!(rows_in(app, &table, &tenant["ID"]) > 0, "put a row into {table}, or its removal is not tried");
     }
