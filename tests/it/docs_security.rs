@@ -14,32 +14,38 @@ fn the_tests_of_the_security_page_are_those_of_the_source() {
 
 #[test]
 fn the_tests_of_the_conformance_page_are_those_of_the_source() {
-    hold("docs/conformance.md", "DS-");
+    let rows = hold("docs/conformance.md", "DS-");
+    let all: Vec<String> = (1..=53).map(|row| format!("DS-{row:02}")).collect();
+    assert_eq!(rows, all, "each row once, in order");
 }
 
-fn hold(page: &str, prefix: &str) {
+/// Holds a page to the source; answers its rows.
+fn hold(page: &str, prefix: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{page} is missing"));
     let found = tests_by_row(prefix);
-    let (mut written, mut rows) = (String::new(), 0);
+    let (mut written, mut rows, mut untried) = (String::new(), Vec::new(), Vec::new());
     for line in text.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells.as_slice() {
             ["", row, promise, _, ""] if row.starts_with(prefix) => {
                 let tests = found.get(*row).map(|tests| tests.iter().cloned().collect::<Vec<_>>().join("<br>"));
                 written.push_str(&format!("| {row} | {promise} | {} |\n", tests.as_deref().unwrap_or(NONE)));
-                rows += 1;
+                untried.extend(tests.is_none().then(|| (*row).to_owned()));
+                rows.push((*row).to_owned());
             }
             _ => written.push_str(&format!("{line}\n")),
         }
     }
-    assert!(rows > 20, "the table was not found");
+    assert!(rows.len() > 20, "the table was not found");
+    assert!(untried.is_empty(), "{page}: nothing tries {untried:?}");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &written).expect("the page can be written");
     } else {
         let differing = text.lines().zip(written.lines()).find(|(old, new)| old != new);
         assert!(text == written, "{page} is out of date, UPDATE_DOCS=1 writes it: {differing:#?}");
     }
+    rows
 }
 
 /// Row → tests, as "`tests/it/sessions/sign_in.rs::the_cookie_is_the_documented_line`".

@@ -10,6 +10,7 @@ mod migrations;
 mod readme;
 
 mod administrators;
+mod nodes;
 mod stale_caller;
 mod stored;
 

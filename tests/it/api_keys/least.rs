@@ -8,7 +8,7 @@ use crate::both;
 const KEYS: &str = "platformRights.apikeyRights";
 
 both! {
-    /// DS-21: making, reading, changing and deleting keys need a right each, and none of them another.
+    /// DS-21, DS-38: making, reading, changing and deleting keys need a right each, and none of them another.
     fn each_call_needs_its_own_right(app: TestApp) {
         let rights = ["canCreateNewApiKeys", "canViewApiKeys", "canEditApiKeyProperties", "canDeleteApiKeys"];
         let nothing = app.role("Nothing", &[]);
