@@ -12,6 +12,11 @@ use crate::error::{Error, Reason, Result};
 /// A condition on one table, as a boxed query takes it.
 pub type Condition<Table> = Box<dyn BoxableExpression<Table, MultiBackend, SqlType = Bool>>;
 
+/// A condition by the two ends of a range of moments.
+type Range<Table> = fn(Timestamp, Timestamp) -> Condition<Table>;
+/// A condition by whether there is no value.
+type Absence<Table> = fn(bool) -> Condition<Table>;
+
 /// A field that can be searched: its name on the wire, and how a test of its kind becomes a condition.
 pub struct Field<Table> {
     /// The member's name.
@@ -31,7 +36,7 @@ pub enum Kind<Table> {
     /// One of a few values, tested with choiceTest.
     Choice(&'static [&'static str], fn(bool, String) -> Condition<Table>),
     /// Tested with firstDateValue and lastDateValue, which belong to the range, or nullTest.
-    Date(fn(Timestamp, Timestamp) -> Condition<Table>, fn(bool) -> Condition<Table>),
+    Date(Range<Table>, Absence<Table>),
 }
 
 impl<Table> Kind<Table> {
@@ -71,10 +76,7 @@ pub const fn choice<Table>(
 }
 
 /// A field that holds a moment, or nothing.
-pub const fn date<Table>(
-    name: &'static str,
-    (range, null): (fn(Timestamp, Timestamp) -> Condition<Table>, fn(bool) -> Condition<Table>),
-) -> Field<Table> {
+pub const fn date<Table>(name: &'static str, (range, null): (Range<Table>, Absence<Table>)) -> Field<Table> {
     Field { name, kind: Kind::Date(range, null) }
 }
 

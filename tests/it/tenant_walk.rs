@@ -43,6 +43,9 @@ const OBJECTS: &[(&str, Make)] = &[
     ("{tenantID}", |_, side| side.tenant),
 ];
 
+/// Sends a call with a credential.
+type Sends<'a> = &'a dyn Fn(Call<'_>) -> Answer;
+
 const NEVER: i64 = 2_147_483_647;
 
 /// All of an answer that a caller can compare.
@@ -86,7 +89,7 @@ both! {
                 }
                 let foreign = make(&app, owner);
                 let body: Option<Value> = body_of(&scene, route);
-                let credentials: [(&str, &dyn Fn(Call<'_>) -> Answer); 2] =
+                let credentials: [(&str, Sends); 2] =
                     [("key", &|call| call.key(&caller.key).send()), ("session", &|call| call.with(&caller.session).send())];
                 let before = app.rows();
                 for (credential, send) in credentials {
