@@ -9,7 +9,7 @@ use super::rules::{Administrator, Changes, Properties, Wanted, ends_sessions, ga
 use super::store;
 use crate::api_keys::{self, Maker};
 use crate::app::{self, App};
-use crate::audit::{Event, EventKind, Target};
+use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, Who};
 use crate::body::{Body, InPath};
 use crate::clock::Timestamp;
@@ -314,11 +314,7 @@ fn differences(old: &Administrator, new: &Administrator) -> Value {
             json!(new.unsuccessful_sign_in_attempts),
         ),
     ];
-    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-    changed
-        .map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    differences_of(pairs)
 }
 
 fn shown(person: Administrator, now: Timestamp) -> wire::Administrator {

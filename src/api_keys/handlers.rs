@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
 use crate::app::App;
-use crate::audit::{Event, EventKind, Target};
+use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath};
 use crate::db::Db;
@@ -279,11 +279,7 @@ fn differences(old: &Properties, new: &Properties) -> Value {
         ("active", json!(old.active), json!(new.active)),
         ("expiryDate", json!(old.expiry), json!(new.expiry)),
     ];
-    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-    changed
-        .map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    differences_of(pairs)
 }
 
 fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {

@@ -159,6 +159,13 @@ impl Event {
     }
 }
 
+/// What changed, from what to what: of each member its name, how it was and how it is.
+pub fn differences_of(members: impl IntoIterator<Item = (&'static str, Value, Value)>) -> Value {
+    let changed = members.into_iter().filter(|(_, old, new)| old != new);
+    let named = changed.map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })));
+    named.collect::<serde_json::Map<_, _>>().into()
+}
+
 /// Where a request came from, as its log line and its events say it.
 #[derive(Clone, Debug)]
 pub struct Origin {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::rules::{Changes, Contact, Properties, Wanted};
 use super::store;
 use crate::app::App;
-use crate::audit::{Event, EventKind, Target};
+use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::Caller;
 use crate::body::{Body, InPath};
 use crate::db::Db;
@@ -133,11 +133,7 @@ fn differences(old: &Properties, new: &Properties) -> Value {
         ("roleID", json!(old.role), json!(new.role)),
         ("reportPDFPasswordEnabled", json!(old.report_pdf_password_enabled), json!(new.report_pdf_password_enabled)),
     ];
-    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-    changed
-        .map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    differences_of(pairs)
 }
 
 fn shown(contact: Contact) -> wire::Contact {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use actix_web::HttpResponse;
 use actix_web::web::Json;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::rules::{Changes, FirstAdministrator, Properties, Tenant, Wanted};
 use super::{purge, store};
 use crate::administrators::{self, NewAdministrator, PasswordRules, PrimaryContact};
 use crate::app::App;
-use crate::audit::{Event, EventKind, Target};
+use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::Caller;
 use crate::body::{Body, InPath, Query};
 use crate::db::Db;
@@ -183,11 +183,7 @@ fn differences(old: &Properties, new: &Properties) -> Value {
         ("hideUnlicensedModules", json!(old.hide_unlicensed_modules), json!(new.hide_unlicensed_modules)),
         ("tenantState", json!(old.state.as_str()), json!(new.state.as_str())),
     ];
-    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-    changed
-        .map(|(member, old, new)| (member.to_owned(), json!({ "from": old, "to": new })))
-        .collect::<Map<_, _>>()
-        .into()
+    differences_of(pairs)
 }
 
 /// A tenant and its contacts.
