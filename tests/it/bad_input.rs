@@ -72,6 +72,7 @@ impl<'a> Bench<'a> {
             ("{contactID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
+            ("{keyName}", "target".into()),
         ];
         ids.iter().fold(path, |path, (parameter, id)| path.replace(parameter, id))
     }
@@ -304,6 +305,10 @@ both! {
             let path = bench.path(&route);
             for other in [format!("{path}/"), format!("{path}//"), format!("/{path}"), path.replace("/api/", "/api//"), path.replace("/api/", "/API/"),
                 path.replace("/api/", "/api/./"), path.replace("/api/", "/x/../api/"), format!("{path}%2F"), format!("{path};a=b"), format!("{path}.json"), path.to_uppercase()] {
+                // a free name may end like this
+                if route.path.ends_with("{keyName}") && ["%2F", ";a=b", ".json"].iter().any(|end| other.ends_with(end)) {
+                    continue;
+                }
                 bench.refused(app.call(route.method.as_str(), &other).key(&bench.key), 404, "no_such_route");
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
