@@ -105,7 +105,7 @@ fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 
 fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     caller.must::<CreateApiKeys>()?;
-    let properties = wish.key.as_new(&wish.maker, wish.zone, wish.now)?;
+    let properties = wish.key.for_new_key(&wish.maker, wish.zone, wish.now)?;
     let role = role_in_body(db, caller.tenant().id, &properties)?;
     wish.maker.must_cover(&role.grant, "The role")?;
     let key = store::insert(db, Provenance::of(caller), &properties, wish.secret, wish.now)?;

@@ -308,7 +308,7 @@ impl Ensured {
     }
 
     /// The properties of a new key; `zone` is the server's own, for keys that name none.
-    pub fn as_new(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
+    pub fn for_new_key(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
         let changes = self.changes;
         Ok(Properties {
             name: changes.name.unwrap_or(self.name),
