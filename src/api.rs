@@ -11,15 +11,15 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::handlers as api_keys;
+use crate::api_keys::{ensure, handlers as api_keys};
 use crate::audit::handlers as audit;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::rights::{
     CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
     DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditSettings, EditTenants, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewAuditHead,
-    ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys,
+    ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -60,7 +60,7 @@ impl Shape {
 
 /// One route.
 pub struct Route {
-    /// GET, POST or DELETE; HEAD comes with GET.
+    /// GET, POST, PUT or DELETE; HEAD comes with GET.
     pub method: Method,
     /// The path below `/api`, parameters in braces.
     pub path: &'static str,
@@ -72,6 +72,8 @@ pub struct Route {
     pub access: Access,
     /// The right it needs.
     pub right: Option<Right>,
+    /// Rights of which one lets the call in too; what it then comes to may need another.
+    pub or_right: &'static [Right],
     /// Whether a session with the initial password may use it.
     pub with_initial_password: bool,
     /// Whether only callers of the primary tenant may use it.
@@ -89,6 +91,7 @@ pub fn routes() -> Vec<Route> {
     use Access::{Any, Key, Open, Session};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
     const DELETE: Method = Method::DELETE;
     vec![
         // sessions
@@ -107,6 +110,8 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
+        route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
         route(POST, "/administratorroles", "create_administrator_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
@@ -180,6 +185,7 @@ where
         summary,
         access: Access::Any,
         right: None,
+        or_right: &[],
         with_initial_password: false,
         primary_only: false,
         request: None,
@@ -197,6 +203,7 @@ impl Route {
 
     fn needs<D: Demand>(mut self) -> Self {
         self.right = D::RIGHT;
+        self.or_right = D::OR;
         self.with_initial_password = D::WITH_INITIAL_PASSWORD;
         self.primary_only = D::PRIMARY_ONLY;
         self
@@ -243,9 +250,11 @@ fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits, and one called `name` for letters: anything else in its place is no route.
+/// A parameter stands for digits, one called `name` for letters, and one called `keyName` for whatever has no slash
+/// in it: anything else in its place is no route.
 fn pattern(path: &str) -> String {
-    path.replace('}', ":[0-9]+}").replace("{name:[0-9]+}", "{name:[A-Za-z]+}")
+    let digits = path.replace('}', ":[0-9]+}");
+    digits.replace("{name:[0-9]+}", "{name:[A-Za-z]+}").replace("{keyName:[0-9]+}", "{keyName}")
 }
 
 /// A resource that knows which methods it takes.

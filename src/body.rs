@@ -1,4 +1,4 @@
-//! What a request brings: its body as JSON, and the ID in its path. Limits come before parsing.
+//! What a request brings: its body as JSON, the ID or the name in its path, its query. Limits come before parsing.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID};
+use crate::secret::SecretDigest;
 use crate::wire;
 
 /// The deepest nesting of a body.
@@ -70,6 +71,7 @@ impl Incoming for wire::TenantChange {
 }
 impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::NewTenantApiKey {}
+impl Incoming for wire::WantedApiKey {}
 impl Incoming for wire::ApiKeyChange {}
 impl Incoming for wire::ApiKeyCurrentChange {}
 impl Incoming for wire::NewRole {}
@@ -292,6 +294,16 @@ impl Query {
             _ => Err(Error::new(Reason::BadRequest, format!("{member}: true or false is taken, once."))),
         }
     }
+
+    /// A member that is one of these words, or not there.
+    pub fn word(&self, member: &str, words: &[&'static str]) -> Result<Option<&'static str>> {
+        let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) if words.contains(&value) => Ok(words.iter().copied().find(|word| *word == value)),
+            _ => Err(Error::new(Reason::BadRequest, format!("{member}: {} is taken, once.", words.join(" or ")))),
+        }
+    }
 }
 
 impl FromRequest for Query {
@@ -318,6 +330,58 @@ impl FromRequest for NameInPath {
     }
 }
 
+/// The last part of a request's path as the text that it spells: any name. It is read from the path as it came,
+/// because the router's own reading puts other characters in the place of bytes that are no UTF-8.
+pub struct TextInPath(pub String);
+
+impl FromRequest for TextInPath {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let last = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let refusal =
+            || Error::new(Reason::BadRequest, "The path: percent-encoded UTF-8 is needed, such as caf%C3%A9.");
+        ready(decoded(last).map(Self).ok_or_else(refusal))
+    }
+}
+
+/// What percents stand for; none where two hex digits are missing behind one, or the bytes are no UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let is_hex = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(is_hex) {
+        return None;
+    }
+    Some(percent_encoding::percent_decode_str(text).decode_utf8().ok()?.into_owned())
+}
+
+/// The header `X-Have-Secret-Digest`: by it a caller shows which secret of a key it still holds.
+pub struct HeldSecret(pub Option<SecretDigest>);
+
+impl FromRequest for HeldSecret {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut values = request.headers().get_all("x-have-secret-digest");
+        ready(
+            match (values.next(), values.next()) {
+                (None, _) => Ok(Self(None)),
+                (Some(value), None) => value.to_str().ok().and_then(held).map(|digest| Self(Some(digest))).ok_or(()),
+                _ => Err(()),
+            }
+            .map_err(|()| {
+                let message = "X-Have-Secret-Digest: sha256: and 64 hex digits are taken, once.";
+                Error::new(Reason::BadRequest, message)
+            }),
+        )
+    }
+}
+
+fn held(value: &str) -> Option<SecretDigest> {
+    SecretDigest::from_hex(&value.strip_prefix("sha256:")?.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +399,25 @@ mod tests {
         assert!(message(r#"{ "keyName": "First Key", "roleID: 1 }"#).starts_with("The body is not JSON: "));
         assert!(message(r#"{"keyName": "a", "keyName": "b"}"#).contains("duplicate field"));
         assert!(message(r#"{"keyName": "a"} x"#).starts_with("The body is not JSON"));
+    }
+
+    #[test]
+    fn a_name_in_a_path_is_percent_encoded_utf8_and_nothing_else() {
+        for (path, name) in [
+            ("build", Some("build")),
+            ("caf%C3%A9%20%2f%25", Some("café /%")),
+            ("a+b", Some("a+b")),
+            ("%00", Some("\0")),
+            ("%", None),
+            ("%4", None),
+            ("a%zz", None),
+            ("%é1", None),
+            ("%ff", None),
+            ("%C3", None),
+            ("%ED%A0%80", None),
+        ] {
+            assert_eq!(decoded(path).as_deref(), name, "{path}");
+        }
     }
 
     #[test]
@@ -367,6 +450,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse::<wire::NewApiKey>(&bytes);
+            let _ = decoded(&String::from_utf8_lossy(&bytes));
             let _ = parse::<wire::SignIn>(&bytes);
             let _ = parse::<wire::RoleChange>(&bytes);
             let _ = parse::<wire::SearchFilter>(&bytes);

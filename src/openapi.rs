@@ -72,6 +72,11 @@ fn operation(route: &Route, error: &Shape) -> Value {
     responses.insert(
         status.to_string(),
         match answer {
+            Some(shape) if route.operation == "export_api_keys" => {
+                let mut content = content(shape);
+                content["text/csv"] = json!({ "schema": { "type": "string" } });
+                json!({ "description": "Done.", "content": content })
+            }
             Some(shape) => json!({ "description": "Done.", "content": content(shape) }),
             None => json!({ "description": "Done." }),
         },
@@ -90,13 +95,41 @@ fn operation(route: &Route, error: &Shape) -> Value {
         "responses": responses,
         "security": security(route.access),
     });
-    if let Some(right) = route.right {
-        operation["description"] = json!(format!("Needs the right `{right:?}`."));
+    let needs = route.right.map(|right| match route.or_right {
+        [] => format!("Needs the right `{right:?}`."),
+        others => {
+            let others: Vec<String> = others.iter().map(|right| format!("`{right:?}`")).collect();
+            format!("Needs the right `{right:?}` or {}: which, depends on what comes of it.", others.join(" or "))
+        }
+    });
+    let about = [about(route), needs.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if !about.is_empty() {
+        operation["description"] = json!(about);
     }
     if let Some(shape) = &route.request {
         operation["requestBody"] = json!({ "required": !is_optional(shape), "content": content(shape) });
     }
     operation
+}
+
+/// What the summary of a route leaves to be said.
+fn about(route: &Route) -> Option<&'static str> {
+    match route.operation {
+        "export_api_keys" => Some(
+            "The whole inventory, never cut, without secrets or digests of them. As CSV (RFC 4180) there is one line for \
+             each key below a line with the columns; moments are RFC 3339 in UTC. A cell that begins with `=`, `+`, `-`, \
+             `@`, a tab or a carriage return has an apostrophe in front of it, because a spreadsheet would run it as a \
+             formula.",
+        ),
+        "ensure_api_key" => Some(
+            "For tools that run again and again: the second run changes nothing. `created` needs canCreateNewApiKeys; \
+             `unchanged` canViewApiKeys or canEditApiKeyProperties; `updated` canEditApiKeyProperties; `reissued` \
+             canCreateNewApiKeys and canEditApiKeyProperties. The secret is in the answer only when the key is created \
+             or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
+             nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
+        ),
+        _ => None,
+    }
 }
 
 /// A search without a body finds everything.
@@ -111,6 +144,32 @@ fn content(shape: &Shape) -> Value {
 
 fn tag(path: &str) -> &str {
     path.split('/').nth(1).unwrap_or_default()
+}
+
+/// Members of a route's query, and headers, that stand for more than true and false.
+fn more_parameters(route: &Route) -> Vec<Value> {
+    match route.operation {
+        "export_api_keys" => vec![json!({
+            "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
+            "schema": { "type": "string", "enum": ["json", "csv"] },
+        })],
+        "ensure_api_key" => vec![
+            json!({
+                "name": "reissue", "in": "query", "required": false,
+                "description": "Allows a new secret where the caller holds another than the key has.",
+                "schema": { "type": "string", "enum": ["allow"] },
+            }),
+            json!({
+                "name": "X-Have-Secret-Digest", "in": "header", "required": false,
+                "description": "Shows which secret the caller holds: SHA-256 over the 18 bytes `firstkey/apikey/v1`, a \
+                    zero byte, and the 32 bytes that the base64 behind the last colon of the secret key stands for. In \
+                    a shell: `{ printf 'firstkey/apikey/v1\\0'; printf %s \"${KEY##*:}\" | openssl base64 -d -A; } | \
+                    openssl dgst -sha256 -r | cut -c 1-64`, with `sha256:` in front.",
+                "schema": { "type": "string", "pattern": "^sha256:[0-9A-Fa-f]{64}$" },
+            }),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// The members of a route's query that are true or false.
@@ -132,6 +191,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             "name" => {
                 json!({ "type": "string", "enum": CATALOGUE.iter().map(|setting| setting.name).collect::<Vec<_>>() })
             }
+            "keyName" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             _ => json!({ "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
@@ -139,7 +199,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     let flags = query(route)
         .iter()
         .map(|name| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "boolean" } }));
-    ids.chain(flags).chain([version]).collect()
+    ids.chain(flags).chain(more_parameters(route)).chain([version]).collect()
 }
 
 fn security(access: Access) -> Value {
@@ -152,7 +212,7 @@ fn security(access: Access) -> Value {
     }
 }
 
-/// The statuses, other than success, that a route can answer.
+/// The statuses, other than success, that a route can answer. A free name is 404 only where a client swallows it: `.`.
 fn refusals(route: &Route) -> Vec<u16> {
     let mut statuses = vec![400, 500, 503];
     // whoever may be anybody, and brings nothing, is refused only for the version
@@ -167,7 +227,7 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // one's own password is asked again, under the throttle of signing in
     let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
-    if route.operation.starts_with("create_") || route.operation.starts_with("generate_") {
+    if ["create_", "generate_", "ensure_"].iter().any(|verb| route.operation.starts_with(verb)) {
         statuses.push(507);
     }
     if own_account || route.operation == "create_session" || conflicts(route) {
@@ -179,7 +239,7 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_"];
+    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_"];
     changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }
 

@@ -299,6 +299,8 @@ impl Grant {
 pub trait Demand: 'static {
     /// The right that is needed; none where every caller may.
     const RIGHT: Option<Right>;
+    /// Rights of which one will do in its place, where what a call needs turns out only on the way.
+    const OR: &'static [Right];
     /// What the caller wants, for "Not authorized to …".
     const DOING: &'static str;
     /// Whether a session opened with the initial password may do it too.
@@ -308,13 +310,14 @@ pub trait Demand: 'static {
 }
 
 macro_rules! demands {
-    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident)?;)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident)? $(=> [$($other:expr),+])?;)*) => {$(
         $(#[$about])*
         #[derive(Debug)]
         pub struct $name;
 
         impl Demand for $name {
             const RIGHT: Option<Right> = $right;
+            const OR: &'static [Right] = &[$($($other),+)?];
             const DOING: &'static str = $doing;
             const WITH_INITIAL_PASSWORD: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"initial_password");
             const PRIMARY_ONLY: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"primary_only");
@@ -334,6 +337,9 @@ demands! {
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.
     EditApiKeys: Some(named("apikeyRights", "canEditApiKeyProperties")), "edit API keys";
+    /// Makes keys of a name what they are to be: which of the rights is needed depends on what is there.
+    EnsureApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create, edit or view API keys", initial_password
+        => [named("apikeyRights", "canEditApiKeyProperties"), named("apikeyRights", "canViewApiKeys")];
     /// Revokes keys for good.
     DeleteApiKeys: Some(named("apikeyRights", "canDeleteApiKeys")), "delete API keys";
 

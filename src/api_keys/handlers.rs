@@ -10,7 +10,7 @@ use super::store::{self, Provenance};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, ViaKey};
-use crate::body::{Body, InPath};
+use crate::body::{Body, InPath, Query};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
@@ -40,15 +40,24 @@ pub async fn create(
             let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
             maker.must_cover(&role.grant, "The role")?;
             let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
-            let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
-            let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
+            let event = created(&key, &role);
             Ok((key, event))
         })
         .await?;
-    if caller.has_initial_password() {
-        log::warn!("key.id" = key.id.get(); "an API key was minted with the initial password; change that password");
-    }
+    warn_of_initial_password(&caller, key.id);
     Ok(Json(with_secret(key, &secret, &caller, &app)))
+}
+
+/// The event of a key that was minted.
+pub(super) fn created(key: &ApiKey, role: &Role) -> Event {
+    let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
+    Event::new(EventKind::ApiKeyCreated, target(key)).with(details)
+}
+
+pub(super) fn warn_of_initial_password<R, V>(caller: &Caller<R, V>, id: ApiKeyID) {
+    if caller.has_initial_password() {
+        log::warn!("key.id" = id.get(); "an API key was minted with the initial password; change that password");
+    }
 }
 
 /// Mints a key for another tenant, from the primary one. Here the right to do it is the authority: the key may do
@@ -89,7 +98,25 @@ pub async fn create_for_tenant(
 pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
     let me = caller.clone();
     let warned = app.database.read(move |db| store::made_with_initial_password(db, &me)).await?;
-    let mut answer = list::answer("apiKeys", move |after| {
+    let mut answer = all(caller, app).await?;
+    if !warned.is_empty() {
+        let ids: Vec<String> = warned.iter().map(ToString::to_string).collect();
+        let warning = format!("made with the initial password, which is still to be changed: {}", ids.join(", "));
+        answer.headers_mut().insert(WARNING, HeaderValue::from_str(&warning).map_err(Error::internal)?);
+    }
+    Ok(answer)
+}
+
+/// The tenant's whole inventory, to be kept or looked through in a spreadsheet: never a secret, nor a digest of one.
+pub async fn export(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<HttpResponse> {
+    match query.word("format", &["json", "csv"])? {
+        Some("csv") => all_as_csv(caller, app).await,
+        _ => all(caller, app).await,
+    }
+}
+
+async fn all(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
+    list::answer("apiKeys", move |after| {
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let after = ApiKeyID::new(after);
@@ -98,13 +125,24 @@ pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse>
             Ok(Piece { last, items: keys.into_iter().map(|key| shown(key, &app)).collect() })
         }
     })
-    .await?;
-    if !warned.is_empty() {
-        let ids: Vec<String> = warned.iter().map(ToString::to_string).collect();
-        let warning = format!("made with the initial password, which is still to be changed: {}", ids.join(", "));
-        answer.headers_mut().insert(WARNING, HeaderValue::from_str(&warning).map_err(Error::internal)?);
-    }
-    Ok(answer)
+    .await
+}
+
+async fn all_as_csv(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
+    list::answer_csv("apikeys.csv", move |after| {
+        let (caller, app) = (caller.clone(), app.clone());
+        async move {
+            let after = ApiKeyID::new(after);
+            let read =
+                move |db: &mut Db| Ok((store::list(db, &caller, after, list::PIECE)?, roles::names(db, &caller)?));
+            let (keys, names) = app.database.read(read).await?;
+            // a role that was taken from a key and removed between the two reads has no name any more
+            let name = |key: &ApiKey| names.get(&key.properties.role).cloned().unwrap_or_default();
+            let line = |key| wire::ApiKeyLine { role_name: name(&key), key: shown(key, &app) };
+            Ok(Piece { last: keys.last().map(|key| key.id.get()), items: keys.into_iter().map(line).collect() })
+        }
+    })
+    .await
 }
 
 /// Keys by criteria.
@@ -249,27 +287,27 @@ fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
+pub(super) fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
     Maker { grant: caller.grant().clone(), expires: caller.expires() }
 }
 
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
-fn role_in_body(db: &mut Db, tenant: TenantID, properties: &Properties) -> Result<Role> {
+pub(super) fn role_in_body(db: &mut Db, tenant: TenantID, properties: &Properties) -> Result<Role> {
     let role = roles::find_for(db, tenant, properties.role)?;
     role.ok_or_else(store::unknown_role)
 }
 
-fn role_of<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
+pub(super) fn role_of<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: &Properties) -> Result<Role> {
     let role = roles::find_for(db, caller.tenant().id, properties.role)?;
     role.ok_or_else(|| Error::internal("a key's role is gone"))
 }
 
-fn target(key: &ApiKey) -> Target {
+pub(super) fn target(key: &ApiKey) -> Target {
     Target::new("apiKey", key.id.get(), key.properties.name.as_str())
 }
 
 /// What changed, from what to what.
-fn differences(old: &Properties, new: &Properties) -> Value {
+pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
     let pairs: [(&str, Value, Value); 7] = [
         ("keyName", json!(old.name.as_str()), json!(new.name.as_str())),
         ("description", json!(old.description.as_str()), json!(new.description.as_str())),
@@ -282,7 +320,7 @@ fn differences(old: &Properties, new: &Properties) -> Value {
     differences_of(pairs)
 }
 
-fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
+pub(super) fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
     let (last_sign_in, attempts) = app.key_usage.overlay(key.id, key.last_sign_in, key.unsuccessful_sign_in_attempts);
     wire::ApiKeyHead {
         key_name: key.properties.name.as_str().to_owned(),
@@ -351,7 +389,7 @@ macro_rules! wanted_from {
     )+};
 }
 
-wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::ApiKeyChange);
+wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::WantedApiKey, wire::ApiKeyChange);
 
 impl From<wire::ApiKeyCurrentChange> for Wanted {
     fn from(body: wire::ApiKeyCurrentChange) -> Self {

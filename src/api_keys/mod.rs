@@ -1,5 +1,6 @@
-//! API keys: minting them, looking at them, changing and revoking them.
+//! API keys: minting them, looking at them, changing and revoking them, and bringing them to a wanted state.
 
+pub mod ensure;
 pub mod handlers;
 mod rules;
 mod store;

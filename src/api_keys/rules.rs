@@ -118,6 +118,15 @@ impl Expiry {
             millis => Self::At(Timestamp::from_millis(millis)),
         }
     }
+
+    /// Whether it asks for no other end than this one.
+    fn is(self, end: Option<Timestamp>) -> bool {
+        match self {
+            Self::Unsaid => true,
+            Self::Never => end.is_none(),
+            Self::At(at) => end == Some(at),
+        }
+    }
 }
 
 /// The expiry date that a wish comes to. Nothing said is `otherwise`; nothing made with a key that
@@ -174,7 +183,7 @@ pub struct Wanted {
 impl KeyPlan {
     /// Checks what was asked for; `zone` is the server's own, for keys that name none.
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
-        let role = wanted.role.ok_or_else(|| Error::member("roleID", "the ID of a role is needed"));
+        let role = wanted.role.ok_or_else(role_needed);
         let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
         Self::checked(wanted, role, expiry, zone)
     }
@@ -218,7 +227,7 @@ impl KeyPlan {
 }
 
 /// What is to change of a key, each member checked by itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Changes {
     name: Option<ObjectName>,
     description: Option<Description>,
@@ -271,6 +280,79 @@ impl Changes {
             _ => Ok(new),
         }
     }
+}
+
+/// What the key of a name is to be, whether it is there already or not.
+#[derive(Clone, Debug)]
+pub struct Ensured {
+    name: ObjectName,
+    role: RoleID,
+    changes: Changes,
+}
+
+impl Ensured {
+    /// Checks what was asked for of the key that the path names.
+    pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
+        let name = ObjectName::parse("keyName", in_path)?;
+        let role = wanted.role.ok_or_else(role_needed);
+        let changes = Changes::new(wanted)?;
+        if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
+            return Err(Error::member("keyName", "the name in the path is needed, or none"));
+        }
+        Ok(Self { name, role: role?, changes })
+    }
+
+    /// The name in the path.
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    /// The properties of a new key; `zone` is the server's own, for keys that name none.
+    pub fn for_new_key(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
+        let changes = self.changes;
+        Ok(Properties {
+            name: changes.name.unwrap_or(self.name),
+            description: changes.description.unwrap_or_else(Description::none),
+            locale: changes.locale.unwrap_or_default(),
+            role: self.role,
+            time_zone: changes.time_zone.unwrap_or(zone),
+            active: changes.active.unwrap_or(true),
+            expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
+        })
+    }
+
+    /// Whether anything of what was sent is not so already. What was not sent is as it should be.
+    pub fn differs_from(&self, old: &Properties) -> bool {
+        fn other<T: PartialEq>(wanted: Option<&T>, is: &T) -> bool {
+            wanted.is_some_and(|wanted| wanted != is)
+        }
+        let changes = &self.changes;
+        other(changes.name.as_ref(), &old.name)
+            || other(changes.description.as_ref(), &old.description)
+            || other(changes.locale.as_ref(), &old.locale)
+            || other(Some(&self.role), &old.role)
+            || other(changes.time_zone.as_ref(), &old.time_zone)
+            || other(changes.active.as_ref(), &old.active)
+            || !changes.expiry.is(old.expiry)
+    }
+
+    /// Whether a lock is taken off.
+    pub fn unlocks(&self, old: &Properties) -> bool {
+        self.changes.unlocks() && !old.active
+    }
+
+    /// The properties of a key that is there, as they will be. An end that is there already is not judged anew: a
+    /// second run may come when it is near, or over.
+    pub fn applied_to(mut self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+        if self.changes.expiry.is(old.expiry) {
+            self.changes.expiry = Expiry::Unsaid;
+        }
+        self.changes.applied_to(old, maker, now)
+    }
+}
+
+fn role_needed() -> Error {
+    Error::member("roleID", "the ID of a role is needed")
 }
 
 fn outlives(expiry: Option<Timestamp>, end: Timestamp) -> bool {

@@ -239,6 +239,26 @@ pub fn find_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) ->
     find(db, caller, id)
 }
 
+/// [`find_to_change`] for a key by its name.
+pub fn find_named_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, name: &ObjectName) -> Result<Option<ApiKey>> {
+    let tenant = caller.tenant().id;
+    let named = api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::name_fold.eq(name.folded()));
+    diesel::update(named).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    let query = visible_to(tenant).filter(api_keys::name_fold.eq(name.folded()));
+    let row: Option<Row> = query.select(Row::as_select()).get_result(db).optional()?;
+    row.map(Row::into_key).transpose()
+}
+
+/// Whether a digest is that of a secret by which the key is known.
+pub fn has_secret<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID, digest: &SecretDigest) -> Result<bool> {
+    let digests: Vec<SecretDigest> = api_key_secrets::table
+        .filter(api_key_secrets::api_key_id.eq(id))
+        .filter(api_key_secrets::tenant_id.eq(caller.tenant().id))
+        .select(api_key_secrets::digest)
+        .load(db)?;
+    Ok(digests.iter().fold(false, |known, stored| known | stored.matches(digest)))
+}
+
 /// Puts a new secret's digest in the place of every one that the key has, and forgets the wrong ones presented.
 pub fn replace_secret<R, V>(
     db: &mut Db,

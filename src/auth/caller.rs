@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
-use crate::rights::{Demand, Grant};
+use crate::rights::{Demand, Grant, Right};
 
 /// Which kind of credential a handler takes.
 pub trait CredentialKind: 'static {
@@ -130,6 +130,14 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// Insists on a further demand, where what a call needs turns out only on the way.
+    pub fn must<D: Demand>(&self) -> Result<()> {
+        if let Who::Administrator(session) = self.who() {
+            admit_session::<D>(session)?;
+        }
+        must_have_right::<D>(&self.identity)
+    }
+
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
@@ -178,12 +186,16 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
     if let Who::Administrator(session) = &identity.who {
         admit_session::<R>(session)?;
     }
-    match R::RIGHT {
-        Some(right) if !identity.grant.rights.contains(right) => Err(Error::not_authorized(R::DOING)),
-        // every tenant has Full Access, and with it the rights over tenants
-        _ if R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY => Err(Error::not_authorized(R::DOING)),
-        _ => Ok(Caller { identity, proof: PhantomData }),
-    }
+    must_have_right::<R>(&identity)?;
+    Ok(Caller { identity, proof: PhantomData })
+}
+
+fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
+    let has = |right: &Right| identity.grant.rights.contains(*right);
+    let has_one = R::RIGHT.is_none_or(|right| has(&right)) || R::OR.iter().any(has);
+    // every tenant has Full Access, and with it the rights over tenants
+    let is_elsewhere = R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY;
+    if has_one && !is_elsewhere { Ok(()) } else { Err(Error::not_authorized(R::DOING)) }
 }
 
 /// What a session may not do until its owner has seen to the password or the second factor.

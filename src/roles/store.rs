@@ -1,5 +1,7 @@
 //! The table of roles.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::rules::Role;
@@ -216,6 +218,12 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: RoleID, most: i64) 
     let query = visible_to(caller.tenant().id).filter(roles::id.gt(after)).order(roles::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_role).collect()
+}
+
+/// The names of all roles that the caller can see.
+pub fn names<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<BTreeMap<RoleID, String>> {
+    let names: Vec<(RoleID, String)> = visible_to(caller.tenant().id).select((roles::id, roles::name)).load(db)?;
+    Ok(names.into_iter().collect())
 }
 
 /// Puts Full Access and Auditor into the database, and brings Full Access up to a program that knows more rights.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{Flag, Number, Patch};
+use super::{CsvRow, Flag, Number, Patch};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, RoleID, TenantID};
 
@@ -71,6 +71,33 @@ pub struct NewTenantApiKey {
     pub active: Option<Flag>,
     /// Milliseconds since the epoch, one minute ahead or more; six hours when left out, and at most unless the caller
     /// has Full Access. 0 or null is never.
+    #[serde(default)]
+    #[schema(value_type = Option<Number>)]
+    pub expiry_date: Patch<Number>,
+}
+
+/// What the key of a name is to be, whether it is there already or not. Of one that is there, only what is sent is
+/// compared and changed. Anything else a client sends is ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedApiKey {
+    /// The name in the path, spelt as it is to be kept; another one is refused.
+    #[schema(min_length = 1, max_length = 128)]
+    pub key_name: Option<String>,
+    /// At most 1,024 characters.
+    #[schema(max_length = 1024)]
+    pub description: Option<String>,
+    /// `en-US`, `ja-JP`, `fr-FR` or `nl-NL`.
+    pub locale: Option<String>,
+    /// The role whose rights the key has; not above the caller's.
+    #[serde(rename = "roleID")]
+    #[schema(required, value_type = Number)]
+    pub role_id: Option<Number>,
+    /// An IANA name, or one that Java knows.
+    pub time_zone: Option<String>,
+    /// False locks the key out; true lets it in again.
+    pub active: Option<Flag>,
+    /// Milliseconds since the epoch, one minute to ten years ahead or as it is; 0 or null is never.
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
@@ -178,6 +205,86 @@ pub struct ApiKeyWithSecret {
     /// Its number.
     #[serde(rename = "ID")]
     pub id: ApiKeyID,
+}
+
+/// What came of making a key what it is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// There was none of that name; its secret is in the answer.
+    Created,
+    /// It was all that was asked for: nothing happened.
+    Unchanged,
+    /// Its properties are others now; its secret is the same.
+    Updated,
+    /// It has a new secret, which is in the answer; the old one is of no use any more.
+    Reissued,
+}
+
+/// A key that is now what it is to be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyEnsured {
+    /// Its properties.
+    #[serde(flatten)]
+    pub head: ApiKeyHead,
+    /// `<ID>:<base64 of 32 bytes>`, shown this once; left out unless it was created or reissued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub secret_key: Option<SecretOnce>,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Its number.
+    #[serde(rename = "ID")]
+    pub id: ApiKeyID,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// A key as a line of the exported inventory.
+pub struct ApiKeyLine {
+    /// The key.
+    pub key: ApiKey,
+    /// Its role's name.
+    pub role_name: String,
+}
+
+impl CsvRow for ApiKeyLine {
+    const COLUMNS: &'static [&'static str] = &[
+        "ID",
+        "keyName",
+        "roleID",
+        "role name",
+        "locked out",
+        "created",
+        "expiryDate",
+        "lastSignIn",
+        "unsuccessfulSignInAttempts",
+        "description",
+        "locale",
+        "timeZone",
+        "serviceAccount",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let (key, head) = (&self.key, &self.key.head);
+        let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        vec![
+            key.id.to_string(),
+            head.key_name.clone(),
+            head.role_id.to_string(),
+            self.role_name.clone(),
+            (!head.active).to_string(),
+            head.created.to_string(),
+            moment(head.expiry_date),
+            moment(head.last_sign_in),
+            head.unsuccessful_sign_in_attempts.to_string(),
+            head.description.clone(),
+            head.locale.clone(),
+            head.time_zone.clone(),
+            key.service_account.to_string(),
+        ]
+    }
 }
 
 /// The key that the call was made with.

@@ -17,8 +17,8 @@ mod usage;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyHead, ApiKeyWithSecret, NewApiKey, NewTenantApiKey,
-    SecretOnce,
+    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyWithSecret,
+    NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
@@ -50,6 +50,15 @@ pub struct ErrorBody<'a> {
     /// Values that would have been taken.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub accepted: &'a [String],
+}
+
+/// What is exported as a line of CSV.
+pub trait CsvRow {
+    /// What stands in the first line.
+    const COLUMNS: &'static [&'static str];
+
+    /// As many cells as there are columns.
+    fn cells(&self) -> Vec<String>;
 }
 
 /// A list of API keys.

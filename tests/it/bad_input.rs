@@ -72,6 +72,7 @@ impl<'a> Bench<'a> {
             ("{contactID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
+            ("{keyName}", "target".into()),
         ];
         ids.iter().fold(path, |path, (parameter, id)| path.replace(parameter, id))
     }
@@ -304,6 +305,10 @@ both! {
             let path = bench.path(&route);
             for other in [format!("{path}/"), format!("{path}//"), format!("/{path}"), path.replace("/api/", "/api//"), path.replace("/api/", "/API/"),
                 path.replace("/api/", "/api/./"), path.replace("/api/", "/x/../api/"), format!("{path}%2F"), format!("{path};a=b"), format!("{path}.json"), path.to_uppercase()] {
+                // a free name may end like this
+                if route.path.ends_with("{keyName}") && ["%2F", ";a=b", ".json"].iter().any(|end| other.ends_with(end)) {
+                    continue;
+                }
                 bench.refused(app.call(route.method.as_str(), &other).key(&bench.key), 404, "no_such_route");
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
@@ -367,18 +372,20 @@ both! {
     /// A body that stalls is given up after the deadline, and its connection with it.
     fn stalled_bodies_are_408(app: TestApp, |setup| setup.rules.body_deadline = std::time::Duration::from_millis(300)) {
         let bench = Bench::set(&app);
-        for route in bench.with_body() {
-            let call = bench.call(&route).header("Content-Type", "application/json");
-            for (framing, begun) in [("Content-Length: 40", "{"), ("Content-Length: 40", ""), ("Transfer-Encoding: chunked", "5\r\n{\"a\"")] {
+        // all routes at once: each connection waits for its deadline, and then for its end
+        std::thread::scope(|scope| for route in bench.with_body() {
+            let (app, operation) = (&app, route.operation);
+            let request = bench.call(&route).header("Content-Type", "application/json").request;
+            scope.spawn(move || for (framing, begun) in [("Content-Length: 40", "{"), ("Content-Length: 40", ""), ("Transfer-Encoding: chunked", "5\r\n{\"a\"")] {
                 let mut connection = app.connect();
-                let mut request = head_of(&call.request, framing);
-                request.extend(begun.bytes());
-                connection.write_raw(&request).expect("it is taken");
-                assert_shape(&connection.read(false).expect("an answer"), 408, "body_timeout", route.operation);
+                let mut stalled = head_of(&request, framing);
+                stalled.extend(begun.bytes());
+                connection.write_raw(&stalled).expect("it is taken");
+                assert_shape(&connection.read(false).expect("an answer"), 408, "body_timeout", operation);
                 let late = connection.write_raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").and_then(|()| connection.read(false));
                 assert!(late.is_err(), "what follows a broken-off body is no request: {late:?}");
-            }
-        }
+            });
+        });
         assert_eq!(app.rows(), bench.rows);
         app.get("/healthz").send().expect(200);
     }

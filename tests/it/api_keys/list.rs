@@ -76,7 +76,7 @@ both! {
     }
 }
 
-fn put_in_from(app: &TestApp, have: usize, more: usize) {
+pub(super) fn put_in_from(app: &TestApp, have: usize, more: usize) {
     app.execute(&format!(
         "update api_keys set key_name = 'moved {have} ' || id, name_fold = 'moved {have} ' || id where name_fold like 'bulk %'"
     ));

@@ -3,6 +3,8 @@ mod create;
 mod current;
 mod delete;
 mod describe;
+mod ensure;
+mod export;
 pub mod lattice;
 mod least;
 mod list;

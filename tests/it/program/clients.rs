@@ -48,6 +48,40 @@ both! {
         }
     }
 
+    /// DS-52: a script that makes sure of a key and runs twice changes nothing the second time; when its file is lost it
+    /// is told so, and comes by a new secret only where that is allowed.
+    fn a_script_that_runs_twice_changes_nothing_the_second_time(app: TestApp, |setup| setup.clock = now()) {
+        if is_missing("curl", is_on_path("curl")) || is_missing("openssl", is_on_path("openssl")) {
+            return;
+        }
+        let (maker, file) = (app.full_key(), app.folder.path().join("nightly.key"));
+        let run = |query: &str| {
+            let mut script = client(&app, here("tests/clients/ensure.sh"));
+            script.env("SECRET_KEY", &maker).env("KEY_FILE", &file).env("QUERY", query);
+            Ran::of(&mut script, "")
+        };
+        let held = || std::fs::read_to_string(&file).expect("a secret");
+        assert_eq!(run("").expect(0).stdout.trim(), "created");
+        let first = held();
+        app.get("/api/apikeys/current").key(&first).send().expect(200);
+        app.flush();
+        let rows = app.rows_of("api_keys");
+        let (secrets, events) = (app.rows_of("api_key_secrets"), app.last_event());
+        for _ in 0..2 {
+            assert_eq!(run("").expect(0).stdout.trim(), "unchanged");
+            assert_eq!((app.rows_of("api_keys"), app.rows_of("api_key_secrets")), (rows.clone(), secrets.clone()));
+            assert_eq!((app.last_event(), held()), (events, first.clone()));
+        }
+        // another secret than the key's: nothing happens unless it may
+        std::fs::write(&file, format!("7:{}=", "A".repeat(43))).expect("a file");
+        assert!(run("").stdout.contains("\"code\":\"conflict\"") || held() != first);
+        assert_eq!(app.rows_of("api_key_secrets"), secrets);
+        assert_eq!(run("?reissue=allow").expect(0).stdout.trim(), "reissued");
+        app.get("/api/apikeys/current").key(&held()).send().expect(200);
+        app.get("/api/apikeys/current").key(&first).send().expect(401);
+        assert_eq!(run("?reissue=allow").expect(0).stdout.trim(), "unchanged");
+    }
+
     fn python_requests_signs_in_and_mints(app: TestApp, |setup| setup.clock = now()) {
         if let Some(python) = tool("venv/bin/python") {
             mints(&app, client(&app, python).arg(here("tests/clients/requests_client.py")));

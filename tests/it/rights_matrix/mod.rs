@@ -400,6 +400,7 @@ impl<'a> Scene<'a> {
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
         let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
+        path = path.replace("{keyName}", &format!("ensured%20{}", self.fresh()));
         for (parameter, make) in IDS {
             if path.contains(parameter) {
                 path = path.replace(parameter, &make(self, route).to_string());
@@ -534,7 +535,9 @@ fn page(routes: &[Route], cells: &[Vec<(u16, String)>]) -> String {
             Access::Session => "session",
             Access::Key => "key",
         };
-        let right = route.right.map(|right| format!(", {}", right.name().name)).unwrap_or_default();
+        let rights = route.right.iter().chain(route.or_right).map(|right| right.name().name);
+        let right: String =
+            rights.enumerate().map(|(n, name)| format!("{}{name}", if n == 0 { ", " } else { " or " })).collect();
         let primary = if route.primary_only { ", primary tenant" } else { "" };
         let initial =
             if route.with_initial_password && route.access != Access::Open { ", initial password will do" } else { "" };

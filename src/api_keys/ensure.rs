@@ -1,0 +1,158 @@
+//! `PUT /api/apikeys/by-name/{keyName}`: for tools that say what is to be there and run again and again. The second
+//! run finds it there and changes nothing.
+
+use actix_web::web::Json;
+
+use super::handlers::{created, differences, head, maker, role_in_body, role_of, target, warn_of_initial_password};
+use super::rules::{ApiKey, Ensured, Maker};
+use super::store::{self, Provenance};
+use crate::app::App;
+use crate::audit::{Actor, Event, EventKind};
+use crate::auth::Caller;
+use crate::body::{Body, HeldSecret, Query, TextInPath};
+use crate::clock::Timestamp;
+use crate::db::Db;
+use crate::error::{Error, Reason, Result};
+use crate::locale::TimeZone;
+use crate::rights::{CreateApiKeys, EditApiKeys, EnsureApiKeys, ViewApiKeys};
+use crate::secret::{SecretDigest, SecretKey};
+use crate::wire::{self, Outcome};
+
+/// Makes the key of a name what the body says: a new one where there is none, changed where it is another. Its secret
+/// stays, unless the caller shows by a digest that it holds another one, and allows a new secret with
+/// `?reissue=allow`.
+pub async fn ensure(
+    caller: Caller<EnsureApiKeys>,
+    name: TextInPath,
+    query: Query,
+    held: HeldSecret,
+    body: Body<wire::WantedApiKey>,
+    app: App,
+) -> Result<Json<wire::ApiKeyEnsured>> {
+    let may_reissue = query.word("reissue", &["allow"])?.is_some();
+    let key = Ensured::new(&name.0, body.0.into())?;
+    let secret = SecretKey::generate()?;
+    let wish = Wish {
+        key,
+        held: held.0,
+        may_reissue,
+        maker: maker(&caller),
+        secret: secret.digest(),
+        zone: app.time_zone,
+        now: app.now(),
+    };
+    let done = fulfilled(&wish, &caller, &app).await?;
+    if done.starts_anew {
+        app.key_usage.forget_failures(done.key.id);
+    }
+    if done.outcome == Outcome::Created {
+        warn_of_initial_password(&caller, done.key.id);
+    }
+    let has_new_secret = matches!(done.outcome, Outcome::Created | Outcome::Reissued);
+    let printed = has_new_secret.then(|| secret.printed(caller.tenant().key_prefix(), done.key.id));
+    Ok(Json(wire::ApiKeyEnsured {
+        secret_key: printed.map(|printed| wire::SecretOnce::new(printed.expose())),
+        service_account: done.key.service_account,
+        id: done.key.id,
+        outcome: done.outcome,
+        head: head(done.key, &app),
+    }))
+}
+
+/// What is to be, and by whom.
+#[derive(Clone)]
+struct Wish {
+    key: Ensured,
+    /// The secret that the caller holds.
+    held: Option<SecretDigest>,
+    may_reissue: bool,
+    maker: Maker,
+    /// A new secret, should one be needed.
+    secret: SecretDigest,
+    zone: TimeZone,
+    now: Timestamp,
+}
+
+/// What came of it.
+struct Done {
+    outcome: Outcome,
+    key: ApiKey,
+    /// Whether wrong secrets that were presented so far are forgotten.
+    starts_anew: bool,
+}
+
+/// Of two callers who make a key of one name at the same moment one is told that the name is taken: then it is there,
+/// and looked at again.
+async fn fulfilled(wish: &Wish, caller: &Caller<EnsureApiKeys>, app: &App) -> Result<Done> {
+    const ATTEMPTS: usize = 5;
+    let mut attempt = 1;
+    loop {
+        let (wish, me) = (wish.clone(), caller.clone());
+        let outcome = app.change_as(Actor::caller(caller), move |db| fulfil(db, &me, wish)).await;
+        match outcome {
+            Err(error) if error.reason() == Reason::NameTaken && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
+    match store::find_named_to_change(db, caller, wish.key.name())? {
+        None => create(db, caller, wish),
+        Some(old) => keep_or_change(db, caller, wish, old),
+    }
+}
+
+fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
+    caller.must::<CreateApiKeys>()?;
+    let properties = wish.key.for_new_key(&wish.maker, wish.zone, wish.now)?;
+    let role = role_in_body(db, caller.tenant().id, &properties)?;
+    wish.maker.must_cover(&role.grant, "The role")?;
+    let key = store::insert(db, Provenance::of(caller), &properties, wish.secret, wish.now)?;
+    let event = created(&key, &role);
+    Ok((Done { outcome: Outcome::Created, key, starts_anew: false }, vec![event]))
+}
+
+/// Nobody comes by more this way than by the plain calls: each outcome needs what they need.
+fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: ApiKey) -> Result<(Done, Vec<Event>)> {
+    let holds = wish.held.map_or(Ok(true), |held| store::has_secret(db, caller, old.id, &held))?;
+    let (differs, unlocks) = (wish.key.differs_from(&old.properties), wish.key.unlocks(&old.properties));
+    if !holds && !wish.may_reissue {
+        return Err(not_the_secret());
+    }
+    if holds && !differs {
+        caller.must::<EditApiKeys>().or_else(|_| caller.must::<ViewApiKeys>())?;
+        return Ok((Done { outcome: Outcome::Unchanged, key: old, starts_anew: false }, Vec::new()));
+    }
+    caller.must::<EditApiKeys>()?;
+    if !holds {
+        caller.must::<CreateApiKeys>()?;
+    }
+    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
+    let role = role_in_body(db, caller.tenant().id, &properties)?;
+    let old_role = role_of(db, caller, &old.properties)?;
+    wish.maker.must_cover(&old_role.grant, "The key's role")?;
+    wish.maker.must_cover(&role.grant, "The role")?;
+    if !holds {
+        wish.maker.must_last_as_long_as(&properties)?;
+    }
+    let mut events = Vec::new();
+    if differs {
+        store::update(db, caller, old.id, &properties, unlocks)?;
+        let details = differences(&old.properties, &properties);
+        events.push(Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details));
+    }
+    if !holds {
+        store::replace_secret(db, caller, old.id, wish.secret, wish.now)?;
+        events.push(Event::new(EventKind::ApiKeySecretReplaced, target(&old)));
+    }
+    let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
+    let outcome = if holds { Outcome::Updated } else { Outcome::Reissued };
+    Ok((Done { outcome, key, starts_anew: unlocks || !holds }, events))
+}
+
+fn not_the_secret() -> Error {
+    let message = "X-Have-Secret-Digest: the key has another secret. With ?reissue=allow it gets a new one, and the one \
+                   that it has is of no use from then on.";
+    Error::new(Reason::Conflict, message)
+}
