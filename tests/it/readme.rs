@@ -85,7 +85,16 @@ fn the_printed_commands_are_those_of_the_page(log: &str, folder: &Path, blocks: 
 fn every_link_of_the_documentation_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut faults = Vec::new();
-    for page in ["README.md", "SECURITY.md", "fuzz/README.md", "docs/configuration.md", "docs/conformance.md"] {
+    for page in [
+        "README.md",
+        "SECURITY.md",
+        "fuzz/README.md",
+        "docs/README.md",
+        "docs/configuration.md",
+        "docs/conformance.md",
+        "docs/errors.md",
+        "docs/settings.md",
+    ] {
         let text = std::fs::read_to_string(root.join(page)).unwrap_or_else(|_| panic!("{page} is missing"));
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = link.split('#').next().unwrap_or_default();
@@ -96,6 +105,20 @@ fn every_link_of_the_documentation_leads_somewhere() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_page_is_linked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contents = std::fs::read_to_string(root.join("docs/README.md")).expect("a page about the pages");
+    for entry in std::fs::read_dir(root.join("docs")).expect("a folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        if name != "README.md" {
+            assert!(contents.contains(&format!("]({name}")), "docs/README.md does not speak of {name}");
+        }
+        let page = format!("](docs/{name}");
+        assert!(!name.ends_with(".md") || PAGE.contains(&page), "README.md has no link to {name}");
+    }
 }
 
 // ---- the page ----

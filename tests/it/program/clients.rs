@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use firstkey::api::routes;
 use firstkey::clock::Clock;
+use serde_json::Value;
 
 use super::binary::{Ran, is_missing, is_on_path};
 use crate::app::{ADMIN, PASSWORD, TestApp};
@@ -12,6 +14,8 @@ use crate::both;
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+const COLLECTION: &str = include_str!("../../../docs/postman/firstkey.postman_collection.json");
 
 /// A tool of tests/run's.
 pub fn tool(path: &str) -> Option<PathBuf> {
@@ -116,9 +120,14 @@ both! {
         }
     }
 
-    /// DS-09: the collection carries the request ID from call to call.
+    /// DS-09: the collection carries the request ID from call to call, makes every call of the API, and deletes all it made.
     fn the_postman_collection_passes_its_own_tests(app: TestApp, |setup| setup.clock = now()) {
         if let Some(newman) = tool("node_modules/.bin/newman") {
+            app.spawn_chores();
+            let tables =
+                ["administrators", "api_keys", "roles", "tenants", "contacts", "sessions WHERE ended_at IS NULL", "system_settings"];
+            let rows = || tables.map(|table| app.count(&format!("SELECT count(*) AS n FROM {table}")));
+            let before = rows();
             let mut newman = client(&app, newman);
             newman.arg("run").arg(here("docs/postman/firstkey.postman_collection.json"));
             newman.args(["--color", "off", "--bail"]).arg("--ssl-extra-ca-certs").arg(app.certificate());
@@ -126,8 +135,46 @@ both! {
                 newman.args(["--env-var", &format!("{name}={value}")]);
             }
             Ran::of(&mut newman, "").expect(0);
-            assert_eq!(app.count("SELECT count(*) AS n FROM audit_events WHERE number = 5010"), 1);
-            assert_eq!(app.count("SELECT count(*) AS n FROM audit_events WHERE number = 5012"), 1);
+            let events = |number: i64| app.count(&format!("SELECT count(*) AS n FROM audit_events WHERE tenant_id = 0 AND number = {number}"));
+            assert_eq!([5010, 5012, 5050].map(events), [3, 2, 1], "keys made and deleted, one of them with its tenant");
+            assert_eq!(rows(), before, "{tables:?}");
         }
     }
+}
+
+/// The requests of the collection, out of its folders.
+fn requests(item: &Value) -> Vec<&Value> {
+    match item["item"].as_array() {
+        Some(items) => items.iter().flat_map(requests).collect(),
+        None => vec![item],
+    }
+}
+
+/// A path whose parameters have lost their names.
+fn nameless<'a>(segments: impl Iterator<Item = &'a str>) -> String {
+    segments.map(|segment| format!("/{}", if segment.starts_with('{') { "{}" } else { segment })).collect()
+}
+
+/// Every route is in the Postman collection, and nothing else; every request has a test.
+#[test]
+fn the_postman_collection_makes_every_call() {
+    let collection: Value = serde_json::from_str(COLLECTION).expect("a collection");
+    let mut made = Vec::new();
+    for item in requests(&collection) {
+        let url = &item["request"]["url"];
+        let path: Vec<&str> = url["path"].as_array().expect("a path").iter().filter_map(Value::as_str).collect();
+        assert_eq!(url["raw"], format!("{{{{baseUrl}}}}/{}", path.join("/")), "{}", item["name"]);
+        assert_eq!(path.first(), Some(&"api"), "{}", item["name"]);
+        let tests = item["event"].as_array().expect("scripts").iter().filter(|script| script["listen"] == "test");
+        let tested = tests.map(|test| test["script"]["exec"].to_string()).any(|test| test.contains("to.have.status("));
+        assert!(tested, "{} looks at no status", item["name"]);
+        let method = item["request"]["method"].as_str().expect("a method");
+        made.push(format!("{method} {}", nameless(path[1..].iter().copied())));
+    }
+    let routes: Vec<String> =
+        routes().iter().map(|route| format!("{} {}", route.method, nameless(route.path.split('/').skip(1)))).collect();
+    let missing: Vec<&String> = routes.iter().filter(|route| !made.contains(route)).collect();
+    assert!(missing.is_empty(), "the collection lacks {missing:?}");
+    let unknown: Vec<&String> = made.iter().filter(|call| !routes.contains(call)).collect();
+    assert!(unknown.is_empty(), "there is no {unknown:?}");
 }
