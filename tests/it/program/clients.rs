@@ -155,6 +155,10 @@ fn nameless<'a>(segments: impl Iterator<Item = &'a str>) -> String {
     segments.map(|segment| format!("/{}", if segment.starts_with('{') { "{}" } else { segment })).collect()
 }
 
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text")
+}
+
 /// Every route is in the Postman collection, and nothing else; every request has a test.
 #[test]
 fn the_postman_collection_makes_every_call() {
@@ -163,7 +167,14 @@ fn the_postman_collection_makes_every_call() {
     for item in requests(&collection) {
         let url = &item["request"]["url"];
         let path: Vec<&str> = url["path"].as_array().expect("a path").iter().filter_map(Value::as_str).collect();
-        assert_eq!(url["raw"], format!("{{{{baseUrl}}}}/{}", path.join("/")), "{}", item["name"]);
+        let query: Vec<String> = url["query"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| format!("{}={}", text(&one["key"]), text(&one["value"])))
+            .collect();
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        assert_eq!(url["raw"], format!("{{{{baseUrl}}}}/{}{query}", path.join("/")), "{}", item["name"]);
         assert_eq!(path.first(), Some(&"api"), "{}", item["name"]);
         let tests = item["event"].as_array().expect("scripts").iter().filter(|script| script["listen"] == "test");
         let tested = tests.map(|test| test["script"]["exec"].to_string()).any(|test| test.contains("to.have.status("));
