@@ -31,6 +31,9 @@ const CHORES: &[Chore] = &[
 /// How often the lease is taken or kept: three times before it would end.
 const KEEP_EVERY: Duration = Duration::from_millis(crate::lease::LASTS as u64 / 3);
 
+/// How long after the start, or after the lease is taken, a chore waits for its first turn.
+const SOON: Duration = Duration::from_secs(60);
+
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
@@ -47,16 +50,21 @@ pub fn spawn(app: &App) {
     for (name, every, run) in CHORES {
         let app = app.clone();
         actix_web::rt::spawn(async move {
+            // the first time soon: a server that is restarted every few hours does its chores too
+            let mut wait = SOON.min(*every);
             loop {
-                tokio::time::sleep(*every).await;
+                tokio::time::sleep(wait).await;
                 if app.is_draining() {
                     return;
                 }
-                if app.lease.seems_ours(app.now())
-                    && let Err(error) = run(app.clone()).await
-                {
+                if !app.lease.seems_ours(app.now()) {
+                    wait = SOON.min(*every);
+                    continue;
+                }
+                if let Err(error) = run(app.clone()).await {
                     warn(name, &error);
                 }
+                wait = *every;
             }
         });
     }

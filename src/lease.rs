@@ -14,6 +14,8 @@ use crate::secret::random_bytes;
 
 /// How long the lease lasts when its holder falls silent, in milliseconds.
 pub const LASTS: i64 = 10 * SECOND;
+/// A claim that reaches further ahead than this, in milliseconds, is no claim. Clocks of nodes differ by less.
+const BELIEVED: i64 = 60 * SECOND;
 
 /// The row; the migration puts it there.
 const NAME: &str = "chores";
@@ -38,7 +40,12 @@ impl Lease {
     pub fn keep(&self, db: &mut Db, now: Timestamp) -> Result<bool> {
         let until = now.plus(LASTS);
         let taken = diesel::update(leases::table.find(NAME))
-            .filter(leases::holder.eq(&*self.holder).or(leases::until.le(now)))
+            .filter(
+                (leases::holder.eq(&*self.holder))
+                    .or(leases::until.le(now))
+                    // nobody takes it for so long: a clock was ahead, or somebody wants nothing to be sealed
+                    .or(leases::until.gt(now.plus(BELIEVED))),
+            )
             .set((leases::holder.eq(&*self.holder), leases::until.eq(until)))
             .execute(db)?;
         let ours = taken == 1;

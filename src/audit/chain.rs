@@ -204,8 +204,10 @@ pub enum Wrong {
     ForeignKey,
     /// The record of what was removed is none of the server's.
     Cut,
-    /// Something stands where everything was removed.
+    /// Something stands where everything was removed, or before the beginning.
     BelowCut,
+    /// SQLite holds it in another type than its column's.
+    Mistyped,
     /// The chain no longer holds a head that was noted earlier.
     HeadNotFound,
 }
@@ -227,7 +229,8 @@ impl fmt::Display for Fault {
             Wrong::SealRemoved => "the seal of its segment was removed",
             Wrong::ForeignKey => "it is sealed with another master key, where this one's seal must be",
             Wrong::Cut => "the record of what retention removed up to here is not the server's",
-            Wrong::BelowCut => "it was slipped in where retention had removed everything",
+            Wrong::BelowCut => "it was slipped in where there can be nothing: before the chain's beginning, or where retention removed all",
+            Wrong::Mistyped => "it was changed: a column of it holds another type of value than the server writes",
             Wrong::HeadNotFound => "the head that was noted is not in the chain: its end was cut off, or replaced",
         })
     }

@@ -123,7 +123,11 @@ const FIELDS: &[Field<audit_events::table>] = &[
     number("number", number_field!(audit_events::number)),
     text("name", text_field!(lower(audit_events::name))),
     choice("level", &["info", "warning"], choice_field!(audit_events::level)),
-    choice("actorType", &["administrator", "apiKey", "system", "unknown"], choice_field!(audit_events::actor_type)),
+    choice(
+        "actorType",
+        &["administrator", "apiKey", "system", "tenant", "unknown"],
+        choice_field!(audit_events::actor_type),
+    ),
     number("actorID", number_field!(audit_events::actor_id.assume_not_null())),
     text("actorName", text_field!(audit_events::actor_name_fold)),
     text("address", text_field!(lower(audit_events::address))),
@@ -323,21 +327,92 @@ pub fn put_cut(db: &mut Db, cut: &Cut) -> Result<()> {
     Ok(())
 }
 
-/// Whether anything stands at or below a cut, and if so at which place.
-pub fn first_below(db: &mut Db, cut: &Cut) -> Result<Option<(i64, Option<i64>)>> {
+/// Whether anything stands at or below a place and a segment, where nothing can be: retention has removed it, or the
+/// chain begins behind it. If so, at which place, and of which event.
+pub fn first_below(db: &mut Db, position: i64, seal: i64) -> Result<Option<(i64, Option<i64>)>> {
     let link: Option<(i64, i64)> = audit_chain::table
-        .filter(audit_chain::position.le(cut.position))
+        .filter(audit_chain::position.le(position))
         .order(audit_chain::position)
         .limit(1)
         .select((audit_chain::position, audit_chain::event_id))
         .get_result(db)
         .optional()?;
     let seal: Option<i64> = audit_seals::table
-        .filter(audit_seals::id.le(cut.seal))
+        .filter(audit_seals::id.le(seal))
         .order(audit_seals::id)
         .limit(1)
         .select(audit_seals::first_position)
         .get_result(db)
         .optional()?;
     Ok(link.map(|(position, event)| (position, Some(event))).or(seal.map(|position| (position, None))))
+}
+
+/// An event whose ID no database gives.
+pub fn below_one(db: &mut Db) -> Result<Option<i64>> {
+    let lowest: Option<i64> = audit_events::table.select(diesel::dsl::min(audit_events::id)).get_result(db)?;
+    Ok(lowest.filter(|id| *id < 1))
+}
+
+/// The columns of each table as SQLite must hold them: numbers, numbers that may be missing, texts, bytes.
+type Columns =
+    (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+const COLUMNS: &[Columns] = &[
+    (
+        "audit_events",
+        &["id", "tenant_id", "at", "number"],
+        &["actor_id", "target_id"],
+        &[
+            "name",
+            "level",
+            "actor_type",
+            "actor_name",
+            "address",
+            "request_id",
+            "target_type",
+            "target_name",
+            "details",
+            "actor_name_fold",
+            "target_name_fold",
+        ],
+        &[],
+    ),
+    ("audit_chain", &["position", "event_id"], &[], &[], &["mac"]),
+    (
+        "audit_seals",
+        &["id", "first_position", "last_position", "highest_event", "newest", "sealed_at", "epoch_first"],
+        &[],
+        &["key_id"],
+        &["head", "mac"],
+    ),
+    ("audit_cuts", &["position", "seal_id", "cut_at", "removed"], &[], &["key_id"], &["head", "mac"]),
+];
+
+/// The first row that SQLite holds in another type than its column's: read as its column's it would look as it was
+/// sealed, and a condition would still not find it. PostgreSQL holds no such values. Answers the table and the row.
+pub fn mistyped(db: &mut Db) -> Result<Option<(&'static str, i64)>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        row: i64,
+    }
+    if !matches!(db, Db::Sqlite(_)) {
+        return Ok(None);
+    }
+    for (table, numbers, optional, texts, bytes) in COLUMNS {
+        let wrong = |columns: &[&str], types: &str| -> Vec<String> {
+            columns.iter().map(|column| format!("typeof({column}) not in ({types})")).collect()
+        };
+        let conditions = [
+            wrong(numbers, "'integer'"),
+            wrong(optional, "'integer', 'null'"),
+            wrong(texts, "'text'"),
+            wrong(bytes, "'blob'"),
+        ];
+        let conditions = conditions.concat().join(" or ");
+        let query = format!("select rowid as row from {table} where {conditions} order by rowid limit 1");
+        if let Some(found) = diesel::sql_query(query).load::<Found>(db)?.first() {
+            return Ok(Some((table, found.row)));
+        }
+    }
+    Ok(None)
 }

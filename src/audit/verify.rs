@@ -83,9 +83,13 @@ fn from(
         Ok(walk) => walk,
         Err(fault) => return Ok(Err(fault)),
     };
-    if let Some(cut) = cut.clone()
-        && let Some((position, event)) = database.read_here(move |db| store::first_below(db, &cut))?
-    {
+    if let Some((table, row)) = database.read_here(store::mistyped)? {
+        let event = (table == "audit_events").then_some(row);
+        let position = (table != "audit_events").then_some(row);
+        return Ok(Err(Fault { event, position, wrong: Wrong::Mistyped }));
+    }
+    let (below, segment) = cut.as_ref().map_or((0, 0), |cut| (cut.position, cut.seal));
+    if let Some((position, event)) = database.read_here(move |db| store::first_below(db, below, segment))? {
         return Ok(Err(Fault { event, position: Some(position), wrong: Wrong::BelowCut }));
     }
     let mut noted_is_found =
@@ -141,7 +145,10 @@ fn from(
 
 /// The first event that is in no segment though all around it are; piece by piece, because no statement may take long.
 fn first_slipped_in(database: &Database, settled: i64) -> Result<Option<i64>> {
-    let mut behind = i64::MIN;
+    if let Some(event) = database.read_here(store::below_one)? {
+        return Ok(Some(event));
+    }
+    let mut behind = 0;
     while let Some(last) = database.read_here(|db| store::last_of_next(db, behind, EVENTS))? {
         let up_to = last.min(settled);
         if let Some(event) = database.read_here(|db| store::first_slipped_in(db, behind, up_to))? {

@@ -125,6 +125,8 @@ pub struct SessionFacts {
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
     pub limited: Option<Limited>,
+    /// After so many milliseconds without use it ends.
+    idle: i64,
     pub administrator: AdministratorID,
     pub username: String,
     tenant: (TenantID, String),
@@ -151,7 +153,8 @@ impl SessionFacts {
 
     /// Whether the session's last use is due to be written down: once a minute does, not on every call.
     pub fn touch_due(&self, now: Timestamp, every: i64) -> bool {
-        now.since(self.last_activity) >= every
+        // often enough that a session in use never looks idle
+        now.since(self.last_activity) >= every.min(self.idle / 4)
     }
 }
 
@@ -222,6 +225,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         initial_password: session.7,
         legacy,
         limited,
+        idle,
         administrator,
         username,
         tenant,

@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Json;
 use serde_json::{Value, json};
 
-use super::rules::{Changes, FirstAdministrator, Properties, Tenant, Wanted};
+use super::rules::{Changes, FirstAdministrator, Properties, State, Tenant, Wanted};
 use super::{purge, store};
 use crate::administrators::{self, NewAdministrator, PasswordRules, PrimaryContact};
 use crate::app::App;
@@ -70,6 +70,7 @@ pub async fn create(
     let properties = Changes::new(body.into())?.of_a_new_one(app.time_zone)?;
     let rules = app.rules_of(caller.tenant().id).await?;
     PasswordRules::of(&rules).check(first.username.as_str(), &first.password)?;
+    must_last(&caller)?;
     let password_hash = app.lane.hash(app.keyring.peppered(&first.password)).await?;
     let (guid, now) = (random_guid()?, app.now());
     let tenant = app
@@ -104,10 +105,13 @@ pub async fn modify(
 ) -> Result<Json<wire::Tenant>> {
     let (id, changes) = (id.0, Changes::new(body.0.into())?);
     let tenant = app
-        .change_across(&caller, move |db, _| {
+        .change_across(&caller, move |db, caller| {
             let old = store::find(db, id)?.ok_or_else(no_such_tenant)?;
             changes.must_suit(&old)?;
             let properties = changes.applied_to(&old.properties);
+            if properties.state != old.properties.state && properties.state == State::Active {
+                must_last(caller)?;
+            }
             store::update(db, id, &properties)?;
             let details = differences(&old.properties, &properties);
             let event = Event::new(EventKind::TenantUpdated, target(id, &old.properties)).with(details);
@@ -132,6 +136,17 @@ pub async fn delete(caller: Caller<DeleteTenants>, id: InPath<TenantID>, app: Ap
     .await?;
     purge::begin(&app);
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A key that ends lets nobody in who stays: neither a new tenant's people nor a suspended tenant's.
+fn must_last<R, V>(caller: &Caller<R, V>) -> Result<()> {
+    match caller.expires() {
+        Some(end) => Err(Error::new(
+            Reason::BeyondCaller,
+            format!("The key that makes this call ends at {end}, and cannot give anybody access that lasts longer."),
+        )),
+        None => Ok(()),
+    }
 }
 
 fn no_such_tenant() -> Error {

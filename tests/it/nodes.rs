@@ -87,6 +87,19 @@ both! {
         }
     }
 
+    /// DS-12: with the shortest idle time a session in use goes on, and one that rests ends.
+    fn a_session_in_use_never_looks_idle(app: TestApp) {
+        let session = app.sign_in();
+        let idle = "/api/systemsettings/platformSettingUserSessionIdleTimeout";
+        app.post(idle, json!({ "value": "1 Minutes" })).with(&session).send().expect(200);
+        for _ in 0..30 {
+            app.clock.advance(11_000);
+            app.get("/api/sessions/current").with(&session).send().expect(200);
+        }
+        app.clock.advance(60_000);
+        app.get("/api/sessions/current").with(&session).send().expect(401);
+    }
+
     /// DS-12, DS-48: a setting holds on every node with the next call, and a session is the same on each.
     fn a_session_and_a_setting_are_the_same_on_every_node(app: TestApp) {
         let other = app.second_node();

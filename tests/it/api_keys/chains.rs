@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::app::{START, TestApp, secret};
+use crate::app::{PASSWORD, START, TestApp, secret};
 use crate::both;
 
 const HOUR: i64 = 3_600_000;
@@ -100,6 +100,13 @@ both! {
             }
         }
         assert_eq!(app.call("POST", &format!("/api/apikeys/{}/secretkey", lasting["ID"])).key(&third).send().refusal(), beyond);
+        // nor by way of a tenant, whose people would stay
+        let tenant = |name: &str| json!({ "name": name, "administrator": { "username": "stays", "password": PASSWORD } });
+        assert_eq!(app.post("/api/tenants", tenant("Detour")).key(&third).send().refusal(), beyond);
+        let kept = app.post("/api/tenants", tenant("Kept")).key(&root).send().expect(200).json();
+        let set = |state: &str, key: &str| app.post(&format!("/api/tenants/{}", kept["ID"]), json!({ "tenantState": state })).key(key).send();
+        set("suspended", &third).expect(200);
+        assert_eq!(set("active", &third).refusal(), beyond);
         app.clock.advance(HOUR);
         for key in [&first, &second, &third] {
             assert_eq!(app.get("/api/apikeys/current").key(key).send().refusal(), (401, "api_key_expired".to_owned()));

@@ -35,6 +35,16 @@ both! {
         assert!(!keep_lease(&b) && keep_lease(&a));
     }
 
+    /// A clock that was days ahead, or a row that somebody wrote, stops no chore for longer than a minute.
+    fn a_claim_that_reaches_too_far_is_none(app: TestApp) {
+        for until in [app.clock.now().plus(8 * 86_400_000).millis(), i64::MAX, app.clock.now().plus(60 * SECOND + 1).millis()] {
+            app.execute(&format!("update leases set holder = 'nobody', until = {until}"));
+            assert!(keep_lease(&app.app), "{until}");
+        }
+        app.execute(&format!("update leases set holder = 'another', until = {}", app.clock.now().plus(60 * SECOND).millis()));
+        assert!(!keep_lease(&app.app), "clocks of nodes differ a little");
+    }
+
     fn of_eight_who_come_at_once_one_gets_the_lease(app: TestApp) {
         let nodes: Vec<App> = (0..2).map(|_| another_node(&app)).collect();
         for _ in 0..10 {

@@ -56,6 +56,40 @@ both! {
         }
     }
 
+    /// A link before the chain's beginning covers up nothing: neither an event that was slipped in nor one to come.
+    fn a_link_before_the_beginning_is_found(app: TestApp) {
+        let first = sealed(&app);
+        app.execute(&format!(
+            "insert into audit_events select 0, tenant_id, at, number, name, level, actor_type, actor_id, 'Mallory', address, request_id, \
+             target_type, target_id, target_name, details, 'mallory', target_name_fold from audit_events where id = {first}"
+        ));
+        let nothing = if app.backend == Backend::Sqlite { "x'00'" } else { "'\\x00'::bytea" };
+        app.execute(&format!("insert into audit_chain (position, event_id, mac) values (0, 0, {nothing})"));
+        assert_eq!(found(&app), (Some(0), Wrong::BelowCut));
+        app.execute("delete from audit_chain where position = 0");
+        assert_eq!(found(&app), (Some(0), Wrong::SlippedIn));
+        app.execute("delete from audit_events where id = 0");
+        verify(&app).expect("all is as before");
+        let to_come = app.last_event() + 1;
+        app.execute(&format!("insert into audit_chain (position, event_id, mac) values (-1, {to_come}, {nothing})"));
+        assert_eq!(found(&app), (Some(to_come), Wrong::BelowCut));
+    }
+
+    /// SQLite takes any value in any column: one that only reads as the sealed one is a change.
+    fn a_value_of_another_type_is_found(app: TestApp) {
+        let first = sealed(&app);
+        if app.backend == Backend::Postgres {
+            return; // which takes none
+        }
+        for (column, value) in [("tenant_id", "tenant_id || 'x'"), ("at", "at + 0.9"), ("level", "cast(level as blob)")] {
+            let before = app.texts(&format!("select quote({column}) as t from audit_events where id = {first}"));
+            app.execute(&format!("update audit_events set {column} = {value} where id = {first}"));
+            assert_eq!(found(&app), (Some(first), Wrong::Mistyped), "{column}");
+            app.execute(&format!("update audit_events set {column} = {} where id = {first}", before[0]));
+        }
+        verify(&app).expect("all is as before");
+    }
+
     fn an_event_that_was_removed_is_found(app: TestApp) {
         let first = sealed(&app);
         app.execute(&format!("delete from audit_events where id = {}", first + 12));
