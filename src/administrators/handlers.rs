@@ -76,7 +76,7 @@ pub async fn create(
     let password = password_member("password", body.0.password.take())?;
     let properties = Changes::new(body.0.into())?.into_new(app.time_zone)?;
     password_rules(&app, caller.tenant().id).await?.check(properties.username.as_str(), &password)?;
-    must_last(&maker)?;
+    caller.must_last()?;
     let hash = app.lane.hash(app.keyring.peppered(&password)).await?;
     let person = app
         .change(&caller, move |db, caller| {
@@ -115,7 +115,7 @@ pub async fn modify(
             must_be_within(db, caller, &maker, &old)?;
             maker.must_cover(&role.grant, "The role")?;
             if credentials || gains(&old.properties, &new) {
-                must_last(&maker)?;
+                caller.must_last()?;
             }
             if matches!(removes_factor, Ok(true)) && is_own(caller, id) {
                 return Err(own_account("/totp", "DELETE"));
@@ -199,17 +199,6 @@ fn must_be_within<R, V>(db: &mut Db, caller: &Caller<R, V>, maker: &Maker, perso
     let role = roles::find_for(db, caller.tenant().id, person.properties.role)?;
     let role = role.ok_or_else(|| Error::internal("an administrator's role is gone"))?;
     maker.must_cover(&role.grant, "The administrator's role")
-}
-
-/// People do not expire, and so a key that does gives nobody a way in that would outlast it.
-fn must_last(maker: &Maker) -> Result<()> {
-    match maker.expires {
-        Some(end) => Err(Error::new(
-            Reason::BeyondCaller,
-            format!("The key that makes this call ends at {end}, and cannot give anybody access that lasts longer."),
-        )),
-        None => Ok(()),
-    }
 }
 
 /// Whoever comes with a session is somebody; a key is nobody's own.

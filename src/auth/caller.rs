@@ -138,6 +138,19 @@ impl<R, V> Caller<R, V> {
         must_have_right::<D>(&self.identity)
     }
 
+    /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again.
+    pub fn must_last(&self) -> Result<()> {
+        match self.expires() {
+            Some(end) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "The key that makes this call ends at {end}, and cannot give anybody access that lasts longer."
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)

@@ -70,7 +70,7 @@ pub async fn create(
     let properties = Changes::new(body.into())?.of_a_new_one(app.time_zone)?;
     let rules = app.rules_of(caller.tenant().id).await?;
     PasswordRules::of(&rules).check(first.username.as_str(), &first.password)?;
-    must_last(&caller)?;
+    caller.must_last()?;
     let password_hash = app.lane.hash(app.keyring.peppered(&first.password)).await?;
     let (guid, now) = (random_guid()?, app.now());
     let tenant = app
@@ -110,7 +110,7 @@ pub async fn modify(
             changes.must_suit(&old)?;
             let properties = changes.applied_to(&old.properties);
             if properties.state != old.properties.state && properties.state == State::Active {
-                must_last(caller)?;
+                caller.must_last()?;
             }
             store::update(db, id, &properties)?;
             let details = differences(&old.properties, &properties);
@@ -136,17 +136,6 @@ pub async fn delete(caller: Caller<DeleteTenants>, id: InPath<TenantID>, app: Ap
     .await?;
     purge::begin(&app);
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// A key that ends lets nobody in who stays: neither a new tenant's people nor a suspended tenant's.
-fn must_last<R, V>(caller: &Caller<R, V>) -> Result<()> {
-    match caller.expires() {
-        Some(end) => Err(Error::new(
-            Reason::BeyondCaller,
-            format!("The key that makes this call ends at {end}, and cannot give anybody access that lasts longer."),
-        )),
-        None => Ok(()),
-    }
 }
 
 fn no_such_tenant() -> Error {

@@ -124,7 +124,7 @@ pub struct CurrentSession {
     pub administrator_id: AdministratorID,
     /// When, in milliseconds since the epoch.
     pub created: Timestamp,
-    /// When it was last used; noted once a minute.
+    /// When it was last used; noted once a minute, or more often where the idle time is short.
     pub last_activity: Timestamp,
     /// What it is for.
     pub access_type: AccessType,
