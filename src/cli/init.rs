@@ -17,7 +17,7 @@ use crate::config::{Config, Flags};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
 
@@ -113,7 +113,7 @@ impl<'a> FirstKey<'a> {
         else {
             return Ok(None);
         };
-        let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: None };
+        let maker = Maker { grant: Grant::everything(), expires: None };
         let wanted = Wanted {
             key_name: Some(name.clone()),
             description: None,
