@@ -90,7 +90,7 @@ fn administrator(
                 .into(),
         ));
     }
-    passwords::check(username.as_str(), password)?;
+    passwords::check(&mut prepared.locked, username.as_str(), password)?;
     let cost = config.sign_in.bcrypt_cost;
     let id =
         bootstrap::make_administrator(&mut prepared.locked, &prepared.keyring, cost, username, password, None, now)?;
