@@ -315,6 +315,12 @@ impl Grant {
         Self { rights: Rights::all(), reach: Reach::everything(), ways: Ways::ALL }
     }
 
+    /// What there is in it for a key, which never comes in by the console.
+    #[must_use]
+    pub fn for_a_key(&self) -> Self {
+        Self { ways: Ways { user_interface: false, ..self.ways }, ..self.clone() }
+    }
+
     /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
     pub fn covers(&self, other: &Self) -> bool {
         other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach) && other.ways.is_within(self.ways)
