@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ContactID, JobID, RoleID, TenantID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -265,6 +265,7 @@ path_ids! {
     AdministratorID "administrator";
     ContactID "contact";
     TenantID "tenant";
+    JobID "job";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.

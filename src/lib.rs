@@ -101,6 +101,7 @@ pub mod db;
 pub mod docs_page;
 pub mod error;
 pub mod id;
+pub mod jobs;
 pub mod keyring;
 pub mod lease;
 pub mod list;

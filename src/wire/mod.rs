@@ -5,6 +5,7 @@ mod administrator;
 mod api_key;
 mod audit;
 mod contact;
+mod job;
 mod lenient;
 mod rights;
 mod role;
@@ -22,6 +23,7 @@ pub use api_key::{
 };
 pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
+pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::{RightsChange, RightsTree};
 pub use role::{NewRole, Role, RoleChange};
