@@ -296,6 +296,15 @@ impl Query {
         }
     }
 
+    /// A member that is any text, or not there.
+    pub fn text(&self, member: &str) -> Result<Option<&str>> {
+        let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(Error::new(Reason::BadRequest, format!("{member}: a text is taken, once."))),
+        }
+    }
+
     /// A member that is one of these words, or not there.
     pub fn word(&self, member: &str, words: &[&'static str]) -> Result<Option<&'static str>> {
         let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());

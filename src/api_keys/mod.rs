@@ -2,8 +2,12 @@
 
 pub mod ensure;
 pub mod handlers;
+pub mod history;
+mod history_rules;
+mod history_store;
 mod rules;
 mod store;
 
+pub use history_store::purge as purge_history;
 pub use rules::{Expiry, KeyPlan, Maker, Wanted};
 pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};

@@ -352,15 +352,6 @@ pub fn update<R, V>(
     Ok(())
 }
 
-/// Removes a key and its secrets.
-pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
-    let row = row_of!(caller, id);
-    match diesel::delete(row).execute(db)? {
-        0 => Err(Error::not_found("API key")),
-        _ => Ok(()),
-    }
-}
-
 /// The first few keys that were made with a first start's password which is still to be changed.
 pub fn made_with_initial_password<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Vec<ApiKeyID>> {
     let query = visible_to(caller.tenant().id).filter(api_keys::made_with_initial_password);

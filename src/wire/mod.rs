@@ -5,6 +5,7 @@ mod administrator;
 mod api_key;
 mod audit;
 mod contact;
+mod history;
 mod job;
 mod lenient;
 mod rights;
@@ -23,6 +24,7 @@ pub use api_key::{
 };
 pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
+pub use history::{Party, RevokedApiKey, RevokedApiKeys, SecretReference};
 pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use rights::{RightsChange, RightsTree};
