@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::{ensure, handlers as api_keys, history};
+use crate::api_keys::{bulk, ensure, handlers as api_keys, history};
 use crate::audit::handlers as audit;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
@@ -114,6 +114,11 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/apikeys/revoked", "list_revoked_api_keys", "List revoked API keys", history::list).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKeys>(),
         route(POST, "/apikeys/revoked/search", "search_revoked_api_keys", "Search revoked API keys", history::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::RevokedApiKeys>(),
         route(GET, "/apikeys/revoked/{revokedKeyID}", "describe_revoked_api_key", "Describe a revoked API key", history::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKey>(),
+        route(POST, "/apikeys/bulk/revoke", "revoke_api_keys", "Revoke many API keys", bulk::revoke).to(Any).needs::<DeleteApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/lock", "lock_api_keys", "Lock many API keys out", bulk::lock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/unlock", "unlock_api_keys", "Let many API keys in again", bulk::unlock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/extend", "extend_api_keys", "Let many API keys last longer", bulk::extend).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/rotate", "rotate_api_keys", "Give many API keys new secrets", bulk::rotate).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
         route(GET, "/jobs/{jobID}", "describe_job", "Describe work that goes on", jobs::describe).to(Any).gives::<wire::Job>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),

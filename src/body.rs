@@ -73,6 +73,7 @@ impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::NewTenantApiKey {}
 impl Incoming for wire::WantedApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::BulkOrder {}
 impl Incoming for wire::ApiKeyCurrentChange {}
 impl Incoming for wire::NewRole {}
 impl Incoming for wire::RoleChange {}

@@ -1,5 +1,7 @@
 //! API keys: minting them, looking at them, changing and revoking them, and bringing them to a wanted state.
 
+pub mod bulk;
+mod bulk_rules;
 pub mod ensure;
 pub mod handlers;
 pub mod history;

@@ -144,6 +144,12 @@ impl Collection {
         self.hash.clone().finalize().into()
     }
 
+    /// The IDs, where there are few.
+    pub fn into_ids(self) -> Result<Vec<i64>> {
+        let chunks = self.chunks.iter().map(|chunk| ids_of(chunk)).collect::<Result<Vec<_>>>()?;
+        Ok(chunks.concat())
+    }
+
     /// The IDs in pieces of at most 500, in the form in which they are stored.
     pub fn into_chunks(self) -> Vec<Vec<u8>> {
         self.chunks

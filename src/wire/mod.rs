@@ -4,6 +4,7 @@ mod account;
 mod administrator;
 mod api_key;
 mod audit;
+mod bulk;
 mod contact;
 mod history;
 mod job;
@@ -24,6 +25,7 @@ pub use api_key::{
     ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use audit::{AuditEvent, AuditHead};
+pub use bulk::{BulkAnswer, BulkKey, BulkOrder, BulkRefusal, BulkRefusals};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use history::{Party, RevokedApiKey, RevokedApiKeys, SecretReference};
 pub use job::{Job, JobFault};
