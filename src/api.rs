@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::{bulk, ensure, handlers as api_keys, history};
+use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import};
 use crate::audit::handlers as audit;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
@@ -19,8 +19,8 @@ use crate::jobs::handlers as jobs;
 use crate::rights::{
     CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
     DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys,
-    ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    EditRoles, EditSettings, EditTenants, EnsureApiKeys, ImportApiKeys, ManageTenantApiKeys, Right, ViewAdministrators,
+    ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -119,6 +119,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/bulk/unlock", "unlock_api_keys", "Let many API keys in again", bulk::unlock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
         route(POST, "/apikeys/bulk/extend", "extend_api_keys", "Let many API keys last longer", bulk::extend).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
         route(POST, "/apikeys/bulk/rotate", "rotate_api_keys", "Give many API keys new secrets", bulk::rotate).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/import", "import_api_keys", "Bring API keys from elsewhere", import::import).to(Any).needs::<ImportApiKeys>().takes::<wire::ImportedApiKeys>().gives::<wire::ImportAnswer>(),
         route(GET, "/jobs/{jobID}", "describe_job", "Describe work that goes on", jobs::describe).to(Any).gives::<wire::Job>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),

@@ -212,6 +212,9 @@ impl Asked {
             search_criteria: Some(criteria),
             sort_by_object_id: body.sort_by_object_id,
         })?;
+        if !dry_run && body.confirmation.is_none() {
+            return Err(confirmation_needed("there is none"));
+        }
         let why = Why::parse(body.reason.as_deref())?;
         let note = Description::parse("note", &body.note.unwrap_or_default())?.as_str().to_owned();
         Ok(Self {
@@ -339,15 +342,10 @@ impl Survey {
 
     /// Insists that a dry run was made, by this caller, of this very order, and that it found this very set.
     fn must_be_confirmed<R>(&self, caller: &Caller<R>, asked: &Asked, app: &App) -> Result<()> {
-        let needed = |what: &str| {
-            let message = format!(
-                "confirmation: {what}. Make the same call with ?dryRun=true first, look at what it answers, and send the \
-                 confirmation that is in it within ten minutes."
-            );
-            Err(Error::new(Reason::ConfirmationNeeded, message))
+        let needed = |what: &str| Err(confirmation_needed(what));
+        let Some(given) = asked.confirmation.as_deref().and_then(Confirmation::parse) else {
+            return needed("it is none that was handed out");
         };
-        let Some(text) = &asked.confirmation else { return needed("there is none") };
-        let Some(given) = Confirmation::parse(text) else { return needed("it is none that was handed out") };
         let parts = parts(caller, asked, given.until, given.digest);
         if !app.keyring.confirms(&parts.as_slices(), given.proof) {
             return needed("it was handed out for another call, or to somebody else");
@@ -362,6 +360,14 @@ impl Survey {
         }
         Ok(())
     }
+}
+
+fn confirmation_needed(what: &str) -> Error {
+    let message = format!(
+        "confirmation: {what}. Make the same call with ?dryRun=true first, look at what it answers, and send the \
+         confirmation that is in it within ten minutes."
+    );
+    Error::new(Reason::ConfirmationNeeded, message)
 }
 
 /// What a confirmation speaks of.
@@ -480,8 +486,7 @@ fn work(db: &mut Db, task: &Task) -> Result<Step> {
         if order.verb == Verb::Revoke {
             return Event::new(EventKind::ApiKeyDeleted, target(key)).with(details);
         }
-        if let (Some(all), Value::Object(changed)) =
-            (details.as_object_mut(), differences(&key.properties, properties))
+        if let (Some(all), Value::Object(changed)) = (details.as_object_mut(), differences(&key.properties, properties))
         {
             all.extend(changed);
         }

@@ -116,7 +116,8 @@ impl<'a> Confirmation<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (until, rest) = text.split_once('-')?;
         let (digest, proof) = rest.split_once('-')?;
-        let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hex =
+            |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let is_number = (1..=15).contains(&until.len()) && until.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number || !is_hex(digest) || !is_hex(proof) {
             return None;
@@ -239,7 +240,8 @@ mod tests {
         #[test]
         fn a_confirmation_is_read_as_it_was_written(until in 0_i64..1_000_000_000_000_000, digest in "[0-9a-f]{64}", proof in "[0-9a-f]{64}") {
             let confirmation = Confirmation { until: Timestamp::from_millis(until), digest: &digest, proof: &proof };
-            prop_assert_eq!(Confirmation::parse(&confirmation.text()), Some(Confirmation { ..confirmation }));
+            let text = confirmation.text();
+            prop_assert_eq!(Confirmation::parse(&text), Some(confirmation));
         }
     }
 }

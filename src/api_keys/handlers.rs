@@ -356,7 +356,12 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     }
 }
 
-pub(super) fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
+pub(super) fn with_secret<R, V>(
+    key: ApiKey,
+    secret: &SecretKey,
+    caller: &Caller<R, V>,
+    app: &App,
+) -> wire::ApiKeyWithSecret {
     let printed = secret.printed(caller.tenant().key_prefix(), key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),

@@ -195,9 +195,7 @@ fn key_names(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<BTreeM
     let mut names: Vec<(ApiKeyID, String)> = live.select((api_keys::id, api_keys::key_name)).load(db)?;
     let gone = revoked_api_keys::table.filter(revoked_api_keys::tenant_id.eq(tenant));
     let gone = gone.filter(revoked_api_keys::id.eq_any(ids));
-    names.extend(
-        gone.select((revoked_api_keys::id, revoked_api_keys::key_name)).load::<(ApiKeyID, String)>(db)?,
-    );
+    names.extend(gone.select((revoked_api_keys::id, revoked_api_keys::key_name)).load::<(ApiKeyID, String)>(db)?);
     Ok(names.into_iter().collect())
 }
 

@@ -7,6 +7,8 @@ pub mod handlers;
 pub mod history;
 mod history_rules;
 mod history_store;
+pub mod import;
+pub mod inventory;
 mod rules;
 mod store;
 

@@ -232,12 +232,12 @@ pub fn unknown_role() -> Error {
     Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
-/// Makes a key with its first secret's digest.
+/// Makes a key with its first secret's digest; without one it lets nobody in.
 pub fn insert(
     db: &mut Db,
     made_by: Provenance,
     properties: &Properties,
-    digest: SecretDigest,
+    digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
     let id: ApiKeyID = diesel::insert_into(api_keys::table)
@@ -256,7 +256,9 @@ pub fn insert(
         .returning(api_keys::id)
         .get_result(db)
         .map_err(refused)?;
-    insert_secret(db, made_by.tenant, id, digest, now)?;
+    if let Some(digest) = digest.into() {
+        insert_secret(db, made_by.tenant, id, digest, now)?;
+    }
     Ok(ApiKey {
         id,
         properties: properties.clone(),
@@ -511,4 +513,10 @@ pub fn unlock_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<(
 pub fn extend_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>, end: Option<Timestamp>) -> Result<()> {
     diesel::update(of_these(tenant, ids)).set(api_keys::expiry_date.eq(end)).execute(db)?;
     Ok(())
+}
+
+/// Which of some folded names keys of a tenant have already.
+pub fn names_taken(db: &mut Db, tenant: TenantID, folds: Vec<String>) -> Result<Vec<String>> {
+    let query = visible_to(tenant).filter(api_keys::name_fold.eq_any(folds));
+    Ok(query.select(api_keys::name_fold).load(db)?)
 }

@@ -19,5 +19,5 @@ mod starter;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use starter::{Acting, Starter};
 pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use starter::{Acting, Starter};

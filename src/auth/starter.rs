@@ -90,10 +90,10 @@ impl Starter {
         request_id: String,
     ) -> Result<Self> {
         let who = match kind {
-            "administrator" => proof.parse().ok().map(|credential_version| Begun::Administrator {
-                id: AdministratorID::new(id),
-                credential_version,
-            }),
+            "administrator" => proof
+                .parse()
+                .ok()
+                .map(|credential_version| Begun::Administrator { id: AdministratorID::new(id), credential_version }),
             _ => SecretDigest::from_hex(proof).map(|digest| Begun::ApiKey { id: ApiKeyID::new(id), digest }),
         };
         let who = who.ok_or_else(|| Error::internal("who began a job cannot be read"))?;

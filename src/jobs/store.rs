@@ -138,9 +138,7 @@ pub fn claim(db: &mut Db, id: JobID, node: &str, now: Timestamp) -> Result<Optio
     let claimed = diesel::update(jobs::table.find(id))
         .filter(jobs::state.eq_any(open))
         .filter(
-            (jobs::claimed_by.eq(node))
-                .or(jobs::claimed_until.le(now))
-                .or(jobs::claimed_until.gt(now.plus(BELIEVED))),
+            (jobs::claimed_by.eq(node)).or(jobs::claimed_until.le(now)).or(jobs::claimed_until.gt(now.plus(BELIEVED))),
         )
         .set((
             jobs::claimed_by.eq(node),

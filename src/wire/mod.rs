@@ -7,6 +7,7 @@ mod audit;
 mod bulk;
 mod contact;
 mod history;
+mod import;
 mod job;
 mod lenient;
 mod lifecycle;
@@ -28,6 +29,7 @@ pub use audit::{AuditEvent, AuditHead};
 pub use bulk::{BulkAnswer, BulkKey, BulkOrder, BulkRefusal, BulkRefusals};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use history::{Party, RevokedApiKey, RevokedApiKeys, SecretReference};
+pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, ImportedLine};
 pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
