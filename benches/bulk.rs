@@ -56,7 +56,11 @@ fn main() {
         });
         let took = began.elapsed();
         println!("  dry run     {:>8.2} s", looked.as_secs_f64());
-        println!("  revoked in  {:>8.2} s  ({:.0} keys a second)", took.as_secs_f64(), keys as f64 / took.as_secs_f64());
+        println!(
+            "  revoked in  {:>8.2} s  ({:.0} keys a second)",
+            took.as_secs_f64(),
+            keys as f64 / took.as_secs_f64()
+        );
         println!("  memory      {:>8} KiB resident before, {} KiB at most", before.0, server.memory().1);
         println!("  calls with another key   in peace   meanwhile   ratio");
         for (what, a, b) in [
@@ -154,7 +158,14 @@ impl Server {
         self.send_with(&self.key, connection, method, path, body)
     }
 
-    fn send_with(&self, key: &str, connection: &mut Connection, method: &str, path: &str, body: Option<&Value>) -> Value {
+    fn send_with(
+        &self,
+        key: &str,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Value {
         let mut headers = vec![("api-secret-key".into(), key.to_owned())];
         headers.extend(body.map(|_| ("Content-Type".into(), "application/json".into())));
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();

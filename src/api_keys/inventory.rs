@@ -117,12 +117,13 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Line>> {
     let unreadable = |error: csv::Error| malformed(format!("The body is no CSV: {error}."));
     let columns = columns(reader.headers().map_err(unreadable)?)?;
     let mut lines = Vec::new();
+    let mut place = Place { text, at: 0, line: 1 };
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         if lines.len() == MOST_LINES {
             return Err(too_many());
         }
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, |position| place.line_of(position.byte()));
         let cell = |wanted: Column| {
             let at = columns.iter().position(|column| *column == wanted)?;
             record.get(at).filter(|cell| !cell.is_empty())
@@ -135,6 +136,27 @@ pub fn read_csv(bytes: &[u8]) -> Result<Vec<Line>> {
         lines.push(Line { number, name, entry });
     }
     Ok(lines)
+}
+
+/// Lines of a text, counted as its reader goes on: the CSV reader's own count is one short where lines end as RFC 4180
+/// says.
+struct Place<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Place<'_> {
+    /// The line on which the record stands whose end of line before it, or first character, is at this byte.
+    fn line_of(&mut self, byte: u64) -> u64 {
+        let bytes = self.text.as_bytes();
+        let mut end = usize::try_from(byte).map_or(bytes.len(), |byte| byte.min(bytes.len()));
+        end += bytes[end..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = bytes.get(self.at..end).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = self.at.max(end);
+        self.line
+    }
 }
 
 fn columns(header: &csv::StringRecord) -> Result<Vec<Column>> {

@@ -96,6 +96,7 @@ both! {
             let answer = app.get("/api/apikeys").key(key).send();
             let mut headers = answer.headers.clone();
             headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.to_lowercase().as_str()));
+            headers.sort();
             (answer.status, crate::stored::without_trace(&answer), headers)
         };
         let guid = format!("0f8fad5b-d9cb-469f-a165-70867728950e:{text}");

@@ -126,7 +126,9 @@ both! {
         let third = app.second_node();
         std::thread::scope(|scope| {
             let nodes = [&other, &third].map(|node| scope.spawn(move || resume(node)));
-            nodes.into_iter().for_each(|node| drop(node.join().expect("it goes on")));
+            for node in nodes {
+                node.join().expect("it goes on");
+            }
         });
         let job = ended(&app, &full, &id);
         assert_eq!((&job["state"], &job["done"], &job["failed"]), (&json!("done"), &json!(1_200), &json!(0)), "{job}");
