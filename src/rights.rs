@@ -365,6 +365,8 @@ demands! {
 
     /// Mints keys.
     CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password;
+    /// Brings keys from elsewhere.
+    ImportApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Reads keys.
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.

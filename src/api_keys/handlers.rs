@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
+use super::{history, history_store};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, ViaKey};
@@ -266,14 +267,22 @@ pub async fn modify(
 }
 
 /// Revokes a key for good.
-pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<HttpResponse> {
-    let (maker, id) = (maker(&caller), id.0);
+pub async fn delete(
+    caller: Caller<DeleteApiKeys>,
+    id: InPath<ApiKeyID>,
+    query: Query,
+    app: App,
+) -> Result<HttpResponse> {
+    let (maker, id, now, usage) = (maker(&caller), id.0, app.now(), app.key_usage.clone());
+    let revocation = history::revocation(&caller, &query)?;
     app.change(&caller, move |db, caller| {
         let key = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
         let role = role_of(db, caller, &key.properties)?;
         maker.must_cover(&role.grant, "The key's role")?;
-        store::delete(db, caller, id)?;
-        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key))))
+        if history_store::revoke(db, caller.tenant().id, &[id], &revocation, &usage, now)?.is_empty() {
+            return Err(no_such_key());
+        }
+        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key)).with(history::details(&revocation))))
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -347,7 +356,12 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     }
 }
 
-fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
+pub(super) fn with_secret<R, V>(
+    key: ApiKey,
+    secret: &SecretKey,
+    caller: &Caller<R, V>,
+    app: &App,
+) -> wire::ApiKeyWithSecret {
     let printed = secret.printed(caller.tenant().key_prefix(), key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),

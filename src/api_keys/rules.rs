@@ -150,9 +150,10 @@ impl Maker {
 }
 
 /// What was asked for as the expiry date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said.
+    #[default]
     Unsaid,
     /// 0 or null.
     Never,
@@ -213,6 +214,7 @@ pub struct KeyPlan {
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
+#[derive(Default)]
 pub struct Wanted {
     /// Its name.
     pub key_name: Option<String>,

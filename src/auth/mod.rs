@@ -15,7 +15,9 @@ pub mod password_lane;
 pub mod rate_limit;
 pub mod session_store;
 pub mod sid_cookie;
+mod starter;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use starter::{Acting, Starter};

@@ -9,6 +9,7 @@ use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
+use crate::jobs;
 use crate::roles;
 use crate::sessions;
 use crate::usage;
@@ -20,8 +21,16 @@ const CHUNK: i64 = 500;
 type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
-const STEPS: &[Step] =
-    &[api_keys::purge, sessions::purge, contacts::purge, administrators::purge, roles::purge, usage::purge];
+const STEPS: &[Step] = &[
+    api_keys::purge,
+    api_keys::purge_history,
+    jobs::purge,
+    sessions::purge,
+    contacts::purge,
+    administrators::purge,
+    roles::purge,
+    usage::purge,
+];
 
 /// Removes every tenant that is to be removed; answers how many that were.
 pub async fn purge(app: &App) -> Result<usize> {

@@ -21,6 +21,7 @@ mod contacts;
 mod docs;
 mod docs_page;
 mod forwarded;
+mod jobs;
 mod program;
 mod rate_limit;
 mod rights_matrix;
