@@ -151,6 +151,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/tenants/{tenantID}", "modify_tenant", "Modify a tenant", tenants::modify).to(Any).needs::<EditTenants>().takes::<wire::TenantChange>().gives::<wire::Tenant>(),
         route(DELETE, "/tenants/{tenantID}", "delete_tenant", "Delete a tenant and all it holds", tenants::delete).to(Any).needs::<DeleteTenants>(),
         route(POST, "/tenants/{tenantID}/apikeys", "generate_tenant_api_secret_key", "Create an API key of a tenant", api_keys::create_for_tenant).to(Any).needs::<ManageTenantApiKeys>().takes::<wire::NewTenantApiKey>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/about", "describe_about", "Read what serves the caller, and where", tenants::about).to(Any).gives::<wire::About>(),
         // settings
         route(GET, "/systemsettings", "list_system_settings", "List system settings", settings::list).to(Any).needs::<ViewSettings>().gives::<wire::SystemSettings>(),
         route(POST, "/systemsettings", "modify_system_settings", "Modify system settings", settings::modify_all).to(Any).needs::<EditSettings>().takes::<wire::SettingsChange>().gives::<wire::SystemSettings>(),
@@ -283,7 +284,7 @@ pub fn resource<'a>(
 
 /// What answers where there is no route.
 pub async fn no_such_route() -> Result<HttpResponse, Error> {
-    Err(Error::new(Reason::NoSuchRoute, "There is no such route."))
+    Err(Error::no_such_route())
 }
 
 /// A handler whose panic is one answer of 500 and no more: the worker lives on (T-31).

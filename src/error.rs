@@ -42,7 +42,7 @@ reasons! {
     Malformed = 400 "malformed";
     /// The header `api-version` says something other than `v1`.
     UnknownApiVersion = 400 "unknown_api_version";
-    /// The request carries more than one credential: a cookie and a key, or a key twice.
+    /// The request carries more than one credential: a cookie and a key, or two keys in whatever headers.
     AmbiguousCredentials = 400 "ambiguous_credentials";
     /// A query or a path says something that cannot be understood.
     BadRequest = 400 "bad_request";
@@ -60,7 +60,7 @@ reasons! {
     WeakPassword = 400 "weak_password";
     /// The setting's value is not one that the setting takes; the message says which it takes.
     BadSetting = 400 "bad_setting";
-    /// No credential came with the request.
+    /// No credential came with the request, or one under a scheme of `Authorization` that is not taken.
     NotSignedIn = 401 "not_signed_in";
     /// The user name, the password, the tenant or the MFA code is wrong, or the user may not sign in.
     SignInFailed = 401 "sign_in_failed";
@@ -159,6 +159,11 @@ impl Error {
     /// The member `member` is missing or wrong; `expected` says what it should be.
     pub fn member(member: &str, expected: &str) -> Self {
         Self::new(Reason::Malformed, format!("{member}: {expected}."))
+    }
+
+    /// There is nothing at that path, or nothing for the caller.
+    pub fn no_such_route() -> Self {
+        Self::new(Reason::NoSuchRoute, "There is no such route.")
     }
 
     /// `thing` ("API key") does not exist, or is not the caller's to see.
@@ -347,11 +352,30 @@ pub fn catalogue() -> String {
          Every refused call that is HTTP at all answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
          `traceId` (also the header `X-Request-ID`; the server's log names it). Some answers add `accepted`, the list of\n\
          values that would have been taken.\n\n\
+         The same comes in two other shapes, where the header `Accept` names one or the profile of the key says so:\n\
+         `application/problem+json` is RFC 9457, whose `type` leads to the code on this page (`/docs/errors` on every\n\
+         server), and `application/vnd.firstkey.cas+json` is `{code, msg, traceId}` with the status as `code`, as Trend\n\
+         Micro Cloud App Security has it.\n\n\
          | status | code | meaning |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {
         page.push_str(&format!("| {} | `{}` | {} |\n", reason.status(), reason.code(), reason.meaning().trim()));
     }
+    page
+}
+
+/// The same as the page `/docs/errors`, where each code is an anchor: the `type` of problem details leads there.
+pub fn catalogue_html() -> String {
+    let mut page = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Firstkey: error codes</title>\n\
+         <h1>Error codes</h1>\n<table>\n<tr><th>status<th>code<th>meaning\n",
+    );
+    for reason in Reason::ALL {
+        let meaning = reason.meaning().trim().replace('&', "&amp;").replace('<', "&lt;");
+        let code = reason.code();
+        page.push_str(&format!("<tr id=\"{code}\"><td>{}<td><code>{code}</code><td>{meaning}\n", reason.status()));
+    }
+    page.push_str("</table>\n</html>\n");
     page
 }
 

@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Door, Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
@@ -248,6 +248,8 @@ pub struct Visitor {
     pub is_browser: bool,
     /// The `User-Agent`, whatever it says.
     pub user_agent: Vec<u8>,
+    /// Whose URL they come by.
+    pub door: Door,
     /// Whether a web page may be behind it.
     from_a_page: bool,
 }
@@ -284,6 +286,7 @@ impl FromRequest for Visitor {
             Ok(Self {
                 origin: origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?,
                 is_browser: headers.contains_key("sec-fetch-site"),
+                door: request.extensions().get::<Door>().cloned().unwrap_or_default(),
                 from_a_page: is_from_a_page(headers),
                 user_agent: headers.get("user-agent").map(|value| value.as_bytes().to_vec()).unwrap_or_default(),
             })

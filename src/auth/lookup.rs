@@ -50,6 +50,7 @@ fn guid(text: &str) -> Result<Uuid> {
 }
 
 const ACTIVE: &str = "active";
+const PENDING_DELETION: &str = "pending-deletion";
 
 // ---- keys ----
 
@@ -103,6 +104,16 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         grant: grant.grant()?,
         digests,
     }))
+}
+
+// ---- tenants ----
+
+/// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
+pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, String)>> {
+    // a tenant without a label of its own has its GUID for one
+    let is_its = tenants::slug.eq(label).or(tenants::slug.is_null().and(tenants::guid.eq(label)));
+    let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
+    Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
 }
 
 // ---- sessions ----

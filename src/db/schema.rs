@@ -25,6 +25,7 @@ diesel::table! {
         modules_visible -> Text,
         hide_unlicensed_modules -> Bool,
         last_signin_time -> Nullable<BigInt>,
+        slug -> Nullable<Text>,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::administrators::{self, Account, Verdict};
 use crate::app::{App, Rules};
 use crate::audit::{Actor, Event, EventKind, Target};
 use crate::auth::session_store::NEW_SESSION_ID;
-use crate::auth::{Caller, SessionCaller, ViaSession, Visitor, throttle};
+use crate::auth::{Caller, Door, SessionCaller, ViaSession, Visitor, throttle};
 use crate::body::Body;
 use crate::clock::{DAY, Timestamp};
 use crate::error::{Error, Reason, Result};
@@ -65,6 +65,10 @@ pub(super) struct Credentials {
     username: Username,
     /// Folded; none for the primary tenant, however it was named.
     tenant: Option<String>,
+    /// Whether a tenant was named at all.
+    names_tenant: bool,
+    /// Whether the tenant that was named is not the one whose URL was used: then it leads to nobody.
+    elsewhere: bool,
     password: Password,
     /// Absent, or there; what is there may still be no code at all.
     code: Option<Option<MfaCode>>,
@@ -80,12 +84,24 @@ impl Credentials {
         Ok(Self {
             kind: Kind::Standard,
             username: Username::parse("userName", &username)?,
+            names_tenant: tenant.is_some(),
+            elsewhere: false,
             tenant: tenant.map(|name| name.folded()).filter(|name| *name != fold(PRIMARY_NAME)),
             password: password_member("password", body.password)?,
             code: body.mfa_code.map(mfa_code),
             terms_accepted: body.terms_accepted.is_some_and(|Flag(accepted)| accepted),
             access: body.access_type.unwrap_or(AccessType::WebService),
         })
+    }
+
+    /// On a tenant's own URL that tenant need not be named; another one is not to be had there.
+    fn at(mut self, door: &Door) -> Self {
+        if let Door::Of { folded_name, .. } = door {
+            let here = Some(folded_name.clone()).filter(|name| *name != fold(PRIMARY_NAME));
+            self.elsewhere = self.names_tenant && self.tenant != here;
+            self.tenant = self.tenant.or(here);
+        }
+        self
     }
 
     pub(super) fn read_legacy(sent: wire::LegacyCredentials) -> Result<Self> {
@@ -133,10 +149,13 @@ pub(super) struct Opened {
 
 /// Steps 2 to 5, for both ways to sign in.
 pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentials) -> Result<Opened> {
-    let tenant = credentials.tenant.clone();
+    let credentials = credentials.at(&visitor.door);
+    let (tenant, elsewhere) = (credentials.tenant.clone(), credentials.elsewhere);
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
     let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
+    // looked up all the same: who is elsewhere costs what nobody costs
+    let account = account.filter(|_| !elsewhere);
 
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
     let right = app.try_password(bucket, &credentials.password, hash).await?;

@@ -31,6 +31,9 @@ const TABLE: &[Part] = &[
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
+    // `Accept` is read by the parser that the server itself has.
+    Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
+    Part { files: &["reach.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
@@ -57,7 +60,7 @@ const TABLE: &[Part] = &[
     Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_use: &["app", "audit", "clock", "db", "dialect", "error", "id", "reach", "rights", "secret"],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -157,12 +160,16 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "settings", "usage"],
+        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "reach", "settings", "usage"],
         may_not: DIESEL,
     },
-    Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
+    Part {
+        files: &["observe.rs"],
+        may_use: &["audit", "dialect", "error", "reach", "secret", "wire"],
+        may_not: DIESEL,
+    },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
-    Part { files: &["openapi.rs"], may_use: &["api", "error", "settings", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "dialect", "error", "settings", "wire"], may_not: DIESEL },
     Part {
         files: &["api.rs"],
         may_use: &[
@@ -222,6 +229,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "reach",
             "roles",
             "secret",
             "tenants",

@@ -249,7 +249,7 @@ both! {
             let route = routes.iter().find(|route| route.path == *path).expect("it is there");
             (bench.path(route), methods)
         });
-        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
+        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/", "/docs/errors"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
         for (path, methods) in offered.chain(open) {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "BREW", "get"] {
                 if methods.contains(&method) {
