@@ -84,6 +84,8 @@ reasons! {
     TermsNotAccepted = 403 "terms_not_accepted";
     /// The session was opened with the initial password, which must be changed first.
     InitialPassword = 403 "initial_password";
+    /// The session is there for making one key, and does nothing else.
+    OneShotSession = 403 "one_shot_session";
     /// The password is older than the settings allow, and must be changed first.
     PasswordExpired = 403 "password_expired";
     /// The settings ask for MFA, which must be turned on first.

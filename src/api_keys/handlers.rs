@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath, Query};
+use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
@@ -19,6 +20,7 @@ use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, Ma
 use crate::roles::{self, Role};
 use crate::search::Filter;
 use crate::secret::SecretKey;
+use crate::sessions;
 use crate::tenants;
 use crate::wire::{self, Flag, Number, Patch};
 
@@ -36,12 +38,13 @@ pub async fn create(
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let key = app
-        .change(&caller, move |db, caller| {
+        .change_across(&caller, move |db, caller| {
             let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
             maker.must_cover(&role.grant, "The role")?;
             let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
-            let event = created(&key, &role);
-            Ok((key, event))
+            let mut events = vec![created(&key, &role)];
+            events.extend(spent(db, caller, now)?);
+            Ok((key, events))
         })
         .await?;
     warn_of_initial_password(&caller, key.id);
@@ -52,6 +55,17 @@ pub async fn create(
 pub(super) fn created(key: &ApiKey, role: &Role) -> Event {
     let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
     Event::new(EventKind::ApiKeyCreated, target(key)).with(details)
+}
+
+/// A session that was there for making one key ends with it, in the same transaction; the event of that.
+pub(super) fn spent<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp) -> Result<Option<Event>> {
+    if !sessions::spend_one_shot(db, caller, now)? {
+        return Ok(None);
+    }
+    Ok(caller.one_shot().map(|session| {
+        let target = Target::new("administrator", session.administrator.get(), session.username.clone());
+        Event::new(EventKind::OneShotSpent, target).with(json!({ "session": session.reference }))
+    }))
 }
 
 pub(super) fn warn_of_initial_password<R, V>(caller: &Caller<R, V>, id: ApiKeyID) {

@@ -107,6 +107,8 @@ kinds! {
     SettingsUpdated = 5060 info "System Settings Updated";
     /// Events whose time was over were removed.
     AuditEventsRemoved = 5070 info "Audit Events Removed";
+    /// A session that was there for making one key has made it, and ended with that.
+    OneShotSpent = 5120 info "One-Shot Session Ended";
     /// The server was set up.
     Initialised = 5030 info "Server Initialised";
     /// The master key was replaced; passwords and second factors were reset.

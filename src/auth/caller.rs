@@ -151,6 +151,14 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// The session, where it is there for making one key and no more.
+    pub fn one_shot(&self) -> Option<&SessionCaller> {
+        match self.who() {
+            Who::Administrator(session) if session.one_shot => Some(session),
+            _ => None,
+        }
+    }
+
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
@@ -215,6 +223,11 @@ fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
 fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
     let is_own_account = R::RIGHT.is_none() && R::WITH_INITIAL_PASSWORD;
     match session.limited {
+        _ if session.one_shot && !R::WITH_ONE_SHOT => Err(Error::new(
+            Reason::OneShotSession,
+            "This session makes one API key and ends with it: it may look for roles besides, and no more. Sign in \
+             without oneShot for anything else.",
+        )),
         _ if session.initial_password && !R::WITH_INITIAL_PASSWORD => {
             Err(Error::new(Reason::InitialPassword, "Change the initial password first."))
         }

@@ -224,6 +224,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin, d
             absolute_end: facts.absolute_end,
             user_interface: facts.user_interface,
             initial_password: facts.initial_password,
+            one_shot: facts.one_shot,
             limited,
         }),
         role_name: facts.role_name,

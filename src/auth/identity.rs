@@ -117,6 +117,8 @@ pub struct SessionCaller {
     pub user_interface: bool,
     /// Whether it was opened with the password that the first start made.
     pub initial_password: bool,
+    /// Whether it is there for making one key, and ends with that.
+    pub one_shot: bool,
     /// Whether it may do nothing but see to its owner's own account, and why.
     pub limited: Option<Limited>,
 }

@@ -121,6 +121,7 @@ pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, Str
 /// A session of the older sign-in that is not used for this long ends, in milliseconds.
 const LEGACY_IDLE: i64 = 10 * MINUTE;
 const LEGACY: &str = "legacy";
+const ONE_SHOT: &str = "oneShot";
 
 /// What is known about a live session; carried in the state that actix-session hands round.
 #[derive(Serialize, Deserialize)]
@@ -135,6 +136,8 @@ pub struct SessionFacts {
     pub initial_password: bool,
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
+    /// It is there for making one key.
+    pub one_shot: bool,
     pub limited: Option<Limited>,
     /// After so many milliseconds without use it ends.
     idle: i64,
@@ -235,6 +238,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
         legacy,
+        one_shot: session.8 == ONE_SHOT,
         limited,
         idle,
         administrator,

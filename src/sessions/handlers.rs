@@ -29,7 +29,7 @@ use crate::clock::{DAY, Timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, TenantID};
 use crate::name::{TenantName, Username, fold};
-use crate::rights::OwnAccount;
+use crate::rights::{OwnAccount, SignOut};
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
 use crate::settings;
 use crate::tenants::{self, PRIMARY_NAME};
@@ -42,12 +42,14 @@ const ALARM_AT: i64 = 100;
 /// When a session is said to expire that has no longest life, in milliseconds.
 const CENTURY: i64 = 36_525 * DAY;
 
-/// Which of the two sign-ins a session comes from.
+/// Which of the sign-ins a session comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Standard,
     /// That of the older API: no place for a code, no request ID.
     Legacy,
+    /// For making one key, and nothing else.
+    OneShot,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
         match self {
             Self::Standard => "standard",
             Self::Legacy => "legacy",
+            Self::OneShot => "oneShot",
         }
     }
 }
@@ -81,8 +84,9 @@ impl Credentials {
         let username = body.user_name.ok_or_else(|| Error::member("userName", "a string is needed"))?;
         let tenant = body.tenant_name.filter(|name| !name.is_empty());
         let tenant = tenant.map(|name| TenantName::parse("tenantName", &name)).transpose()?;
+        let is_one_shot = body.one_shot.is_some_and(|Flag(is)| is);
         Ok(Self {
-            kind: Kind::Standard,
+            kind: if is_one_shot { Kind::OneShot } else { Kind::Standard },
             username: Username::parse("userName", &username)?,
             names_tenant: tenant.is_some(),
             elsewhere: false,
@@ -106,8 +110,15 @@ impl Credentials {
 
     pub(super) fn read_legacy(sent: wire::LegacyCredentials) -> Result<Self> {
         let (user_name, password, tenant_name) = (sent.user_name, sent.password, sent.tenant_name);
-        let body =
-            wire::SignIn { user_name, password, tenant_name, mfa_code: None, access_type: None, terms_accepted: None };
+        let body = wire::SignIn {
+            user_name,
+            password,
+            tenant_name,
+            mfa_code: None,
+            access_type: None,
+            terms_accepted: None,
+            one_shot: None,
+        };
         Ok(Self { kind: Kind::Legacy, ..Self::read(body)? })
     }
 }
@@ -164,7 +175,7 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
-            None if credentials.kind == Kind::Standard => return Err(mfa_code_needed()),
+            None if credentials.kind != Kind::Legacy => return Err(mfa_code_needed()),
             None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
             Some(code) => match code_step(app, &account, &seed, code.as_ref()).await? {
                 Some(step) => (account, Some(step)),
@@ -331,7 +342,7 @@ async fn open(
             .collect();
         let mut details =
             json!({ "session": session.session_ref, "accessType": session.access_type, "mfa": step.is_some() });
-        if kind == Kind::Legacy {
+        if kind != Kind::Standard {
             details["kind"] = json!(kind.name());
         }
         events.push(Event::new(EventKind::SignedIn, target()).with(details));
@@ -364,14 +375,14 @@ pub async fn describe_current(caller: Caller<OwnAccount, ViaSession>) -> Result<
 
 /// Signs out.
 #[allow(clippy::disallowed_methods, reason = "the one place where a person ends a session")]
-pub async fn delete_current(caller: Caller<OwnAccount, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
+pub async fn delete_current(caller: Caller<SignOut, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
     sign_out(&caller, &app).await?;
     cookie.purge();
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Ends the session that the call was made with.
-pub(super) async fn sign_out(caller: &Caller<OwnAccount, ViaSession>, app: &App) -> Result<()> {
+pub(super) async fn sign_out<R: 'static>(caller: &Caller<R, ViaSession>, app: &App) -> Result<()> {
     let now = app.now();
     app.change(caller, move |db, caller| {
         let session = caller.session();

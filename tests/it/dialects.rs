@@ -57,12 +57,8 @@ both! {
             assert_eq!(trend.header("content-type"), Some("application/json"));
             assert_eq!(trend.text(), format!(r#"{{"code":{status},"msg":{},"traceId":"{trace}"}}"#, usual_body["message"]));
 
-            for accept in ["*/*", "application/json", "application/json, text/plain, */*", "application/problem+json;q=0.5, */*", "text/html", "\u{1}"] {
-                let answer = call.clone().header("Accept", accept).send();
-                if answer.status == 400 && status != 400 {
-                    continue; // a control character is no header at all
-                }
-                let mut body = answer.expect(status).json();
+            for accept in ["*/*", "application/json", "application/json, text/plain, */*", "application/problem+json;q=0.5, */*", "text/html", "é;q=, ;;"] {
+                let mut body = call.clone().header("Accept", accept).send().expect(status).json();
                 body["traceId"] = usual_body["traceId"].clone();
                 assert_eq!(body, usual_body, "{accept}");
             }
