@@ -58,6 +58,7 @@ pub async fn ensure(
         id: done.key.id,
         outcome: done.outcome,
         head: head(done.key, &app),
+        more: wire::ApiKeyMore::default(),
     }))
 }
 
