@@ -13,13 +13,15 @@ use utoipa::openapi::schema::Schema;
 use crate::administrators::{handlers as administrators, own_account};
 use crate::api_keys::{ensure, handlers as api_keys};
 use crate::audit::handlers as audit;
+use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::rights::{
-    CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
-    DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys,
-    ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants,
+    DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators,
+    EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right,
+    ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation,
+    ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -112,6 +114,12 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
+        // keys that are made when a code is redeemed
+        route(GET, "/claims", "list_claims", "List claims", claims::list).to(Any).needs::<ViewApiKeys>().gives::<wire::Claims>(),
+        route(POST, "/claims", "create_claim", "Hand out a code that an API key is made with", claims::create).to(Any).needs::<CreateClaims>().takes::<wire::NewClaim>().gives::<wire::ClaimWithCode>(),
+        route(POST, "/claims/redeem", "redeem_claim", "Make the API key of a code", claims::redeem).to(Open).takes::<wire::PresentedClaim>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/claims/{claimID}", "describe_claim", "Describe a claim", claims::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::Claim>(),
+        route(DELETE, "/claims/{claimID}", "delete_claim", "Withdraw a claim", claims::delete).to(Any).needs::<DeleteApiKeys>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
         route(POST, "/administratorroles", "create_administrator_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),

@@ -74,6 +74,10 @@ reasons! {
     ApiKeyExpired = 401 "api_key_expired";
     /// The API key's secret is right, and the key is locked out.
     ApiKeyLocked = 401 "api_key_locked";
+    /// The code of a claim is unknown: wrong, withdrawn, or swept away long after its time.
+    InvalidClaimCode = 401 "invalid_claim_code";
+    /// The code of a claim is right, and its time is over.
+    ClaimExpired = 401 "claim_expired";
     /// The session's request ID is missing or is another session's.
     WrongRequestID = 403 "wrong_request_id";
     /// The role does not allow the web service (or the console) that the credential is for.
@@ -96,6 +100,10 @@ reasons! {
     WrongCredentialKind = 403 "wrong_credential_kind";
     /// The result would be stronger or longer lived than the caller.
     BeyondCaller = 403 "beyond_caller";
+    /// The code of a claim is right, and may not be redeemed from the address that the call comes from.
+    ClaimAddressRefused = 403 "claim_address_refused";
+    /// The code of a claim is right, and whoever made the claim could not make its key any more.
+    ClaimMakerRefused = 403 "claim_maker_refused";
     /// There is no such route.
     NoSuchRoute = 404 "no_such_route";
     /// There is no such object, or it is not visible to the caller.
@@ -108,6 +116,8 @@ reasons! {
     NameTaken = 409 "name_taken";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
+    /// The code of a claim was used before.
+    ClaimUsed = 409 "claim_used";
     /// The user has as many sessions as the settings allow; one must end first.
     TooManySessions = 409 "too_many_sessions";
     /// The body is larger than the route takes.

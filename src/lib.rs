@@ -66,7 +66,7 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -95,6 +95,7 @@ pub mod auth;
 pub mod body;
 pub mod bootstrap;
 pub mod chores;
+pub mod claims;
 pub mod cli;
 pub mod clock;
 pub mod config;

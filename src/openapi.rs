@@ -143,6 +143,16 @@ fn about(route: &Route) -> Option<&'static str> {
              or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
              nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
         ),
+        "create_claim" => Some(
+            "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \
+             it redeems the code. Whoever makes the claim must be able to make the key, now and then; the code can be \
+             redeemed once, in its time, from its networks.",
+        ),
+        "redeem_claim" => Some(
+            "The code in the body is the credential. It makes one key, whatever comes at the same moment. A code that \
+             comes again afterwards is in two hands: it is refused with `claim_used`, and the key is revoked; only who \
+             sent it before the key was there, from the same address, is refused without that.",
+        ),
         _ => None,
     }
 }
@@ -246,7 +256,7 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // one's own password is asked again, under the throttle of signing in
     let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
-    if ["create_", "generate_", "ensure_"].iter().any(|verb| route.operation.starts_with(verb)) {
+    if ["create_", "generate_", "ensure_", "redeem_"].iter().any(|verb| route.operation.starts_with(verb)) {
         statuses.push(507);
     }
     if own_account || route.operation == "create_session" || conflicts(route) {
@@ -258,7 +268,7 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_"];
+    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "redeem_"];
     changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }
 

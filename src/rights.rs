@@ -338,6 +338,8 @@ demands! {
 
     /// Mints keys.
     CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password "and one shot";
+    /// Hands out codes that keys are made with later; not before the initial password is changed.
+    CreateClaims: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Reads keys.
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.

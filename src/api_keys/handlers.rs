@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Json;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
@@ -19,7 +20,7 @@ use crate::list::{self, Found, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
 use crate::search::Filter;
-use crate::secret::SecretKey;
+use crate::secret::{SecretDigest, SecretKey};
 use crate::sessions;
 use crate::tenants;
 use crate::wire::{self, Flag, Number, Patch};
@@ -33,22 +34,40 @@ pub async fn create(
     body: Body<wire::NewApiKey>,
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let (now, maker) = (app.now(), maker(&caller));
-    let plan = KeyPlan::new(body.0.into(), &maker, app.time_zone, now)?;
+    let now = app.now();
+    let plan = KeyPlan::new(body.0.into(), &maker(&caller), app.time_zone, now)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let key = app
         .change_across(&caller, move |db, caller| {
-            let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
-            maker.must_cover(&role.grant, "The role")?;
-            let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
-            let mut events = vec![created(&key, &role)];
+            let (key, mut events) = mint(db, caller, plan, digest, now)?;
             events.extend(spent(db, caller, now)?);
             Ok((key, events))
         })
         .await?;
     warn_of_initial_password(&caller, key.id);
-    Ok(Json(with_secret(key, &secret, &caller, &app)))
+    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
+}
+
+/// Makes a key that whoever makes it may hand out, with the events of that.
+pub fn mint<R, V>(
+    db: &mut Db,
+    maker_of_it: &Caller<R, V>,
+    plan: KeyPlan,
+    digest: SecretDigest,
+    now: Timestamp,
+) -> Result<(ApiKey, Vec<Event>)> {
+    let role = role_in_body(db, maker_of_it.tenant().id, &plan.properties)?;
+    maker(maker_of_it).must_cover(&role.grant, "The role")?;
+    let key = store::insert(db, Provenance::of(maker_of_it), &plan.properties, digest, now)?;
+    let event = created(&key, &role);
+    Ok((key, vec![event]))
+}
+
+/// Revokes a key because the code that it was made with was used again; the event of that, if the key was still there.
+pub fn revoke_for_reuse(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<Event>> {
+    let key = store::revoke(db, tenant, id)?;
+    Ok(key.map(|key| Event::new(EventKind::ApiKeyDeleted, target(&key)).with(json!({ "reason": "claim used again" }))))
 }
 
 /// The event of a key that was minted.
@@ -246,7 +265,7 @@ async fn renew<V: 'static>(
         })
         .await?;
     app.key_usage.forget_failures(id);
-    Ok(Json(with_secret(key, &secret, &caller, &app)))
+    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
 }
 
 /// Changes what is sent of a key; a secret is never touched by it.
@@ -302,7 +321,8 @@ fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-pub(super) fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
+/// What the rules want to know of whoever makes or changes a key.
+pub fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
     Maker { grant: caller.grant().clone(), expires: caller.expires() }
 }
 
@@ -361,8 +381,9 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     }
 }
 
-fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
-    let printed = secret.printed(caller.tenant().key_prefix(), key.id);
+/// A key with its secret, of a tenant whose keys have this in front of them.
+pub fn with_secret(key: ApiKey, secret: &SecretKey, prefix: Option<Uuid>, app: &App) -> wire::ApiKeyWithSecret {
+    let printed = secret.printed(prefix, key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),
         service_account: key.service_account,

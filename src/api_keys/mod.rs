@@ -5,5 +5,5 @@ pub mod handlers;
 mod rules;
 mod store;
 
-pub use rules::{Expiry, KeyPlan, Maker, Wanted};
+pub use rules::{ApiKey, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};

@@ -412,6 +412,14 @@ pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<
     }
 }
 
+/// Removes one of a tenant's keys, whoever asks for it; the key, if it was still there.
+pub fn revoke(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    let key: Option<Row> = row.select(Row::as_select()).get_result(db).optional()?;
+    diesel::delete(row).execute(db)?;
+    key.map(Row::into_key).transpose()
+}
+
 /// The first few keys that were made with a first start's password which is still to be changed.
 pub fn made_with_initial_password<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Vec<ApiKeyID>> {
     let query = visible_to(caller.tenant().id).filter(api_keys::made_with_initial_password);

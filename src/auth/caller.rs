@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Door, Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Absent, Door, Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
@@ -162,6 +162,17 @@ impl<R, V> Caller<R, V> {
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
+    }
+}
+
+impl<R: Demand> Caller<R> {
+    /// Somebody who left word for a call to be made later, as they are now; none where they could not make it
+    /// themselves any more. What they are asked to prove again is who they are, and nothing of it is presented: so this
+    /// is no caller to whom an answer may be given, only one in whose name something is made.
+    pub fn of_absent(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
+        let known = lookup::absent(db, who, origin.clone(), now)?;
+        let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());
+        Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
 

@@ -123,6 +123,15 @@ pub struct SessionCaller {
     pub limited: Option<Limited>,
 }
 
+/// Somebody who left word for a call to be made later, and is looked up again when it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// A person.
+    Administrator(AdministratorID),
+    /// A key.
+    ApiKey(ApiKeyID),
+}
+
 /// A key that was presented with its secret.
 #[derive(Debug)]
 pub struct KeyCaller {

@@ -21,4 +21,4 @@ pub mod sid_cookie;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use identity::{Door, Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use identity::{Absent, Door, Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};

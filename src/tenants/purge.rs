@@ -5,6 +5,7 @@ use super::store;
 use crate::administrators;
 use crate::api_keys;
 use crate::app::App;
+use crate::claims;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
@@ -20,8 +21,15 @@ const CHUNK: i64 = 500;
 type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
-const STEPS: &[Step] =
-    &[api_keys::purge, sessions::purge, contacts::purge, administrators::purge, roles::purge, usage::purge];
+const STEPS: &[Step] = &[
+    claims::purge,
+    api_keys::purge,
+    sessions::purge,
+    contacts::purge,
+    administrators::purge,
+    roles::purge,
+    usage::purge,
+];
 
 /// Removes every tenant that is to be removed; answers how many that were.
 pub async fn purge(app: &App) -> Result<usize> {

@@ -5,6 +5,7 @@ mod account;
 mod administrator;
 mod api_key;
 mod audit;
+mod claim;
 mod contact;
 mod lenient;
 mod lifecycle;
@@ -24,6 +25,7 @@ pub use api_key::{
     ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use audit::{AuditEvent, AuditHead};
+pub use claim::{Claim, ClaimHead, ClaimWithCode, Claims, NewClaim, PresentedClaim};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{

@@ -24,6 +24,7 @@ const SLICES: &[&str] = &[
     "administrators",
     "api_key_profiles",
     "api_keys",
+    "claims",
     "contacts",
     "roles",
     "sessions",
@@ -62,7 +63,7 @@ const TABLE: &[Part] = &[
     Part {
         // a session's life is judged by its tenant's settings
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret", "settings"],
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
@@ -160,7 +161,19 @@ const TABLE: &[Part] = &[
     // Piece by piece through every slice, each of which removes its own rows.
     Part {
         files: &["tenants/purge.rs"],
-        may_use: &["administrators", "api_keys", "app", "contacts", "db", "error", "id", "roles", "sessions", "usage"],
+        may_use: &[
+            "administrators",
+            "api_keys",
+            "app",
+            "claims",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "roles",
+            "sessions",
+            "usage",
+        ],
         may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
@@ -176,6 +189,7 @@ const TABLE: &[Part] = &[
             "body",
             "clock",
             "db",
+            "duration",
             "error",
             "id",
             "list",
@@ -212,6 +226,7 @@ const TABLE: &[Part] = &[
             "administrators",
             "api_keys",
             "audit",
+            "claims",
             "contacts",
             "error",
             "openapi",
@@ -245,7 +260,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "error", "lease", "sessions", "tenants", "usage"],
+        may_use: &["app", "audit", "auth", "claims", "error", "lease", "sessions", "tenants", "usage"],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -311,6 +326,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event

@@ -17,6 +17,7 @@ mod stored;
 mod api_keys;
 mod audit;
 mod bad_input;
+mod claims;
 mod contacts;
 mod dialects;
 mod docs;
