@@ -34,7 +34,8 @@ pub fn page() -> Value {
             "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
                 the strings that spell them; unknown and read-only members are ignored. A refusal is problem details (RFC \
                 9457) where `Accept` names `application/problem+json`, and has the shape of Trend Micro Cloud App \
-                Security where it names `application/vnd.firstkey.cas+json`.",
+                Security where it names `application/vnd.firstkey.cas+json`. Every path is also there below `/v1`, and below the \
+                tenant's own URL, which `GET /api/about` answers.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,

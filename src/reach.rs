@@ -1,5 +1,6 @@
 //! By which URL a request came in: the general one, or one of a tenant's own. A tenant's own URL is the general one with
-//! `/t/<label>` in front of every path below `/api`, or, where `public_url` is set, `<label>.<its host>`.
+//! `/t/<label>` in front of every path below `/api`, or, where `public_url` is set, `<label>.<its host>`. Between that and
+//! `/api` may stand the version, `/v1`, where clients of Trend Micro Cloud App Security have it (row TC-21).
 //!
 //! Here is the reading of it, before anything is looked up; whose label it is, `auth/identify.rs` finds out.
 
@@ -13,6 +14,8 @@ use actix_web::http::uri::PathAndQuery;
 
 /// In front of a tenant's label in a path.
 const PREFIX: &str = "/t/";
+/// The one version there is, in front of `/api`.
+const VERSION: &str = "/v1";
 
 /// How clients reach the server, as far as the operator has said it. No request's `Host` is ever repeated.
 #[derive(Clone, Debug, Default)]
@@ -83,37 +86,44 @@ pub fn is_label(text: &str) -> bool {
     text.len() <= 63 && text.split('-').all(word)
 }
 
-/// Takes a tenant's prefix off a request's path and remembers whose it is. What only looks like one stays as it is, and
-/// is no route.
+/// Takes a tenant's prefix and the version off a request's path and remembers whose it is. What only looks like one stays
+/// as it is, and is no route.
 pub fn take_off(request: &mut ServiceRequest) {
     let by_host = request.app_data::<PublicUrl>().and_then(|public| {
         let in_header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let host = request.uri().authority().map(|authority| authority.as_str()).or_else(in_header)?;
         public.label_in(host).map(str::to_ascii_lowercase)
     });
-    let by_path = split(request.uri()).map(|(label, uri)| (label.to_owned(), uri));
+    let mut by_path = None;
+    if let Some((label, uri)) = split(request.uri()) {
+        by_path = label.map(str::to_owned);
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
     let label = match (by_host, by_path) {
         (None, None) => return,
-        (Some(label), None) => label,
-        (None, Some((label, uri))) => {
-            route_to(request, uri);
-            label
-        }
+        (Some(label), None) | (None, Some(label)) => label,
         // one tenant at a time, even where both name the same: this is nobody's label
-        (Some(_), Some((_, uri))) => {
-            route_to(request, uri);
-            String::new()
-        }
+        (Some(_), Some(_)) => String::new(),
     };
     request.extensions_mut().insert(TenantLabel(label));
 }
 
-/// The label of `/t/<label>/api/…`, and the same URI without it. The path is read as it came: a percent, a dot or a
-/// second slash in front of `/api/` makes it something else.
-fn split(uri: &Uri) -> Option<(&str, Uri)> {
-    let rest = uri.path().strip_prefix(PREFIX)?;
-    let (label, _) = rest.split_once('/').filter(|(label, _)| is_label(label))?;
-    let below = rest.get(label.len()..).filter(|below| below.starts_with("/api/"))?;
+/// The label of `/t/<label>/api/…`, or of `/t/<label>/v1/api/…`, and the same URI without what is in front of `/api/`;
+/// none where nothing is. The path is read as it came: a percent, a dot or a second slash there makes it something else.
+fn split(uri: &Uri) -> Option<(Option<&str>, Uri)> {
+    let whole = uri.path();
+    let (label, rest) = match whole.strip_prefix(PREFIX) {
+        Some(rest) => {
+            let (label, _) = rest.split_once('/').filter(|(label, _)| is_label(label))?;
+            (Some(label), rest.get(label.len()..)?)
+        }
+        None => (None, whole),
+    };
+    let below = rest.strip_prefix(VERSION).unwrap_or(rest);
+    if below.len() == whole.len() || !below.starts_with("/api/") {
+        return None;
+    }
     let target = match uri.query() {
         Some(query) => format!("{below}?{query}"),
         None => below.to_owned(),
@@ -123,11 +133,6 @@ fn split(uri: &Uri) -> Option<(&str, Uri)> {
     Some((label, Uri::from_parts(parts).ok()?))
 }
 
-fn route_to(request: &mut ServiceRequest, uri: Uri) {
-    request.match_info_mut().get_mut().update(&uri);
-    request.head_mut().uri = uri;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +140,7 @@ mod tests {
 
     fn taken_off(path: &str) -> Option<(String, String)> {
         let uri: Uri = path.parse().expect("a URI");
-        split(&uri).map(|(label, uri)| (label.to_owned(), uri.to_string()))
+        split(&uri).map(|(label, uri)| (label.unwrap_or("-").to_owned(), uri.to_string()))
     }
 
     #[test]
@@ -148,6 +153,23 @@ mod tests {
             ("/t/blue/api//x", Some(("blue", "/api//x"))),
             ("/t/blue/api/t/blue/api/x", Some(("blue", "/api/t/blue/api/x"))),
             ("https://h.example/t/blue/api/x", Some(("blue", "https://h.example/api/x"))),
+            ("/t/blue/v1/api/x?y", Some(("blue", "/api/x?y"))),
+            ("/v1/api/x", Some(("-", "/api/x"))),
+            ("/v1/api/v1/api/x", Some(("-", "/api/v1/api/x"))),
+            ("/t/v1/api/x", Some(("v1", "/api/x"))),
+            ("/api/x", None),
+            ("/v1/v1/api/x", None),
+            ("/v1//api/x", None),
+            ("//v1/api/x", None),
+            ("/v1/./api/x", None),
+            ("/V1/api/x", None),
+            ("/v2/api/x", None),
+            ("/v1.0/api/x", None),
+            ("/v1/api", None),
+            ("/v1/healthz", None),
+            ("/v1/t/blue/api/x", None),
+            ("/v1%2Fapi/x", None),
+            ("/t/blue/api/x", Some(("blue", "/api/x"))),
             ("/t/blue", None),
             ("/t/blue/", None),
             ("/t/blue/api", None),
@@ -213,12 +235,14 @@ mod tests {
     proptest! {
         /// T-31: no path and no host makes the reader stumble; what is taken off is what was in front.
         #[test]
-        fn any_path_and_host_is_survived(path in "/[!-~]{0,60}", host in any::<String>()) {
+        fn any_path_and_host_is_survived(path in "(/t/[a-z-]{0,3}|/v1|/api|/[!-~]{0,9}){0,5}", host in any::<String>()) {
             if let Ok(uri) = path.parse::<Uri>()
                 && let Some((label, rest)) = split(&uri)
             {
-                prop_assert!(is_label(label));
-                prop_assert_eq!(format!("/t/{label}{rest}"), uri.to_string());
+                prop_assert!(label.is_none_or(is_label));
+                let front = label.map(|label| format!("/t/{label}")).unwrap_or_default();
+                let with = |version: &str| format!("{front}{version}{rest}");
+                prop_assert!([with(""), with("/v1")].contains(&uri.to_string()));
             }
             let _ = PublicUrl::new(Some("https://keys.example.org")).label_in(&host);
         }

@@ -160,12 +160,16 @@ fn length(member: &str, text: &str) -> Result<i64> {
     Ok(length.millis())
 }
 
-/// A network as CIDR writes it, or one address. One with bits set behind its prefix is refused: what was meant cannot be
-/// told. So are IPv4 networks in the dress of IPv6, which no caller's address is ever shown in.
+/// A network as CIDR writes it, or one address. One with bits set behind its prefix is refused, and so is IPv4 with zeros
+/// in front, which some read as octal: what was meant cannot be told. So are IPv4 networks in the dress of IPv6, which no
+/// caller's address is ever shown in.
 fn network(text: &str) -> Result<IpNet> {
     let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    let mapped = |net: &IpNet| matches!(net.addr(), IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
-    read.filter(|net| net.trunc() == *net && !mapped(net)).ok_or_else(|| {
+    let is_plain = |net: &IpNet| match net {
+        IpNet::V4(net) => text == net.to_string() || text == net.addr().to_string(),
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().is_none(),
+    };
+    read.filter(|net| net.trunc() == *net && is_plain(net)).ok_or_else(|| {
         let expected = "networks such as 10.0.0.0/8 or 2001:db8::/32, or single addresses, are taken; behind the prefix \
                         all bits are zero";
         Error::member("networks", expected)

@@ -70,7 +70,7 @@ both! {
         }
     }
 
-    /// An answer that is no refusal has its one shape, whatever is asked for.
+    /// TC-28: an answer that is no refusal has its one shape, whatever is asked for.
     fn what_succeeds_is_json_whatever_is_asked_for(app: TestApp) {
         let key = app.full_key();
         let usual = app.get("/api/apikeys/current").key(&key).send().expect(200);

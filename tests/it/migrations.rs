@@ -112,6 +112,21 @@ where
     left
 }
 
+/// Takes back a migration and all that came after it. A folder tells its files in no order.
+fn back_to_before<C, DB>(db: &mut C, migrations: &FileBasedMigrations, name: &str)
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+{
+    let all = diesel::migration::MigrationSource::<DB>::migrations(migrations).expect("they can be read");
+    let mut names: Vec<String> = all.iter().map(|one| one.name().to_string()).collect();
+    names.sort();
+    let first = names.iter().position(|one| one.contains(name)).expect("the migration");
+    for _ in &names[first..] {
+        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
+    }
+}
+
 /// Events of the time before there was a chain: the migration folds their names, and the triggers stand again after it.
 fn old_events_are_folded<C, DB>(db: &mut C, migrations: FileBasedMigrations)
 where
@@ -119,11 +134,7 @@ where
     C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
     diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
 {
-    let all = diesel::migration::MigrationSource::<DB>::migrations(&migrations).expect("they can be read");
-    let seals = all.iter().position(|one| one.name().to_string().contains("audit_seals")).expect("the migration");
-    for _ in seals..all.len() {
-        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
-    }
+    back_to_before(db, &migrations, "audit_seals");
     let run = |db: &mut C, sql: &str| diesel::sql_query(sql).execute(db);
     run(
         db,
@@ -146,11 +157,7 @@ where
     C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
     diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
 {
-    let all = diesel::migration::MigrationSource::<DB>::migrations(&migrations).expect("they can be read");
-    let slugs = all.iter().position(|one| one.name().to_string().contains("tenant_slugs")).expect("the migration");
-    for _ in slugs..all.len() {
-        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
-    }
+    back_to_before(db, &migrations, "tenant_slugs");
     let long = "a".repeat(36);
     let cases = [
         ("blue", true),

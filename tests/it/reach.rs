@@ -50,7 +50,7 @@ fn not_there() -> (u16, String) {
 }
 
 both! {
-    /// TC-22, MC-13: every route that reads answers at the tenant's own URL as at the general one, which goes on working.
+    /// TC-22, MC-13, MC-14: every route that reads answers at the tenant's own URL as at the general one, which goes on working.
     fn everything_is_there_at_the_tenants_own_url(app: TestApp) {
         let full = app.full_key();
         let (_, key, session) = tenant(&app, &full, "Blue");
@@ -168,6 +168,22 @@ both! {
         // suspended, it is there and lets nobody in
         app.post(&format!("/api/tenants/{}", blue["ID"]), json!({ "tenantState": "suspended" })).key(&full).send().expect(200);
         assert_eq!(comparable(&signed_in(&app, "/t/blue/api", None)), comparable(&usual));
+    }
+
+    /// TC-21: the version may stand in front of `/api`, at the general URL and at a tenant's own; there is one version.
+    fn the_version_may_stand_in_the_path(app: TestApp) {
+        let full = app.full_key();
+        let usual = app.get("/api/about").key(&full).send().expect(200).text();
+        for path in ["/v1/api/about", "/t/primary/v1/api/about"] {
+            assert_eq!(app.get(path).key(&full).send().expect(200).text(), usual);
+        }
+        let body = json!({ "keyName": "k", "roleID": 2 });
+        let key = app.post("/v1/api/apikeys", body).header("Authorization", &format!("Bearer {full}")).send().expect(200).json();
+        app.get("/v1/api/apikeys/current").key(&secret(&key)).send().expect(200);
+        assert_eq!(app.get("/v1/api/about").send().refusal(), (401, "not_signed_in".into()));
+        for path in ["/v2/api/about", "/V1/api/about", "/v1/v1/api/about", "/v1//api/about", "/v1/./api/about", "/v1/t/primary/api/about", "/api/v1/about", "/v1/healthz", "/v1"] {
+            assert_eq!(app.get(path).key(&full).send().refusal(), not_there(), "{path}");
+        }
     }
 
     /// A prefix has one spelling, stands there once and leads to the API; all else is no route, whoever asks.
