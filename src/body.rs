@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ContactID, JobID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ClaimID, ContactID, JobID, RoleID, TenantID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -89,6 +89,11 @@ impl Incoming for wire::NewContact {
     const SECRET: bool = true;
 }
 impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::NewClaim {}
+impl Incoming for wire::PresentedClaim {
+    const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
 impl Incoming for wire::SettingChange {}
@@ -327,6 +332,7 @@ path_ids! {
     ContactID "contact";
     TenantID "tenant";
     JobID "job";
+    ClaimID "claim";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.

@@ -9,6 +9,7 @@ use crate::api_keys::{bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
+use crate::claims;
 use crate::error::{Error, Result};
 use crate::jobs;
 use crate::sessions;
@@ -149,9 +150,11 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
 
 async fn sweep(app: &App) -> Result<()> {
     let now = app.now();
-    let done = app.database.write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?)));
-    let (sessions, buckets) = done.await?;
-    log::debug!(sessions, buckets; "old rows are swept away");
+    let done = app
+        .database
+        .write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?, claims::sweep(db, now)?)));
+    let (sessions, buckets, claims) = done.await?;
+    log::debug!(sessions, buckets, claims; "old rows are swept away");
     Ok(())
 }
 

@@ -90,6 +90,8 @@ ids! {
     TenantID;
     /// Somebody to be written to who cannot sign in.
     ContactID;
+    /// A key that is to be made when a code is redeemed.
+    ClaimID;
     /// A call that was noted.
     UsageID;
     /// Something that happened.

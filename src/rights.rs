@@ -337,12 +337,14 @@ pub trait Demand: 'static {
     const DOING: &'static str;
     /// Whether a session opened with the initial password may do it too.
     const WITH_INITIAL_PASSWORD: bool;
+    /// Whether a session may do it that is there for making one key.
+    const WITH_ONE_SHOT: bool;
     /// Whether only callers of the primary tenant may do it, whatever their rights.
     const PRIMARY_ONLY: bool;
 }
 
 macro_rules! demands {
-    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident)? $(=> [$($other:expr),+])?;)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident $($one_shot:literal)?)? $(=> [$($other:expr),+])?;)*) => {$(
         $(#[$about])*
         #[derive(Debug)]
         pub struct $name;
@@ -352,6 +354,7 @@ macro_rules! demands {
             const OR: &'static [Right] = &[$($($other),+)?];
             const DOING: &'static str = $doing;
             const WITH_INITIAL_PASSWORD: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"initial_password");
+            const WITH_ONE_SHOT: bool = matches!(concat!($($($one_shot)?)?).as_bytes(), b"and one shot");
             const PRIMARY_ONLY: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"primary_only");
         }
     )*};
@@ -362,9 +365,13 @@ demands! {
     Authenticated: None, "use this call";
     /// What concerns nobody but the caller, and is open even before the initial password is changed.
     OwnAccount: None, "use this call", initial_password;
+    /// Ends the session that the call is made with.
+    SignOut: None, "use this call", initial_password "and one shot";
 
     /// Mints keys.
-    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password;
+    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password "and one shot";
+    /// Hands out codes that keys are made with later; not before the initial password is changed.
+    CreateClaims: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Brings keys from elsewhere.
     ImportApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Reads keys.
@@ -372,13 +379,13 @@ demands! {
     /// Changes keys.
     EditApiKeys: Some(named("apikeyRights", "canEditApiKeyProperties")), "edit API keys";
     /// Makes keys of a name what they are to be: which of the rights is needed depends on what is there.
-    EnsureApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create, edit or view API keys", initial_password
+    EnsureApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create, edit or view API keys", initial_password "and one shot"
         => [named("apikeyRights", "canEditApiKeyProperties"), named("apikeyRights", "canViewApiKeys")];
     /// Revokes keys for good.
     DeleteApiKeys: Some(named("apikeyRights", "canDeleteApiKeys")), "delete API keys";
 
     /// Reads roles.
-    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", initial_password;
+    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", initial_password "and one shot";
     /// Makes roles.
     CreateRoles: Some(named("administratorRoleRights", "canCreateNewAdministratorRoles")), "create administrator roles";
     /// Changes roles.

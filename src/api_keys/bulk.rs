@@ -141,7 +141,7 @@ pub async fn rotate(
         .await?;
     keys.iter().for_each(|key| app.key_usage.forget_failures(key.id));
     let done = keys.len() as i64;
-    let api_keys = keys.into_iter().zip(&secrets).map(|(key, secret)| with_secret(key, secret, &caller, &app));
+    let api_keys = keys.into_iter().zip(&secrets).map(|(key, secret)| with_secret(key, secret, caller.tenant().key_prefix(), &app));
     let refused_keys: Vec<_> = refused
         .into_iter()
         .map(|(id, message)| wire::BulkRefusal { key_name: None, message, id: ApiKeyID::new(id) })

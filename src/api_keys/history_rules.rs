@@ -84,6 +84,14 @@ pub struct Revocation {
     pub note: Description,
 }
 
+impl Revocation {
+    /// By the program itself.
+    pub fn by_the_server(reason: Why, note: &str) -> Result<Self> {
+        let by = Party::new("system", None, String::new());
+        Ok(Self { by, reason, note: Description::parse("note", note)? })
+    }
+}
+
 /// A key that was revoked.
 #[derive(Clone, Debug)]
 pub struct RevokedKey {

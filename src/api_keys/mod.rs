@@ -13,5 +13,5 @@ mod rules;
 mod store;
 
 pub use history_store::purge as purge_history;
-pub use rules::{Expiry, KeyPlan, Maker, Wanted};
+pub use rules::{ApiKey, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};

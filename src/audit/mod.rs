@@ -117,6 +117,16 @@ kinds! {
     JobStopped = 5143 warning "Job Stopped";
     /// Keys were brought from elsewhere.
     ApiKeysImported = 5144 info "API Keys Imported";
+    /// A session that was there for making one key has made it, and ended with that.
+    OneShotSpent = 5120 info "One-Shot Session Ended";
+    /// A code was handed out that a key is made with.
+    ClaimCreated = 5121 info "Claim Created";
+    /// A code was redeemed, and its key made.
+    ClaimRedeemed = 5122 info "Claim Redeemed";
+    /// A code came again after its key was made, which is revoked with that.
+    ClaimReused = 5123 warning "Claim Used Again";
+    /// A claim was withdrawn.
+    ClaimDeleted = 5124 info "Claim Deleted";
     /// The server was set up.
     Initialised = 5030 info "Server Initialised";
     /// The master key was replaced; passwords and second factors were reset.
@@ -252,6 +262,18 @@ impl Actor {
             kind: "apiKey",
             id: Some(id.get()),
             name: name.to_owned(),
+            address: origin.address.to_string(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// Whoever brings the code of a claim.
+    pub fn claim(tenant: TenantID, id: i64, key_name: &str, origin: &Origin) -> Self {
+        Self {
+            tenant,
+            kind: "claim",
+            id: Some(id),
+            name: key_name.to_owned(),
             address: origin.address.to_string(),
             request_id: origin.request_id.clone(),
         }

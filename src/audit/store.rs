@@ -125,7 +125,7 @@ const FIELDS: &[Field<audit_events::table>] = &[
     choice("level", &["info", "warning"], choice_field!(audit_events::level)),
     choice(
         "actorType",
-        &["administrator", "apiKey", "system", "tenant", "unknown"],
+        &["administrator", "apiKey", "claim", "system", "tenant", "unknown"],
         choice_field!(audit_events::actor_type),
     ),
     number("actorID", number_field!(audit_events::actor_id.assume_not_null())),

@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, Limited, Tenant, Who};
+use super::identity::{Absent, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use crate::app::Rules;
+use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{
     administrators, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles, sessions, tenants,
@@ -55,6 +56,7 @@ fn guid(text: &str) -> Result<Uuid> {
 }
 
 const ACTIVE: &str = "active";
+const PENDING_DELETION: &str = "pending-deletion";
 
 // ---- keys ----
 
@@ -107,11 +109,22 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     }))
 }
 
+// ---- tenants ----
+
+/// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
+pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, String)>> {
+    // a tenant without a label of its own has its GUID for one
+    let is_its = tenants::slug.eq(label).or(tenants::slug.is_null().and(tenants::guid.eq(label)));
+    let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
+    Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
+}
+
 // ---- sessions ----
 
 /// A session of the older sign-in that is not used for this long ends, in milliseconds.
 const LEGACY_IDLE: i64 = 10 * MINUTE;
 const LEGACY: &str = "legacy";
+const ONE_SHOT: &str = "oneShot";
 
 /// What is known about a live session; carried in the state that actix-session hands round.
 #[derive(Serialize, Deserialize)]
@@ -126,6 +139,8 @@ pub struct SessionFacts {
     pub initial_password: bool,
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
+    /// It is there for making one key.
+    pub one_shot: bool,
     pub limited: Option<Limited>,
     /// After so many milliseconds without use it ends.
     idle: i64,
@@ -224,6 +239,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
         legacy,
+        one_shot: session.8 == ONE_SHOT,
         limited,
         idle,
         administrator,
@@ -263,6 +279,70 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
         Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
         Some(_) => Standing::Changed,
     })
+}
+
+/// Somebody who is not there, as they are now: none where they are locked, gone, or could not make a call themselves.
+pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    match who {
+        Absent::ApiKey(id) => absent_key(db, id, origin, now),
+        Absent::Administrator(id) => absent_administrator(db, id, origin, now),
+    }
+}
+
+fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    let facts = key(db, id)?
+        .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+        .filter(|facts| facts.expires.is_none_or(|at| at > now));
+    Ok(facts.map(|facts| Identity {
+        tenant: facts.tenant,
+        // it presents nothing, and is what no presented secret is compared with
+        who: Who::ApiKey(KeyCaller { id, name: facts.name, expires: facts.expires, digest: SecretDigest::OF_NOBODY }),
+        role: facts.role,
+        role_name: facts.role_name,
+        grant: facts.grant,
+        origin,
+    }))
+}
+
+fn absent_administrator(db: &mut Db, id: AdministratorID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    type Row = (String, (TenantID, String), (RoleID, String), GrantRow);
+    let row: Option<Row> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::active)
+        .filter(tenants::state.eq(ACTIVE))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .select((
+            administrators::username,
+            (tenants::id, tenants::guid),
+            (roles::id, roles::name),
+            GrantRow::as_select(),
+        ))
+        .get_result(db)
+        .optional()?;
+    let Some((username, tenant, role, grant)) = row else { return Ok(None) };
+    let session = SessionCaller {
+        administrator: id,
+        username,
+        session: 0, // no row has this number
+        reference: String::new(),
+        created: now,
+        last_activity: now,
+        absolute_end: now,
+        user_interface: false,
+        initial_password: false,
+        one_shot: false,
+        limited: None,
+    };
+    Ok(Some(Identity {
+        tenant: Tenant { id: tenant.0, guid: guid(&tenant.1)? },
+        who: Who::Administrator(session),
+        role: role.0,
+        role_name: role.1,
+        grant: grant.grant()?,
+        origin,
+    }))
 }
 
 /// The role behind a session that nobody has ended.

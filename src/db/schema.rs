@@ -25,6 +25,7 @@ diesel::table! {
         modules_visible -> Text,
         hide_unlicensed_modules -> Bool,
         last_signin_time -> Nullable<BigInt>,
+        slug -> Nullable<Text>,
     }
 }
 
@@ -439,6 +440,29 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    claims (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        code_digest -> Binary,
+        key_name -> Text,
+        role_id -> Nullable<BigInt>,
+        wish -> Text,
+        key_valid_for -> Nullable<BigInt>,
+        networks -> Text,
+        created -> BigInt,
+        expires -> BigInt,
+        made_by_administrator_id -> Nullable<BigInt>,
+        made_by_key_id -> Nullable<BigInt>,
+        made_by_name -> Text,
+        redeemed -> Nullable<BigInt>,
+        redeemed_address -> Nullable<Text>,
+        api_key_id -> Nullable<BigInt>,
+        reused -> Nullable<BigInt>,
+    }
+}
+
+diesel::joinable!(claims -> tenants (tenant_id));
 diesel::joinable!(administrators -> roles (role_id));
 diesel::joinable!(administrators -> tenants (tenant_id));
 diesel::joinable!(sessions -> administrators (administrator_id));
@@ -464,6 +488,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_key_api_types,
     api_key_profiles,
     api_types,
+    claims,
     contacts,
     default_api_key_profiles,
     installation,

@@ -5,6 +5,7 @@ use super::store;
 use crate::administrators;
 use crate::api_keys;
 use crate::app::App;
+use crate::claims;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
@@ -22,6 +23,7 @@ type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
 const STEPS: &[Step] = &[
+    claims::purge,
     api_keys::purge,
     api_keys::purge_history,
     jobs::purge,

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 /// An integer, or a string that spells it (row DS-29). In JSON `2.0` is the integer 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Number(pub i64);
 
 /// A boolean, or a string that spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag(pub bool);
 
 impl<'de> Deserialize<'de> for Number {
@@ -96,7 +97,8 @@ impl utoipa::ToSchema for Number {}
 impl utoipa::ToSchema for Flag {}
 
 /// A member that may be absent, null, or there: to modify is to send only what changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Patch<T> {
     /// Not sent.
     #[default]
@@ -105,6 +107,13 @@ pub enum Patch<T> {
     Null,
     /// Sent.
     Value(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether nothing was sent: then nothing is written either, because null says something else.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {

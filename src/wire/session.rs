@@ -26,6 +26,8 @@ pub struct SignIn {
     pub terms_accepted: Option<Flag>,
     /// What the session is for; `webService` when left out.
     pub access_type: Option<AccessType>,
+    /// True opens a session that may look for roles and make one API key, and ends in the moment that the key is made.
+    pub one_shot: Option<Flag>,
 }
 
 /// The body of a sign-in at `/rest`.

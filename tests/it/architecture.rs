@@ -24,6 +24,7 @@ const SLICES: &[&str] = &[
     "administrators",
     "api_key_profiles",
     "api_keys",
+    "claims",
     "contacts",
     "jobs",
     "roles",
@@ -42,6 +43,9 @@ const TABLE: &[Part] = &[
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
     Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
+    // `Accept` is read by the parser that the server itself has.
+    Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
+    Part { files: &["reach.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
@@ -60,7 +64,7 @@ const TABLE: &[Part] = &[
     Part {
         // a session's life is judged by its tenant's settings
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret", "settings"],
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
@@ -68,7 +72,7 @@ const TABLE: &[Part] = &[
     Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_use: &["app", "audit", "clock", "db", "dialect", "error", "id", "reach", "rights", "secret"],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -185,6 +189,7 @@ const TABLE: &[Part] = &[
             "administrators",
             "api_keys",
             "app",
+            "claims",
             "contacts",
             "db",
             "error",
@@ -239,18 +244,23 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "settings", "usage"],
+        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "reach", "settings", "usage"],
         may_not: DIESEL,
     },
-    Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
+    Part {
+        files: &["observe.rs"],
+        may_use: &["audit", "dialect", "error", "reach", "secret", "wire"],
+        may_not: DIESEL,
+    },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
-    Part { files: &["openapi.rs"], may_use: &["api", "error", "settings", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "dialect", "error", "settings", "wire"], may_not: DIESEL },
     Part {
         files: &["api.rs"],
         may_use: &[
             "administrators",
             "api_keys",
             "audit",
+            "claims",
             "contacts",
             "error",
             "jobs",
@@ -285,7 +295,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["api_keys", "app", "audit", "auth", "error", "jobs", "lease", "sessions", "tenants", "usage"],
+        may_use:, &["api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage"],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -305,6 +315,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "reach",
             "roles",
             "secret",
             "tenants",
@@ -354,6 +365,7 @@ const TABLES: &[(&str, &[&str])] = &[
     // a key leaves the one table for the other
     ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
     ("jobs/store.rs", &["job_chunks", "jobs"]),
+    ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event

@@ -50,6 +50,7 @@ impl<'a> Bench<'a> {
             .clone();
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
+        app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -70,6 +71,7 @@ impl<'a> Bench<'a> {
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
+            ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{revokedKeyID}", "99".into()),
             ("{jobID}", "99".into()),
@@ -251,7 +253,7 @@ both! {
             let route = routes.iter().find(|route| route.path == *path).expect("it is there");
             (bench.path(route), methods)
         });
-        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
+        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/", "/docs/errors"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
         for (path, methods) in offered.chain(open) {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "BREW", "get"] {
                 if methods.contains(&method) {
@@ -344,7 +346,7 @@ both! {
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
             let limit = match route.operation {
-                "create_session" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
+                "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
                 "import_api_keys" => 4 * 1024 * 1024,
                 _ => 64 * 1024,
             };

@@ -18,6 +18,7 @@ const TABLES: &[&str] = &[
     "api_types",
     "api_key_api_types",
     "audit_events",
+    "claims",
     "contacts",
     "system_settings",
     "api_usage",

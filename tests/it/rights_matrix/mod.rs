@@ -7,6 +7,7 @@
 mod administrators;
 mod api_keys;
 mod audit;
+mod claims;
 mod contacts;
 mod roles;
 mod sessions;
@@ -438,6 +439,7 @@ const SLICES: &[Slice] = &[
     settings::SLICE,
     usage::SLICE,
     audit::SLICE,
+    claims::SLICE,
 ];
 
 /// Something fresh that stands in a path for each parameter.
@@ -461,6 +463,7 @@ const IDS: &[(&str, Make)] = &[
         false => 1,
     }),
     ("{contactID}", |scene, _| contacts::fresh(scene)),
+    ("{claimID}", |scene, _| claims::fresh(scene).0),
     ("{tenantID}", |scene, _| scene.tenant()),
 ];
 

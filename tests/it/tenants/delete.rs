@@ -31,7 +31,8 @@ fn purge(app: &TestApp) {
 /// A tenant with something in every table.
 fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     let tenant = made(app, maker, name);
-    key_of(app, name);
+    let key = key_of(app, name);
+    app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
     let role = app.role("Theirs", &[]);
     app.execute(&format!("update roles set tenant_id = {} where id = {role}", tenant["ID"]));
     let id = &tenant["ID"];
