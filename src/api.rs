@@ -111,6 +111,7 @@ pub fn routes() -> Vec<Route> {
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
+        route(GET, "/apikeys/counts", "count_api_keys", "Count API keys by status", api_keys::counts).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeyCounts>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),

@@ -289,6 +289,11 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// All there is.
+    pub fn full() -> Self {
+        Self { rights: Rights::all(), reach: Reach::everything() }
+    }
+
     /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
     pub fn covers(&self, other: &Self) -> bool {
         other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach)

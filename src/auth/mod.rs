@@ -7,6 +7,7 @@
 //! 4. The extractor [`Caller`] compares what the handler demands with who it is, and refuses.
 
 mod caller;
+mod check;
 pub mod identify;
 mod identity;
 pub mod key_usage;
@@ -18,4 +19,5 @@ pub mod sid_cookie;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use check::Rule;
+pub use identity::{Identity, KeyBounds, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};

@@ -39,9 +39,15 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
+    // Hours are those of a zone's clocks.
+    Part {
+        files: &["constraints.rs", "constraints/"],
+        may_use: &["clock", "error", "locale"],
+        may_not: &["actix_web", "diesel", "std::time"],
+    },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
     // A public URL's host is checked by the parser that the server itself uses.
@@ -57,17 +63,51 @@ const TABLE: &[Part] = &[
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
     // ---- who is calling, and what is remembered of it ----
     Part {
-        // a session's life is judged by its tenant's settings
+        // a session's life is judged by its tenant's settings, a key's by its profile
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "settings",
+        ],
         may_not: ACTIX,
+    },
+    // Its tests make keys of all kinds.
+    Part {
+        files: &["auth/check.rs"],
+        may_use: &["clock", "constraints", "error", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
     Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "id", "secret"], may_not: ACTIX },
-    Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
+    Part {
+        files: &["auth/rate_limit.rs"],
+        may_use: &["api_key_profiles", "clock", "config", "error", "id"],
+        may_not: ACTIX,
+    },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+        ],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -107,7 +147,7 @@ const TABLE: &[Part] = &[
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
     Part {
-        files: &["*/rules.rs", "administrators/second_factor.rs"],
+        files: &["*/rules.rs", "administrators/second_factor.rs", "api_keys/status.rs"],
         may_use: &[
             "api_key_profiles",
             "app",
@@ -133,6 +173,12 @@ const TABLE: &[Part] = &[
             "std::fs",
             "std::env",
         ],
+    },
+    // What statements about keys share: who sees which, and how a key is.
+    Part {
+        files: &["api_keys/conditions.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "db", "id", "search"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
@@ -162,7 +208,13 @@ const TABLE: &[Part] = &[
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
     Part {
-        files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/ensure.rs",
+            "api_keys/expand.rs",
+            "sessions/legacy.rs",
+        ],
         may_use: &[
             "administrators",
             "api_key_profiles",
@@ -172,6 +224,7 @@ const TABLE: &[Part] = &[
             "auth",
             "body",
             "clock",
+            "constraints",
             "db",
             "error",
             "id",
@@ -282,6 +335,7 @@ const TABLE: &[Part] = &[
             "bootstrap",
             "clock",
             "config",
+            "constraints",
             "db",
             "error",
             "id",
@@ -303,6 +357,8 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    // who sees a key depends on its profile, how it is on whoever issued it: in the same statement
+    ("api_keys/conditions.rs", &["administrators", "api_key_profiles", "api_keys"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
@@ -314,7 +370,10 @@ const TABLES: &[(&str, &[&str])] = &[
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
-    ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
+    (
+        "auth/lookup.rs",
+        &["administrators", "api_key_profiles", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"],
+    ),
     ("bootstrap.rs", &["installation"]),
 ];
 
