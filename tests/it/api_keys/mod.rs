@@ -1,3 +1,4 @@
+mod bounds;
 mod chains;
 mod create;
 mod current;
@@ -13,8 +14,10 @@ mod numbers;
 mod presenting;
 mod rotate;
 mod search;
+mod status;
 mod tenants;
 mod usage;
+mod visibility;
 
 use serde_json::Value;
 
