@@ -61,6 +61,16 @@ pub struct Window {
 }
 
 impl Constraints {
+    /// A key that would end before it begins is none. To be asked again where the end is decided later.
+    pub fn must_begin_before(&self, expiry: Option<Timestamp>) -> Result<()> {
+        match self.not_before.zip(expiry) {
+            Some((begin, end)) if begin >= end => {
+                Err(Error::member("constraints.notBefore", "it must lie before expiryDate"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The first bound, by its member's name, in which these leave more room than `others` do; none where whatever
     /// these let through at `now` or later, those do too. Windows are compared within one time zone only: in another
     /// one they are other hours.
@@ -157,17 +167,16 @@ impl Changes {
             let expected = "milliseconds since 1970, at most ten years ahead; null for none";
             return Err(Error::member("constraints.notBefore", expected));
         }
-        if not_before.zip(expiry).is_some_and(|(begin, end)| begin >= end) {
-            return Err(Error::member("constraints.notBefore", "it must lie before expiryDate"));
-        }
-        Ok(Constraints {
+        let constraints = Constraints {
             target: old.target.clone(),
             not_before,
             networks: self.networks.unwrap_or_else(|| old.networks.clone()),
             remaining_uses: self.remaining_uses.unwrap_or(old.remaining_uses),
             calls_per_minute: self.calls_per_minute.unwrap_or(old.calls_per_minute),
             windows: self.windows.unwrap_or_else(|| old.windows.clone()),
-        })
+        };
+        constraints.must_begin_before(expiry)?;
+        Ok(constraints)
     }
 
     /// Whether anything that was said is not so already. Uses that were made since are no difference: where fewer are

@@ -130,6 +130,9 @@ both! {
             (json!({ "windows": windows }), "constraints.windows: at most 50"),
             (json!({ "windows": "always" }), "constraints.windows: "),
             (json!([]), "constraints: "),
+            (json!([{}, null]), "constraints: "),
+            (json!({ "windows": [[["mon"], "08:00", "09:00"]] }), "constraints.windows[0]: "),
+            (json!({ "networks": [["10.0.0.0/8"], []] }), "constraints.networks: "),
         ] {
             let with = |body: Value| { let mut body = body; body["constraints"] = constraints.clone(); body };
             for call in [
@@ -360,7 +363,7 @@ both! {
             assert_refusal(presented(&app, &secret(&key)), IN);
             app.clock.advance(2_000);
         }
-        for (ahead, wait) in [(0, "20"), (1, "20"), (18_998, "1"), (1_000, "1")] {
+        for (ahead, wait) in [(0, "20"), (1, "20"), (18_998, "2"), (1_000, "1")] {
             app.clock.advance(ahead);
             let refused = app.get("/api/apikeys/current").key(&secret(&key)).send();
             assert_refusal(refused.refusal(), (429, "rate_limited"));
@@ -511,9 +514,9 @@ both! {
         assert_refusal(by(app.post("/api/apikeys/current", json!({ "timeZone": "Pacific/Apia" }))), refused);
         assert_refusal(by(app.call("POST", &format!("{}/secretkey", path(&free)))), refused);
         assert_refusal(by(app.call("PUT", "/api/apikeys/by-name/locked").json(json!({ "roleID": 2, "active": true }))), refused);
-        let person = json!({ "userName": "someone", "password": PASSWORD, "roleID": 2 });
+        let person = json!({ "username": "someone", "password": PASSWORD, "roleID": 2 });
         assert_refusal(by(app.post("/api/administrators", person)), refused);
-        assert_refusal(by(app.post("/api/tenants", json!({ "name": "Blue", "locale": "en-US", "administrator": { "userName": "b", "password": PASSWORD } }))), refused);
+        assert_refusal(by(app.post("/api/tenants", json!({ "name": "Blue", "administrator": { "username": "b", "password": PASSWORD } }))), refused);
         // what gives nobody anything is not refused: another text, an earlier end, less room
         for (key, body) in [
             (&free, json!({ "description": "d" })),
@@ -548,7 +551,7 @@ both! {
         let by = |call: crate::app::Call<'_>| call.key(&secret(&maker)).send().refusal();
         let refused = (403, "beyond_caller");
         assert_refusal(by(app.post("/api/apikeys", json!({ "keyName": "child", "roleID": 2 }))), refused);
-        assert_refusal(by(app.post("/api/administrators", json!({ "userName": "x", "password": PASSWORD, "roleID": 2 }))), refused);
+        assert_refusal(by(app.post("/api/administrators", json!({ "username": "x", "password": PASSWORD, "roleID": 2 }))), refused);
         assert_refusal(by(app.call("POST", &format!("{}/secretkey", path(&free)))), refused);
         assert_refusal(by(app.post(&path(&free), json!({ "roleID": 2 }))), refused);
         assert_refusal(by(app.post(&path(&free), json!({ "description": "d" }))), IN);
