@@ -109,6 +109,9 @@ pub fn to_json<T: Serialize>(value: &T, is_empty: bool) -> String {
     if is_empty { String::new() } else { serde_json::json!(value).to_string() }
 }
 
+/// Days, from, to, as they were written.
+pub type WrittenWindow = (Vec<String>, String, String);
+
 /// What somebody asks for; nothing of it is checked yet. Of each bound: not sent, taken away, or what it is to be.
 /// What a key is for (`target`, `apiTypes`) is its profile's to judge, and none of this.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +125,7 @@ pub struct Wanted {
     /// So often within a minute.
     pub calls_per_minute: Option<Option<i64>>,
     /// Days, from, to, as they were written.
-    pub windows: Option<Option<Vec<(Vec<String>, String, String)>>>,
+    pub windows: Option<Option<Vec<WrittenWindow>>>,
 }
 
 /// What is to change of a key's bounds, each by itself understood.

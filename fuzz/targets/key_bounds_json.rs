@@ -36,7 +36,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         ..Constraints::default()
     };
     let bounds = Bounds { constraints: constraints.clone(), time_zone: Some(zone), ends_with: None };
-    let maker = Maker { grant: Grant::full(), expires: None, bounds };
+    let maker = Maker { grant: Grant::everything(), expires: None, bounds };
     let Ok(plan) = KeyPlan::new(new.into(), &maker, zone, NOW) else { return };
     let key = plan.properties;
     assert_eq!(key.constraints.escapes(key.time_zone, &constraints, zone, NOW), None);

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
-use crate::rights::{Demand, Grant, Right};
+use crate::rights::{Demand, Grant, Reach, Right, Rights};
 
 /// Which kind of credential a handler takes.
 pub trait CredentialKind: 'static {
@@ -138,9 +138,11 @@ impl<R, V> Caller<R, V> {
         }
     }
 
-    /// Whether nothing of the tenant is kept from the caller: the role Full Access, or one that is as strong.
+    /// Whether nothing of the tenant is kept from the caller, by whichever way they came in: the role Full Access, or
+    /// one that is as strong.
     pub fn has_full_access(&self) -> bool {
-        self.grant().covers(&Grant::full())
+        let Grant { rights, reach, .. } = self.grant();
+        *rights == Rights::all() && Reach::everything().is_within(reach)
     }
 
     /// Insists on a further demand, where what a call needs turns out only on the way.

@@ -136,7 +136,6 @@ mod tests {
             tenant_is_active: true,
             role: RoleID::AUDITOR,
             role_name: String::new(),
-            allow_web_service: true,
             grant: Grant::default(),
             digests: Vec::new(),
             bounds: KeyBounds {

@@ -161,7 +161,7 @@ fn check_key(
     if let Some(rule) = check::standing(&facts, now) {
         return Err(Refusal::Other(rule.into_error()));
     }
-    if !facts.allow_web_service {
+    if !facts.grant.ways.web_service {
         return Err(Refusal::Other(web_service_not_allowed(&facts.role_name)));
     }
     if let Some(rule) = check::call(&facts, now, origin.address) {
@@ -180,7 +180,7 @@ fn check_key(
         expires: facts.expires,
         digest: presented,
         dialect: facts.dialect,
-        bounds: facts.bounds,
+        bounds: Box::new(facts.bounds),
     };
     let identity = Identity {
         tenant: facts.tenant,
@@ -217,11 +217,12 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
     let rid_is_right = facts.legacy || presents_rid(request.headers(), &facts)?;
     let (touch, row, now) = (facts.touch_due(app.now(), TOUCH_EVERY), facts.session, app.now());
     let limited = facts.limited;
-    let allowed = if facts.user_interface { facts.allow_user_interface } else { facts.allow_web_service };
+    let grant = facts.grant()?;
+    let allowed = if facts.user_interface { grant.ways.user_interface } else { grant.ways.web_service };
     let identity = Identity {
         tenant: facts.tenant()?,
         role: facts.role,
-        grant: facts.grant()?,
+        grant,
         origin,
         who: Who::Administrator(SessionCaller {
             administrator: facts.administrator,

@@ -40,7 +40,7 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do.
+    /// What it lets them do, and by which ways they may come.
     pub grant: Grant,
     /// Where the request came from.
     pub origin: Origin,
@@ -110,7 +110,7 @@ pub struct KeyCaller {
     /// In which shape it is answered that something is refused.
     pub dialect: Dialect,
     /// What else bounds it, and whatever is made with it; of its uses those that are left after this one.
-    pub bounds: KeyBounds,
+    pub bounds: Box<KeyBounds>,
 }
 
 /// What bounds a key, besides its end.

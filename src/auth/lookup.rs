@@ -16,7 +16,7 @@ use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::{Grant, Reach, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::settings;
 
@@ -26,6 +26,8 @@ use crate::settings;
 pub struct GrantRow {
     all_computers: bool,
     all_policies: bool,
+    allow_user_interface: bool,
+    allow_web_service: bool,
     rights: Vec<u8>,
     computer_ids: String,
     computer_group_ids: String,
@@ -45,6 +47,7 @@ impl GrantRow {
                 computer_groups: ids(&self.computer_group_ids)?,
                 policies: ids(&self.policy_ids)?,
             },
+            ways: Ways { user_interface: self.allow_user_interface, web_service: self.allow_web_service },
         })
     }
 }
@@ -66,7 +69,6 @@ pub struct KeyFacts {
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
-    pub allow_web_service: bool,
     pub grant: Grant,
     /// More than one while the key is being rotated.
     pub digests: Vec<SecretDigest>,
@@ -141,7 +143,7 @@ diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     type Issuer = (Option<bool>, Option<bool>);
     type Key = (String, bool, Option<Timestamp>);
-    type Whose = ((TenantID, String, String), (RoleID, String, bool));
+    type Whose = ((TenantID, String, String), (RoleID, String));
     type Row = (SecretDigest, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
     let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
     let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
@@ -156,7 +158,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             BoundsRow::as_select(),
             ProfileRow::as_select(),
             (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
-            ((tenants::id, tenants::guid, tenants::state), (roles::id, roles::name, roles::allow_web_service)),
+            ((tenants::id, tenants::guid, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
         ))
         .load(db)?;
@@ -164,7 +166,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     let Some((_, (name, active, expires), bounds, profile, issuer, whose, grant)) = rows.into_iter().next() else {
         return Ok(None);
     };
-    let ((tenant, tenant_guid, state), (role, role_name, allow_web_service)) = whose;
+    let ((tenant, tenant_guid, state), (role, role_name)) = whose;
     Ok(Some(KeyFacts {
         name,
         active,
@@ -173,7 +175,6 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         tenant_is_active: state == ACTIVE,
         role,
         role_name,
-        allow_web_service,
         grant: grant.grant()?,
         digests,
         bounds: bounds.into_bounds(&profile)?,
@@ -231,8 +232,6 @@ pub struct SessionFacts {
     tenant: (TenantID, String),
     pub role: RoleID,
     pub role_name: String,
-    pub allow_user_interface: bool,
-    pub allow_web_service: bool,
     grant: GrantRow,
 }
 
@@ -262,7 +261,7 @@ impl SessionFacts {
 pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules) -> Result<Option<SessionFacts>> {
     type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
     type OwnerRow = (AdministratorID, String, Timestamp, bool, bool);
-    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(sessions::sid_digest.eq(sid))
@@ -291,7 +290,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
                 administrators::totp_seed.is_not_null(),
             ),
             (tenants::id, tenants::guid),
-            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .get_result(db)
@@ -330,8 +329,6 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         tenant,
         role: role.0,
         role_name: role.1,
-        allow_user_interface: role.2,
-        allow_web_service: role.3,
         grant,
     }))
 }
@@ -353,7 +350,7 @@ pub enum Standing {
 pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
         Who::ApiKey(key) => self::key(db, key.id)?
-            .filter(|facts| facts.tenant_is_active && facts.allow_web_service)
+            .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)
             .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
             .map(|facts| (facts.role, facts.grant, is_bounded_as_before(key, facts.bounds))),
@@ -371,7 +368,7 @@ fn is_bounded_as_before(key: &KeyCaller, mut bounds: KeyBounds) -> bool {
     if bounds.constraints.remaining_uses.is_some() == key.bounds.constraints.remaining_uses.is_some() {
         bounds.constraints.remaining_uses = key.bounds.constraints.remaining_uses;
     }
-    bounds == key.bounds
+    bounds == *key.bounds
 }
 
 /// The role behind a session that nobody has ended.

@@ -18,7 +18,7 @@ use crate::constraints;
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
 
@@ -91,7 +91,7 @@ fn administrator(
                 .into(),
         ));
     }
-    passwords::check(username.as_str(), password)?;
+    passwords::check(&mut prepared.locked, username.as_str(), password)?;
     let cost = config.sign_in.bcrypt_cost;
     let id =
         bootstrap::make_administrator(&mut prepared.locked, &prepared.keyring, cost, username, password, None, now)?;
@@ -114,8 +114,7 @@ impl<'a> FirstKey<'a> {
         else {
             return Ok(None);
         };
-        let grant = Grant { rights: Rights::all(), reach: Reach::everything() };
-        let maker = Maker { grant, expires: None, bounds: Bounds::default() };
+        let maker = Maker { grant: Grant::everything(), expires: None, bounds: Bounds::default() };
         let wanted = Wanted {
             key_name: Some(name.clone()),
             description: None,

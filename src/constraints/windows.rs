@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Datelike as _, Timelike as _};
 
-use super::Window;
+use super::{Window, WrittenWindow};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::locale::TimeZone;
@@ -19,7 +19,7 @@ const DAY: u16 = 24 * 60;
 const WEEK: usize = 7 * DAY as usize;
 
 /// Reads windows: days, from, to of each.
-pub fn read(list: Vec<(Vec<String>, String, String)>) -> Result<Vec<Window>> {
+pub fn read(list: Vec<WrittenWindow>) -> Result<Vec<Window>> {
     const MEMBER: &str = "constraints.windows";
     if list.len() > MOST {
         return Err(Error::member(MEMBER, &format!("at most {MOST} windows are taken")));
