@@ -1,4 +1,5 @@
 mod bulk;
+mod bounds;
 mod chains;
 mod create;
 mod current;
@@ -16,8 +17,10 @@ mod numbers;
 mod presenting;
 mod rotate;
 mod search;
+mod status;
 mod tenants;
 mod usage;
+mod visibility;
 
 use serde_json::Value;
 
