@@ -289,7 +289,7 @@ pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Resul
 
 fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
     let facts = key(db, id)?
-        .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+        .filter(|facts| facts.active && facts.tenant_is_active && facts.grant.ways.web_service)
         .filter(|facts| facts.expires.is_none_or(|at| at > now));
     Ok(facts.map(|facts| Identity {
         tenant: facts.tenant,
