@@ -11,17 +11,14 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::{ensure, handlers as api_keys};
+use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import};
 use crate::audit::handlers as audit;
 use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
+use crate::jobs::handlers as jobs;
 use crate::rights::{
-    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants,
-    DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators,
-    EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right,
-    ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation,
-    ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ImportApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -112,6 +109,16 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/apikeys/revoked", "list_revoked_api_keys", "List revoked API keys", history::list).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKeys>(),
+        route(POST, "/apikeys/revoked/search", "search_revoked_api_keys", "Search revoked API keys", history::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::RevokedApiKeys>(),
+        route(GET, "/apikeys/revoked/{revokedKeyID}", "describe_revoked_api_key", "Describe a revoked API key", history::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKey>(),
+        route(POST, "/apikeys/bulk/revoke", "revoke_api_keys", "Revoke many API keys", bulk::revoke).to(Any).needs::<DeleteApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/lock", "lock_api_keys", "Lock many API keys out", bulk::lock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/unlock", "unlock_api_keys", "Let many API keys in again", bulk::unlock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/extend", "extend_api_keys", "Let many API keys last longer", bulk::extend).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/rotate", "rotate_api_keys", "Give many API keys new secrets", bulk::rotate).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/import", "import_api_keys", "Bring API keys from elsewhere", import::import).to(Any).needs::<ImportApiKeys>().takes::<wire::ImportedApiKeys>().gives::<wire::ImportAnswer>(),
+        route(GET, "/jobs/{jobID}", "describe_job", "Describe work that goes on", jobs::describe).to(Any).gives::<wire::Job>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         // keys that are made when a code is redeemed

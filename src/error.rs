@@ -60,6 +60,10 @@ reasons! {
     WeakPassword = 400 "weak_password";
     /// The setting's value is not one that the setting takes; the message says which it takes.
     BadSetting = 400 "bad_setting";
+    /// Many keys are changed only with the confirmation of a dry run that is ten minutes old at most.
+    ConfirmationNeeded = 400 "confirmation_needed";
+    /// Of the keys that were to be brought from elsewhere some cannot be; the message says which and why.
+    ImportRefused = 400 "import_refused";
     /// No credential came with the request, or one under a scheme of `Authorization` that is not taken.
     NotSignedIn = 401 "not_signed_in";
     /// The user name, the password, the tenant or the MFA code is wrong, or the user may not sign in.
@@ -116,6 +120,8 @@ reasons! {
     NameTaken = 409 "name_taken";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
+    /// The dry run has found other keys than are found now; nothing was done.
+    SetChanged = 409 "set_changed";
     /// The code of a claim was used before.
     ClaimUsed = 409 "claim_used";
     /// The user has as many sessions as the settings allow; one must end first.

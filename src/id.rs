@@ -96,6 +96,8 @@ ids! {
     UsageID;
     /// Something that happened.
     AuditEventID;
+    /// Work that goes on behind a call.
+    JobID;
     /// The rules a family of keys lives under. 1 is Deep Security's.
     ProfileID;
 }

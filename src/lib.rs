@@ -66,7 +66,8 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
+//! [`jobs`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -107,6 +108,7 @@ pub mod docs_page;
 pub mod duration;
 pub mod error;
 pub mod id;
+pub mod jobs;
 pub mod keyring;
 pub mod lease;
 pub mod list;

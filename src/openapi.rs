@@ -124,6 +124,9 @@ fn operation(route: &Route, error: &Shape, problem: &Shape) -> Value {
     }
     if let Some(shape) = &route.request {
         operation["requestBody"] = json!({ "required": !is_optional(shape), "content": content(shape) });
+        if route.operation == "import_api_keys" {
+            operation["requestBody"]["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
+        }
     }
     operation
 }
@@ -143,6 +146,28 @@ fn about(route: &Route) -> Option<&'static str> {
              canCreateNewApiKeys and canEditApiKeyProperties. The secret is in the answer only when the key is created \
              or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
              nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
+        ),
+        "delete_api_key" => Some(
+            "The key lets nobody in from the next call on, and its name is free. It stays in the history \
+             (`/api/apikeys/revoked`) for as long as audit events are kept.",
+        ),
+        "revoke_api_keys" | "lock_api_keys" | "unlock_api_keys" | "extend_api_keys" => Some(
+            "In two steps. With `dryRun` nothing happens: the answer says which keys the criteria find, how lately they \
+             were used, which the caller must not touch, and holds a `confirmation` that is good for ten minutes. The \
+             same call with the confirmation, without `dryRun`, begins a job that does it; where other keys are found by \
+             then it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
+        ),
+        "rotate_api_keys" => Some(
+            "In two steps, as the other calls on many keys, but for 500 keys at most and at once: their new secrets are \
+             in the answer, this once, and the old ones stop.",
+        ),
+        "import_api_keys" => Some(
+            "At most 4 MiB and 10,000 keys; JSON as the export answers it, or CSV with `format=csv` and the header \
+             `Content-Type: text/csv`. All keys are made or none, unless `skipInvalid`. The CSV's first line names the \
+             columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
+             `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
+             refused. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
+             holder has; one without lets nobody in until it is given a new secret.",
         ),
         "create_claim" => Some(
             "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \
@@ -197,6 +222,23 @@ fn more_parameters(route: &Route) -> Vec<Value> {
                 "schema": { "type": "string", "pattern": "^sha256:[0-9A-Fa-f]{64}$" },
             }),
         ],
+        "delete_api_key" => vec![
+            json!({
+                "name": "reason", "in": "query", "required": false, "description": "Why; `unspecified` when missing.",
+                "schema": {
+                    "type": "string",
+                    "enum": ["unspecified", "leaked", "superseded", "unused", "compromisedIssuer", "other"],
+                },
+            }),
+            json!({
+                "name": "note", "in": "query", "required": false, "description": "What else is to be known of it.",
+                "schema": { "type": "string", "maxLength": 1024 },
+            }),
+        ],
+        "import_api_keys" => vec![json!({
+            "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
+            "schema": { "type": "string", "enum": ["json", "csv"] },
+        })],
         _ => Vec::new(),
     }
 }
@@ -204,6 +246,8 @@ fn more_parameters(route: &Route) -> Vec<Value> {
 /// The members of a route's query that are true or false.
 fn query(route: &Route) -> &'static [&'static str] {
     match route.operation {
+        "import_api_keys" => &["dryRun", "skipInvalid"],
+        _ if route.path.starts_with("/apikeys/bulk/") => &["dryRun"],
         "create_tenant" => &["bypassTenantCache", "confirmationRequired", "asynchronous"],
         _ => &[],
     }
@@ -257,7 +301,7 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // one's own password is asked again, under the throttle of signing in
     let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
-    if ["create_", "generate_", "ensure_", "redeem_"].iter().any(|verb| route.operation.starts_with(verb)) {
+    if ["create_", "generate_", "ensure_", "import_", "redeem_"].iter().any(|verb| route.operation.starts_with(verb)) {
         statuses.push(507);
     }
     if own_account || route.operation == "create_session" || conflicts(route) {
@@ -269,8 +313,9 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "redeem_"];
-    changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
+    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "import_", "redeem_"];
+    route.path.starts_with("/apikeys/bulk/")
+        || changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }
 
 #[cfg(test)]

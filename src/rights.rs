@@ -315,6 +315,12 @@ impl Grant {
         Self { rights: Rights::all(), reach: Reach::everything(), ways: Ways::ALL }
     }
 
+    /// What there is in it for a key, which never comes in by the console.
+    #[must_use]
+    pub fn for_a_key(&self) -> Self {
+        Self { ways: Ways { user_interface: false, ..self.ways }, ..self.clone() }
+    }
+
     /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
     pub fn covers(&self, other: &Self) -> bool {
         other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach) && other.ways.is_within(self.ways)
@@ -366,6 +372,8 @@ demands! {
     CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password "and one shot";
     /// Hands out codes that keys are made with later; not before the initial password is changed.
     CreateClaims: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
+    /// Brings keys from elsewhere.
+    ImportApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Reads keys.
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.

@@ -6,10 +6,13 @@ use actix_web::web::Json;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::history_rules::{Revocation, Why};
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
+use super::{history, history_store};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
+use crate::auth::key_usage::KeyUsage;
 use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
@@ -65,9 +68,17 @@ pub fn mint<R, V>(
 }
 
 /// Revokes a key because the code that it was made with was used again; the event of that, if the key was still there.
-pub fn revoke_for_reuse(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<Event>> {
-    let key = store::revoke(db, tenant, id)?;
-    Ok(key.map(|key| Event::new(EventKind::ApiKeyDeleted, target(&key)).with(json!({ "reason": "claim used again" }))))
+pub fn revoke_for_reuse(
+    db: &mut Db,
+    tenant: TenantID,
+    id: ApiKeyID,
+    usage: &KeyUsage,
+    now: Timestamp,
+) -> Result<Option<Event>> {
+    let Some(key) = store::these(db, tenant, &[id])?.pop() else { return Ok(None) };
+    let revocation = Revocation::by_the_server(Why::Leaked, "the code that it was made with was used again")?;
+    history_store::revoke(db, tenant, &[id], &revocation, usage, now)?;
+    Ok(Some(Event::new(EventKind::ApiKeyDeleted, target(&key)).with(history::details(&revocation))))
 }
 
 /// The event of a key that was minted.
@@ -299,14 +310,22 @@ pub async fn modify(
 }
 
 /// Revokes a key for good.
-pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<HttpResponse> {
-    let (maker, id) = (maker(&caller), id.0);
+pub async fn delete(
+    caller: Caller<DeleteApiKeys>,
+    id: InPath<ApiKeyID>,
+    query: Query,
+    app: App,
+) -> Result<HttpResponse> {
+    let (maker, id, now, usage) = (maker(&caller), id.0, app.now(), app.key_usage.clone());
+    let revocation = history::revocation(&caller, &query)?;
     app.change(&caller, move |db, caller| {
         let key = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
         let role = role_of(db, caller, &key.properties)?;
         maker.must_cover(&role.grant, "The key's role")?;
-        store::delete(db, caller, id)?;
-        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key))))
+        if history_store::revoke(db, caller.tenant().id, &[id], &revocation, &usage, now)?.is_empty() {
+            return Err(no_such_key());
+        }
+        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key)).with(history::details(&revocation))))
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())

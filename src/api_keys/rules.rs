@@ -115,9 +115,10 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// Nobody hands out, or lays hands on, more than they have (T-01): rights, reach and ways of access alike.
+    /// Nobody hands out, or lays hands on, more than they have (T-01): rights, reach and access to the API alike. The
+    /// console is no way in for a key, so whoever lacks it may still make keys of roles that have it.
     pub fn must_cover(&self, grant: &Grant, what: &str) -> Result<()> {
-        if self.grant.covers(grant) {
+        if self.grant.covers(&grant.for_a_key()) {
             return Ok(());
         }
         Err(Error::new(
@@ -149,9 +150,10 @@ impl Maker {
 }
 
 /// What was asked for as the expiry date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said.
+    #[default]
     Unsaid,
     /// 0 or null.
     Never,
@@ -212,6 +214,7 @@ pub struct KeyPlan {
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
+#[derive(Default)]
 pub struct Wanted {
     /// Its name.
     pub key_name: Option<String>,

@@ -8,16 +8,17 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
+use serde_json::json;
 
 use super::caller::{is_from_a_page, page_refused};
 use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
-use super::lookup::{self, KeyFacts, SessionFacts};
+use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
 use super::presented::{self, Carried};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Origin, Target};
-use crate::clock::Timestamp;
+use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::reach::TenantLabel;
 use crate::secret::{PresentedKey, RequestID, SecretDigest};
@@ -112,7 +113,15 @@ pub fn invalid_key() -> Error {
 async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
-    let known = app.database.look_up(move |db| lookup::key(db, id)).await?;
+    // who is no key is looked for among those that were: a wrong secret costs the same either way
+    let looked_up = app.database.look_up(move |db| match lookup::key(db, id)? {
+        None => Ok((None, lookup::revoked_key(db, id)?)),
+        known => Ok((known, None)),
+    });
+    let (known, revoked) = looked_up.await?;
+    if let Some(revoked) = revoked {
+        note_revoked(app, &key, revoked, now, &origin).await;
+    }
     let identity = check_key(&key, known, now, origin, door);
     match &identity {
         Ok(_) => app.key_usage.succeeded(id, now),
@@ -120,6 +129,30 @@ async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door) -> Re
         Err(_) => {}
     }
     identity.map_err(Refusal::into_error)
+}
+
+/// Whoever still holds the right secret of a revoked key is to be heard of: one event a minute for each key, so that
+/// nobody floods the trail. They are answered what an unknown key is.
+async fn note_revoked(app: &App, key: &PresentedKey, revoked: RevokedFacts, now: Timestamp, origin: &Origin) {
+    let presented = key.secret.digest();
+    let right = revoked.digests.iter().fold(false, |right, digest| right | digest.matches(&presented));
+    let noted = revoked.last_presented.is_some_and(|at| now.since(at).abs() < MINUTE);
+    if !right || noted || key.tenant != revoked.tenant.key_prefix() {
+        return;
+    }
+    let (id, address) = (key.id, origin.address.to_string());
+    let actor = Actor::revoked_key(revoked.tenant.id, id, &revoked.name, origin);
+    let target = Target::new("apiKey", id.get(), revoked.name);
+    let details = json!({ "revoked": revoked.revoked, "revocationReason": revoked.reason });
+    let event = Event::new(EventKind::RevokedApiKeyPresented, target).with(details);
+    let written = app.change_as(actor, move |db| match lookup::note_presented(db, id, &address, now)? {
+        true => Ok(((), vec![event])),
+        false => Ok(((), Vec::new())),
+    });
+    if let Err(error) = written.await {
+        let cause = error.cause().unwrap_or_default();
+        log::warn!("key.id" = id.get(), cause = cause.as_str(); "a revoked key was presented, and that could not be written down");
+    }
 }
 
 /// Why a key is refused; only a wrong secret counts against it.

@@ -9,7 +9,9 @@ use super::identity::{Absent, Identity, KeyCaller, Limited, SessionCaller, Tenan
 use crate::app::Rules;
 use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
-use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
+use crate::db::schema::{
+    administrators, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles, sessions, tenants,
+};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
@@ -375,4 +377,97 @@ pub fn end_session(db: &mut Db, sid: SecretDigest, now: Timestamp, why: &str) ->
         .filter(sessions::ended_at.is_null())
         .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
         .execute(db)?)
+}
+
+// ---- whoever began something that goes on ----
+
+/// What changes with everything that an administrator proves themselves by.
+pub fn credential_version(db: &mut Db, tenant: TenantID, id: AdministratorID) -> Result<Option<i64>> {
+    let query = administrators::table.filter(administrators::id.eq(id)).filter(administrators::tenant_id.eq(tenant));
+    Ok(query.select(administrators::credential_version).get_result(db).optional()?)
+}
+
+/// What an administrator may do at this moment, where they may sign in and have proved themselves by the same since.
+pub fn administrator_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: AdministratorID,
+    credential_version: i64,
+) -> Result<Option<Grant>> {
+    let row: Option<GrantRow> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::tenant_id.eq(tenant))
+        .filter(administrators::active)
+        .filter(administrators::credential_version.eq(credential_version))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .filter(tenants::state.eq(ACTIVE))
+        .select(GrantRow::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(|row| row.grant()).transpose()
+}
+
+/// What a key may do at this moment, and when it ends, where it lets in whoever presents this secret.
+pub fn key_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: ApiKeyID,
+    digest: &SecretDigest,
+    now: Timestamp,
+) -> Result<Option<(Grant, Option<Timestamp>)>> {
+    let found = key(db, id)?
+        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.active && facts.allow_web_service)
+        .filter(|facts| facts.expires.is_none_or(|at| at > now))
+        .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
+    Ok(found.map(|facts| (facts.grant, facts.expires)))
+}
+
+// ---- revoked keys ----
+
+/// What is known about a revoked key when somebody presents its ID.
+pub struct RevokedFacts {
+    pub name: String,
+    pub tenant: Tenant,
+    pub reason: String,
+    pub revoked: Timestamp,
+    pub last_presented: Option<Timestamp>,
+    pub digests: Vec<SecretDigest>,
+}
+
+/// Everything about one revoked key, by its ID.
+pub fn revoked_key(db: &mut Db, id: ApiKeyID) -> Result<Option<RevokedFacts>> {
+    type Row = (SecretDigest, String, (TenantID, String), String, Timestamp, Option<Timestamp>);
+    let rows: Vec<Row> = revoked_api_key_secrets::table
+        .inner_join(revoked_api_keys::table.inner_join(tenants::table))
+        .filter(revoked_api_key_secrets::api_key_id.eq(id))
+        .select((
+            revoked_api_key_secrets::digest,
+            revoked_api_keys::key_name,
+            (tenants::id, tenants::guid),
+            revoked_api_keys::reason,
+            revoked_api_keys::revoked_at,
+            revoked_api_keys::last_presented,
+        ))
+        .load(db)?;
+    let digests = rows.iter().map(|row| row.0).collect();
+    let Some((_, name, (tenant, tenant_guid), reason, revoked, last_presented)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let tenant = Tenant { id: tenant, guid: guid(&tenant_guid)? };
+    Ok(Some(RevokedFacts { name, tenant, reason, revoked, last_presented, digests }))
+}
+
+/// Notes that a revoked key was presented, unless that was noted within the last minute; answers whether it was noted.
+pub fn note_presented(db: &mut Db, id: ApiKeyID, address: &str, now: Timestamp) -> Result<bool> {
+    let long_ago = (revoked_api_keys::last_presented.is_null())
+        .or(revoked_api_keys::last_presented.le(now.minus(MINUTE)).assume_not_null())
+        // a clock was ahead
+        .or(revoked_api_keys::last_presented.gt(now.plus(MINUTE)).assume_not_null());
+    let noted = diesel::update(revoked_api_keys::table.filter(revoked_api_keys::id.eq(id)))
+        .filter(long_ago)
+        .set((revoked_api_keys::last_presented.eq(now), revoked_api_keys::last_presented_from.eq(address)))
+        .execute(db)?;
+    Ok(noted == 1)
 }

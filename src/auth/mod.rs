@@ -18,7 +18,9 @@ pub mod presented;
 pub mod rate_limit;
 pub mod session_store;
 pub mod sid_cookie;
+mod starter;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use identity::{Absent, Door, Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use starter::{Acting, Starter};

@@ -130,7 +130,7 @@ pub async fn redeem(
             }
             Verdict::Reused(key) => {
                 store::reuse(db, &claim, now)?;
-                let revoked = api_keys::handlers::revoke_for_reuse(db, claim.tenant, key)?;
+                let revoked = api_keys::handlers::revoke_for_reuse(db, claim.tenant, key, &shared.key_usage, now)?;
                 let details = json!({ "apiKeyID": key, "revoked": revoked.is_some() });
                 let mut events = vec![Event::new(EventKind::ClaimReused, target(&claim)).with(details)];
                 events.extend(revoked);

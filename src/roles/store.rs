@@ -221,7 +221,12 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: RoleID, most: i64) 
 
 /// The names of all roles that the caller can see.
 pub fn names<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<BTreeMap<RoleID, String>> {
-    let names: Vec<(RoleID, String)> = visible_to(caller.tenant().id).select((roles::id, roles::name)).load(db)?;
+    names_for(db, caller.tenant().id)
+}
+
+/// The names of all roles that a tenant can use.
+pub fn names_for(db: &mut Db, tenant: TenantID) -> Result<BTreeMap<RoleID, String>> {
+    let names: Vec<(RoleID, String)> = visible_to(tenant).select((roles::id, roles::name)).load(db)?;
     Ok(names.into_iter().collect())
 }
 

@@ -10,6 +10,7 @@ use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
+use crate::jobs;
 use crate::roles;
 use crate::sessions;
 use crate::usage;
@@ -24,6 +25,8 @@ type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 const STEPS: &[Step] = &[
     claims::purge,
     api_keys::purge,
+    api_keys::purge_history,
+    jobs::purge,
     sessions::purge,
     contacts::purge,
     administrators::purge,

@@ -5,8 +5,12 @@ mod account;
 mod administrator;
 mod api_key;
 mod audit;
+mod bulk;
 mod claim;
 mod contact;
+mod history;
+mod import;
+mod job;
 mod lenient;
 mod lifecycle;
 mod rights;
@@ -25,8 +29,12 @@ pub use api_key::{
     ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use audit::{AuditEvent, AuditHead};
+pub use bulk::{BulkAnswer, BulkKey, BulkOrder, BulkRefusal, BulkRefusals};
 pub use claim::{Claim, ClaimHead, ClaimWithCode, Claims, NewClaim, PresentedClaim};
 pub use contact::{Contact, ContactChange, NewContact};
+pub use history::{Party, RevokedApiKey, RevokedApiKeys, SecretReference};
+pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, ImportedLine};
+pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
     ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,

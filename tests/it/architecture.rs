@@ -26,6 +26,7 @@ const SLICES: &[&str] = &[
     "api_keys",
     "claims",
     "contacts",
+    "jobs",
     "roles",
     "sessions",
     "settings",
@@ -110,6 +111,29 @@ const TABLE: &[Part] = &[
         may_use: &["app", "auth", "db", "error", "id"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
+    // A list of keys is read line by line: moments as RFC 3339 spells them.
+    Part {
+        files: &["api_keys/inventory.rs"],
+        may_use: &["clock", "error", "id", "secret"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    Part {
+        files: &["api_keys/bulk_rules.rs", "api_keys/history_rules.rs"],
+        may_use: &["clock", "error", "id", "name", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What IDs stood for when a key ended: roles and people, by what their slices offer.
+    Part {
+        files: &["api_keys/history_store.rs"],
+        may_use: &["administrators", "auth", "clock", "db", "error", "id", "name", "roles", "search", "secret"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Goes on behind the call that began it, and waits where the database is away.
+    Part {
+        files: &["jobs/work.rs"],
+        may_use: &["app", "audit", "auth", "clock", "db", "error", "id"],
+        may_not: &["actix_web::web", "actix_session", "diesel", "chrono"],
+    },
     Part {
         files: &["*/rules.rs", "administrators/second_factor.rs"],
         may_use: &[
@@ -170,6 +194,7 @@ const TABLE: &[Part] = &[
             "db",
             "error",
             "id",
+            "jobs",
             "roles",
             "sessions",
             "usage",
@@ -178,7 +203,15 @@ const TABLE: &[Part] = &[
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
     Part {
-        files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/bulk.rs",
+            "api_keys/ensure.rs",
+            "api_keys/history.rs",
+            "api_keys/import.rs",
+            "sessions/legacy.rs",
+        ],
         may_use: &[
             "administrators",
             "api_key_profiles",
@@ -192,6 +225,7 @@ const TABLE: &[Part] = &[
             "duration",
             "error",
             "id",
+            "jobs",
             "list",
             "locale",
             "name",
@@ -229,6 +263,7 @@ const TABLE: &[Part] = &[
             "claims",
             "contacts",
             "error",
+            "jobs",
             "openapi",
             "rights",
             "roles",
@@ -260,7 +295,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "claims", "error", "lease", "sessions", "tenants", "usage"],
+        may_use:, &["api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage"],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -327,6 +362,9 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    // a key leaves the one table for the other
+    ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
+    ("jobs/store.rs", &["job_chunks", "jobs"]),
     ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
@@ -339,7 +377,19 @@ const TABLES: &[(&str, &[&str])] = &[
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
-    ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
+    (
+        "auth/lookup.rs",
+        &[
+            "administrators",
+            "api_key_secrets",
+            "api_keys",
+            "revoked_api_key_secrets",
+            "revoked_api_keys",
+            "roles",
+            "sessions",
+            "tenants",
+        ],
+    ),
     ("bootstrap.rs", &["installation"]),
 ];
 

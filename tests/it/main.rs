@@ -23,6 +23,7 @@ mod dialects;
 mod docs;
 mod docs_page;
 mod forwarded;
+mod jobs;
 mod program;
 mod rate_limit;
 mod reach;

@@ -26,6 +26,10 @@ const TABLES: &[&str] = &[
     "audit_seals",
     "audit_cuts",
     "leases",
+    "revoked_api_keys",
+    "revoked_api_key_secrets",
+    "jobs",
+    "job_chunks",
 ];
 
 impl TestApp {

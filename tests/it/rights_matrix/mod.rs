@@ -446,6 +446,12 @@ const SLICES: &[Slice] = &[
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    ("{revokedKeyID}", |scene, _| {
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        scene.app.delete(&format!("/api/apikeys/{id}")).key(&scene.maker).send().expect(204);
+        id
+    }),
+    ("{jobID}", |scene, _| crate::jobs::trifle(scene.app, &scene.maker)),
     // to look at, a role that every tenant has; to change and to remove, one that nobody bears
     ("{roleID}", |scene, route| match route.method.as_str() {
         "GET" => AUDITOR,
