@@ -339,6 +339,7 @@ const TABLE: &[Part] = &[
             "roles",
             "secret",
             "sessions",
+            "settings",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
