@@ -139,13 +139,12 @@ mod tests {
     use crate::id::{ApiKeyID, ProfileID, RoleID};
     use crate::locale::{Locale, TimeZone};
     use crate::name::{Description, ObjectName};
-    use crate::rights::{Reach, Rights};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn full() -> Grant {
-        Grant { rights: Rights::all(), reach: Reach::everything() }
+        Grant::everything()
     }
 
     fn key(active: bool, expiry: Option<Timestamp>) -> ApiKey {

@@ -338,7 +338,8 @@ pub fn key_grant(
     now: Timestamp,
 ) -> Result<Option<(Grant, Option<Timestamp>)>> {
     let found = key(db, id)?
-        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.active && facts.allow_web_service)
+        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.active)
+        .filter(|facts| facts.grant.ways.web_service)
         .filter(|facts| facts.expires.is_none_or(|at| at > now))
         .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
     Ok(found.map(|facts| (facts.grant, facts.expires)))
