@@ -192,49 +192,6 @@ pub async fn modify_current(
     Ok(Json(shown_as_current(key, &caller, &app)))
 }
 
-/// Gives a key a new secret; the old one is of no use from then on. Whatever body comes is left unread.
-pub async fn replace_secret(
-    caller: Caller<EditApiKeys>,
-    id: InPath<ApiKeyID>,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    renew(caller, id.0, no_such_key, app).await
-}
-
-/// Gives the key that the call is made with a new secret. The right is needed as for any other key: a stolen one
-/// does not shut its owner out.
-pub async fn replace_current_secret(
-    caller: Caller<EditApiKeys, ViaKey>,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let id = caller.key().id;
-    renew(caller, id, current_is_gone, app).await
-}
-
-async fn renew<V: 'static>(
-    caller: Caller<EditApiKeys, V>,
-    id: ApiKeyID,
-    gone: fn() -> Error,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let (now, maker) = (app.now(), maker(&caller));
-    let secret = SecretKey::generate()?;
-    let digest = secret.digest();
-    let key = app
-        .change(&caller, move |db, caller| {
-            let old = store::find_to_change(db, caller, id)?.ok_or_else(gone)?;
-            let role = role_of(db, caller, &old.properties)?;
-            maker.must_cover(&role.grant, "The key's role")?;
-            maker.must_last_as_long_as(&old.properties)?;
-            store::replace_secret(db, caller, id, digest, now)?;
-            let event = Event::new(EventKind::ApiKeySecretReplaced, target(&old));
-            Ok((store::find(db, caller, id)?.ok_or_else(gone)?, event))
-        })
-        .await?;
-    app.key_usage.forget_failures(id);
-    Ok(Json(with_secret(key, &secret, &caller, &app)))
-}
-
 /// Changes what is sent of a key; a secret is never touched by it.
 pub async fn modify(
     caller: Caller<EditApiKeys>,
@@ -279,12 +236,12 @@ pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: Ap
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn no_such_key() -> Error {
+pub(super) fn no_such_key() -> Error {
     Error::not_found("API key")
 }
 
 /// The key of the call was deleted while the call was on its way.
-fn current_is_gone() -> Error {
+pub(super) fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
@@ -338,7 +295,7 @@ pub(super) fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
     }
 }
 
-fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
+pub(super) fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     wire::ApiKey {
         service_account: key.service_account,
         id: key.id,
@@ -347,7 +304,12 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     }
 }
 
-fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
+pub(super) fn with_secret<R, V>(
+    key: ApiKey,
+    secret: &SecretKey,
+    caller: &Caller<R, V>,
+    app: &App,
+) -> wire::ApiKeyWithSecret {
     let printed = secret.printed(caller.tenant().key_prefix(), key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),

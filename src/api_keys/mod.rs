@@ -2,7 +2,10 @@
 
 pub mod ensure;
 pub mod handlers;
+mod rotation;
 mod rules;
+mod secret_store;
+pub mod secrets;
 mod store;
 
 pub use rules::{Expiry, KeyPlan, Maker, Wanted};

@@ -2,11 +2,13 @@
 
 use diesel::prelude::*;
 
+use super::rotation::KEPT;
 use super::rules::{ApiKey, Issuer, Kind, Properties};
+use super::secret_store;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks};
-use crate::db::schema::{api_key_secrets, api_keys};
+use crate::db::schema::api_keys;
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
@@ -16,7 +18,7 @@ use crate::search::{
     Comparison, Condition, Field, Filter, boolean, boolean_field, date, date_field, lower, number, number_field, text,
     text_field, with_index, without_index,
 };
-use crate::secret::{SecretDigest, SecretKey};
+use crate::secret::SecretDigest;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
@@ -254,7 +256,7 @@ pub fn insert(
         .returning(api_keys::id)
         .get_result(db)
         .map_err(refused)?;
-    insert_secret(db, made_by.tenant, id, digest, now)?;
+    secret_store::insert(db, made_by.tenant, id, digest, now)?;
     Ok(ApiKey {
         id,
         properties: properties.clone(),
@@ -268,19 +270,6 @@ pub fn insert(
         kind: Kind::Standard,
         issuer: issuer(made_by.administrator, made_by.key),
     })
-}
-
-fn insert_secret(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
-    diesel::insert_into(api_key_secrets::table)
-        .values((
-            api_key_secrets::tenant_id.eq(tenant),
-            api_key_secrets::api_key_id.eq(key),
-            api_key_secrets::digest.eq(digest),
-            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-            api_key_secrets::created.eq(now),
-        ))
-        .execute(db)?;
-    Ok(())
 }
 
 /// One key that the caller is about to change: nobody else changes it until the transaction ends, so that of two
@@ -300,32 +289,20 @@ pub fn find_named_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, name: &Obj
     row.map(Row::into_key).transpose()
 }
 
-/// Whether a digest is that of a secret by which the key is known.
-pub fn has_secret<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID, digest: &SecretDigest) -> Result<bool> {
-    let digests: Vec<SecretDigest> = api_key_secrets::table
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(caller.tenant().id))
-        .select(api_key_secrets::digest)
-        .load(db)?;
-    Ok(digests.iter().fold(false, |known, stored| known | stored.matches(digest)))
+/// Forgets the wrong secrets that were presented for one of a tenant's keys.
+pub fn forget_wrong_secrets(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<()> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
+    Ok(())
 }
 
-/// Puts a new secret's digest in the place of every one that the key has, and forgets the wrong ones presented.
-pub fn replace_secret<R, V>(
-    db: &mut Db,
-    caller: &Caller<R, V>,
-    id: ApiKeyID,
-    digest: SecretDigest,
-    now: Timestamp,
-) -> Result<()> {
-    let tenant = caller.tenant().id;
-    diesel::delete(api_key_secrets::table)
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(tenant))
-        .execute(db)?;
-    insert_secret(db, tenant, id, digest, now)?;
-    diesel::update(row_of!(caller, id)).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
-    Ok(())
+/// [`find_to_change`] for a chore, which sees all that a tenant has.
+pub fn find_of_tenant_to_change(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    let row: Option<Row> =
+        visible_to(tenant).filter(api_keys::id.eq(id)).select(Row::as_select()).get_result(db).optional()?;
+    row.map(Row::into_key).transpose()
 }
 
 /// One key that the caller can see.
@@ -427,8 +404,8 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
     Ok(())
 }
 
-/// The most secrets that one key has at a time: two, while it is being rotated.
-const SECRETS: i64 = 2;
+/// The most secrets that one key has at a time: two that live, while it is being rotated, and those that are kept.
+const SECRETS: i64 = 2 + KEPT as i64;
 
 /// Removes keys of a tenant that is being removed, at most `most` rows with their secrets; answers how many keys.
 pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {

@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use super::caller::{is_from_a_page, page_refused};
 use super::identity::{Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
+use super::replaced_secrets::Presented;
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
@@ -84,26 +85,38 @@ pub fn invalid_key() -> Error {
 async fn key_identity(app: &App, text: &[u8], origin: Origin) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
-    let known = app.database.look_up(move |db| lookup::key(db, id)).await?;
+    let mut known = app.database.look_up(move |db| lookup::key(db, id)).await?;
+    // what this node has seen of a secret that may end by not being used
+    for secret in known.iter_mut().flat_map(|facts| &mut facts.secrets).filter(|secret| secret.life.replaced.is_some())
+    {
+        secret.life = secret.life.used(app.key_usage.last_use(secret.id));
+    }
     let identity = check_key(&key, known, now, origin);
     match &identity {
-        Ok(_) => app.key_usage.succeeded(id, now),
+        Ok(Identity { who: Who::ApiKey(key), origin, .. }) => {
+            app.key_usage.succeeded(id, key.secret, origin.address, now);
+        }
         Err(Refusal::WrongSecret { key_exists: true }) => app.key_usage.failed(id),
-        Err(_) => {}
+        Err(Refusal::ReplacedSecret(presented)) => {
+            app.key_usage.failed(id);
+            app.replaced_secrets.presented(presented, now);
+        }
+        Ok(_) | Err(_) => {}
     }
     identity.map_err(Refusal::into_error)
 }
 
-/// Why a key is refused; only a wrong secret counts against it.
+/// Why a key is refused; only a wrong secret counts against it, and one that has ended is a wrong one.
 enum Refusal {
     WrongSecret { key_exists: bool },
+    ReplacedSecret(Presented),
     Other(Error),
 }
 
 impl Refusal {
     fn into_error(self) -> Error {
         match self {
-            Self::WrongSecret { .. } => invalid_key(),
+            Self::WrongSecret { .. } | Self::ReplacedSecret(_) => invalid_key(),
             Self::Other(error) => error,
         }
     }
@@ -117,10 +130,26 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
         let _ = presented.matches(&SecretDigest::OF_NOBODY);
         return Err(Refusal::WrongSecret { key_exists: false });
     };
-    let right = facts.digests.iter().fold(false, |right, digest| right | digest.matches(&presented));
-    if !right || key.tenant != facts.tenant.key_prefix() {
+    let matching = facts.secrets.iter().fold(None, |found, secret| {
+        let matches = secret.digest.matches(&presented);
+        if matches { Some(secret) } else { found }
+    });
+    let Some(secret) = matching.filter(|_| key.tenant == facts.tenant.key_prefix()) else {
         return Err(Refusal::WrongSecret { key_exists: true });
+    };
+    if let Some(ended) = secret.life.end().filter(|_| !secret.life.lives(now)) {
+        let tenant = facts.tenant.id;
+        let reference = presented.reference();
+        return Err(Refusal::ReplacedSecret(Presented {
+            key: key.id,
+            name: facts.name,
+            tenant,
+            reference,
+            ended,
+            origin,
+        }));
     }
+    let secret = secret.id;
     let refused = |reason, message: String| Err(Refusal::Other(Error::new(reason, message)));
     if !facts.tenant_is_active {
         return Err(Refusal::Other(invalid_key()));
@@ -138,9 +167,11 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
     if !facts.allow_web_service {
         return Err(Refusal::Other(web_service_not_allowed(&facts.role_name)));
     }
+    let who =
+        KeyCaller { id: key.id, name: facts.name, expires: facts.expires, digest: presented, secret, presented: now };
     Ok(Identity {
         tenant: facts.tenant,
-        who: Who::ApiKey(KeyCaller { id: key.id, name: facts.name, expires: facts.expires, digest: presented }),
+        who: Who::ApiKey(who),
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,

@@ -104,4 +104,8 @@ pub struct KeyCaller {
     pub expires: Option<Timestamp>,
     /// The digest of the secret that it was presented with.
     pub digest: SecretDigest,
+    /// The number of that secret's row.
+    pub secret: i64,
+    /// When that was.
+    pub presented: Timestamp,
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, Limited, Tenant, Who};
+use super::identity::{Identity, KeyCaller, Limited, Tenant, Who};
 use crate::app::Rules;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
 use crate::rights::{Grant, Reach, Rights};
 use crate::secret::SecretDigest;
+use crate::secret_life::SecretLife;
 use crate::settings;
 
 /// What a role's row says about what its bearers may do.
@@ -64,19 +65,55 @@ pub struct KeyFacts {
     pub role_name: String,
     pub allow_web_service: bool,
     pub grant: Grant,
-    /// More than one while the key is being rotated.
-    pub digests: Vec<SecretDigest>,
+    /// Two that live while the key is being rotated, and the last few that have ended.
+    pub secrets: Vec<KnownSecret>,
+}
+
+/// A secret by which the key is known, or was.
+pub struct KnownSecret {
+    /// The number of its row.
+    pub id: i64,
+    pub digest: SecretDigest,
+    pub life: SecretLife,
+}
+
+/// A secret's row, as far as it decides who is let in.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_key_secrets, check_for_backend(MultiBackend))]
+struct SecretRow {
+    id: i64,
+    digest: SecretDigest,
+    created: Timestamp,
+    last_used: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    replaced: Option<Timestamp>,
+    silent_for: Option<i64>,
+    extend_until: Option<Timestamp>,
+}
+
+impl SecretRow {
+    fn known(&self) -> KnownSecret {
+        let life = SecretLife {
+            created: self.created,
+            last_used: self.last_used,
+            ends: self.ends,
+            replaced: self.replaced,
+            silent_for: self.silent_for,
+            extend_until: self.extend_until,
+        };
+        KnownSecret { id: self.id, digest: self.digest, life }
+    }
 }
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     type Row =
-        (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+        (SecretRow, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
     let rows: Vec<Row> = api_key_secrets::table
         .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(api_key_secrets::api_key_id.eq(id))
         .select((
-            api_key_secrets::digest,
+            SecretRow::as_select(),
             api_keys::key_name,
             api_keys::active,
             api_keys::expiry_date,
@@ -85,7 +122,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             GrantRow::as_select(),
         ))
         .load(db)?;
-    let digests = rows.iter().map(|row| row.0).collect();
+    let secrets = rows.iter().map(|row| row.0.known()).collect();
     let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name, allow_web_service), grant)) =
         rows.into_iter().next()
     else {
@@ -101,7 +138,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         role_name,
         allow_web_service,
         grant: grant.grant()?,
-        digests,
+        secrets,
     }))
 }
 
@@ -256,7 +293,7 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
         Who::ApiKey(key) => self::key(db, key.id)?
             .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
             .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
-            .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
+            .filter(|facts| facts.secrets.iter().any(|secret| stands(secret, key, now)))
             .map(|facts| (facts.role, facts.grant)),
         Who::Administrator(session) => session_role(db, session.session, now)?,
     };
@@ -265,6 +302,11 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
         Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
         Some(_) => Standing::Changed,
     })
+}
+
+/// Whether it is the secret that the key was presented with, and lives: that very call was a use of it.
+fn stands(secret: &KnownSecret, key: &KeyCaller, now: Timestamp) -> bool {
+    secret.digest.matches(&key.digest) && secret.life.used(Some(key.presented)).lives(now)
 }
 
 /// The role behind a session that nobody has ended.

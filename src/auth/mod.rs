@@ -13,6 +13,7 @@ pub mod key_usage;
 mod lookup;
 pub mod password_lane;
 pub mod rate_limit;
+pub mod replaced_secrets;
 pub mod session_store;
 pub mod sid_cookie;
 pub mod throttle;

@@ -39,7 +39,7 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs", "constraints.rs", "secret_life.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
@@ -59,7 +59,7 @@ const TABLE: &[Part] = &[
     Part {
         // a session's life is judged by its tenant's settings
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "secret_life", "settings"],
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
@@ -134,9 +134,15 @@ const TABLE: &[Part] = &[
             "std::env",
         ],
     },
+    // How a secret was used is a value of `auth`, where it is noted.
+    Part {
+        files: &["api_keys/rotation.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "duration", "error", "secret", "secret_life"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs"],
+        files: &["*/store.rs", "api_keys/secret_store.rs"],
         may_use: &[
             "auth",
             "clock",
@@ -150,6 +156,7 @@ const TABLE: &[Part] = &[
             "rights",
             "search",
             "secret",
+            "secret_life",
             "sessions",
         ],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
@@ -162,7 +169,13 @@ const TABLE: &[Part] = &[
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
     Part {
-        files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/ensure.rs",
+            "api_keys/secrets.rs",
+            "sessions/legacy.rs",
+        ],
         may_use: &[
             "administrators",
             "api_key_profiles",
@@ -173,6 +186,7 @@ const TABLE: &[Part] = &[
             "body",
             "clock",
             "db",
+            "duration",
             "error",
             "id",
             "list",
@@ -182,6 +196,7 @@ const TABLE: &[Part] = &[
             "roles",
             "search",
             "secret",
+            "secret_life",
             "sessions",
             "settings",
             "tenants",
@@ -238,7 +253,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "error", "lease", "sessions", "tenants", "usage"],
+        may_use: &["api_keys", "app", "audit", "auth", "error", "lease", "sessions", "tenants", "usage"],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -302,7 +317,8 @@ const TABLE: &[Part] = &[
 const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
-    ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("api_keys/secret_store.rs", &["api_key_secrets"]),
+    ("api_keys/store.rs", &["api_keys"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
@@ -312,7 +328,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("audit/store.rs", &["audit_chain", "audit_cuts", "audit_events", "audit_seals"]),
     ("lease.rs", &["leases"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),
-    ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
+    ("auth/key_usage.rs", &["api_key_secrets", "api_keys"]), // the columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
     ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
     ("bootstrap.rs", &["installation"]),

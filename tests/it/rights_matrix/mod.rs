@@ -443,7 +443,15 @@ const SLICES: &[Slice] = &[
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
-    ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    // one that is between two secrets, where the call is about that
+    ("{apiKeyID}", |scene, route| {
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        if route.path.contains("/rotation/") {
+            let rotate = scene.app.post(&format!("/api/apikeys/{id}/secretkey"), json!({ "overlap": "1d" }));
+            rotate.key(&scene.maker).send().expect(200);
+        }
+        id
+    }),
     // to look at, a role that every tenant has; to change and to remove, one that nobody bears
     ("{roleID}", |scene, route| match route.method.as_str() {
         "GET" => AUDITOR,
