@@ -134,15 +134,12 @@ pub fn trim(db: &mut Db, tenant: TenantID, key: ApiKeyID, now: Timestamp) -> Res
     Ok(())
 }
 
-/// How many secrets are looked at in one statement.
-pub const PIECE: i64 = 500;
+/// How many ends are written down in one transaction.
+const PIECE: i64 = 100;
 
-/// A key one of whose secrets may have ended by itself, and the number of that secret's row.
-pub type MayBeOver = (i64, TenantID, ApiKeyID);
-
-/// Of the secrets behind `after` that were replaced, the first few that have ended by what is stored of them; they are
-/// read through an index that holds no others.
-pub fn over(db: &mut Db, after: i64, now: Timestamp) -> Result<Vec<MayBeOver>> {
+/// The first few keys, with their tenants, one of whose secrets has ended by itself by what is stored of it. They are
+/// read through an index that holds no secrets but those that were replaced.
+pub fn over(db: &mut Db, now: Timestamp) -> Result<Vec<(TenantID, ApiKeyID)>> {
     use api_key_secrets::{ends, extend_until, last_used, replaced, silent_for};
     let unused = last_used.is_null().or((last_used + silent_for).le(now));
     let silent = (replaced + silent_for).le(now).and(unused);
@@ -150,10 +147,9 @@ pub fn over(db: &mut Db, after: i64, now: Timestamp) -> Result<Vec<MayBeOver>> {
     let not_extended = extend_until.is_null().or(extend_until.le(now)).or(in_use_no_more);
     Ok(api_key_secrets::table
         .filter(replaced.is_not_null())
-        .filter(api_key_secrets::id.gt(after))
         .filter(ends.le(now).and(not_extended).or(silent))
-        .order(api_key_secrets::id)
+        .order(replaced)
         .limit(PIECE)
-        .select((api_key_secrets::id, api_key_secrets::tenant_id, api_key_secrets::api_key_id))
+        .select((api_key_secrets::tenant_id, api_key_secrets::api_key_id))
         .load(db)?)
 }

@@ -1,6 +1,6 @@
 //! From one secret of a key to the next: at once, or side by side for a while; and what the profile calls a refresh.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::web::Json;
 use serde_json::{Value, json};
@@ -115,8 +115,8 @@ pub async fn finish(caller: Caller<EditApiKeys>, id: InPath<ApiKeyID>, app: App)
 /// Ends the newer of a key's two secrets now; the older one lives on as if nothing had been.
 pub async fn undo(caller: Caller<EditApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<Json<wire::ApiKey>> {
     wind_up(caller, id.0, app, |db, key, (older, newer), now| {
-        secret_store::end(db, newer, now)?;
         secret_store::restore(db, older)?;
+        secret_store::end(db, newer, now)?;
         let details = json!({ "secret": newer.digest.reference(), "restored": older.digest.reference() });
         Ok(Event::new(EventKind::ApiKeyRotationUndone, target(key)).with(details))
     })
@@ -183,7 +183,8 @@ pub(super) fn put_in_place(
             return Err(one_at_a_time());
         }
     }
-    for secret in secrets.live(now) {
+    // the older one first, as whoever writes down their use does: two of them then never wait for each other
+    for secret in secrets.live(now).collect::<Vec<_>>().into_iter().rev() {
         match new.overlap {
             Some(overlap) => secret_store::set_life(db, secret.id, overlap.applied_to(secret.life, now))?,
             None => {
@@ -252,21 +253,23 @@ const SETTLED: i64 = MINUTE;
 
 /// The chore: writes down which secrets have ended by themselves, in every tenant; answers how many.
 pub async fn write_down_rotations(app: &App) -> Result<usize> {
-    let (mut ended, mut after, now) = (0, 0, app.now());
-    let settled = now.minus(SETTLED);
+    let (mut ended, settled) = (0, app.now().minus(SETTLED));
     loop {
-        let piece = app.database.read(move |db| secret_store::over(db, after, settled)).await?;
-        let Some((last, ..)) = piece.last() else { return Ok(ended) };
-        after = *last;
-        let mut of_tenants: HashMap<TenantID, Vec<ApiKeyID>> = HashMap::new();
-        for (_, tenant, key) in piece {
+        let mut of_tenants: BTreeMap<TenantID, Vec<ApiKeyID>> = BTreeMap::new();
+        for (tenant, key) in app.database.read(move |db| secret_store::over(db, settled)).await? {
             of_tenants.entry(tenant).or_default().push(key);
         }
-        for (tenant, keys) in of_tenants {
-            let usage = app.key_usage.clone();
-            let actor = Actor::system_in(tenant, "end of rotations");
-            ended += app.change_as(actor, move |db| write_down_of(db, tenant, &keys, &usage, settled)).await?;
+        let mut now_ended = 0;
+        for (tenant, mut keys) in of_tenants {
+            // in one order everywhere, or two of them could wait for each other
+            keys.sort_unstable();
+            let (usage, actor) = (app.key_usage.clone(), Actor::system_in(tenant, "end of rotations"));
+            now_ended += app.change_as(actor, move |db| write_down_of(db, tenant, &keys, &usage, settled)).await?;
         }
+        if now_ended == 0 {
+            return Ok(ended);
+        }
+        ended += now_ended;
     }
 }
 

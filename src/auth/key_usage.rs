@@ -113,13 +113,16 @@ impl KeyUsage {
     pub async fn flush(&self, database: &Database) -> Result<()> {
         // Held until the rows are written, a reader would miss what is in flight; so the notes stay in
         // place and are taken off by difference afterwards.
-        let noted: Vec<(ApiKeyID, Note)> = self.notes().keys.iter().map(|(key, note)| (*key, *note)).collect();
+        // Rows are taken in the order of their numbers, or two nodes could wait for each other.
+        let mut noted: Vec<(ApiKeyID, Note)> = self.notes().keys.iter().map(|(key, note)| (*key, *note)).collect();
+        noted.sort_unstable_by_key(|(key, _)| *key);
         for chunk in noted.chunks(CHUNK) {
             let rows = chunk.to_vec();
             database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
             chunk.iter().for_each(|(key, written)| self.settle(*key, *written));
         }
-        let noted: Vec<(i64, SecretNote)> = self.notes().secrets.iter().map(|(row, note)| (*row, *note)).collect();
+        let mut noted: Vec<(i64, SecretNote)> = self.notes().secrets.iter().map(|(row, note)| (*row, *note)).collect();
+        noted.sort_unstable_by_key(|(row, _)| *row);
         for chunk in noted.chunks(CHUNK) {
             let rows = chunk.to_vec();
             database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;

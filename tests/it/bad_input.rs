@@ -124,7 +124,7 @@ both! {
             br#"{ "keyName": "First Key", "roleID: 1 }"#,
             b"{", b"}", b"{}}", b"{]", b"{\"a\"}", b"{\"a\":}", b"{\"a\":1,}", b"{,}", b"{'a':1}", b"{a:1}", b"{\"a\":01}",
             b"{\"a\":+1}", b"{\"a\":.5}", b"{\"a\":1.}", b"{\"a\":NaN}", b"{\"a\":0x1}", b"{\"a\":1e}", b"{\"a\":\"\\x\"}",
-            b"{\"a\":\"\\u12\"}", b"{\"keyName\":\"\\ud800\",\"name\":\"\\ud800\",\"userName\":\"\\ud800\",\"password\":\"\\ud800\",\"searchCriteria\":{\"fieldName\":\"\\ud800\"}}", b"{\"a\":\"\n\"}", b"{\"a\":\"\0\"}", b"{\"a\":\"", b"{}{}", b"{} x", b"{}//", b"/**/{}",
+            b"{\"a\":\"\\u12\"}", b"{\"keyName\":\"\\ud800\",\"overlap\":\"\\ud800\",\"name\":\"\\ud800\",\"userName\":\"\\ud800\",\"password\":\"\\ud800\",\"searchCriteria\":{\"fieldName\":\"\\ud800\"}}", b"{\"a\":\"\n\"}", b"{\"a\":\"\0\"}", b"{\"a\":\"", b"{}{}", b"{} x", b"{}//", b"/**/{}",
             b"\xef\xbb\xbf{}", b"\xff\xfe{\0}\0", b"{\"a\":\"\xff\"}", b"{\"a\":\"\xed\xa0\x80\"}", b"{\"\xc0\x80\":1}", b"\0", b" ", b"\t\r\n",
             b"undefined", b"True", b"keyName=x&roleID=1", b"<xml/>", b"{\"a\":true false}",
         ];

@@ -120,7 +120,10 @@ where
     diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
 {
     let all = diesel::migration::MigrationSource::<DB>::migrations(&migrations).expect("they can be read");
-    let seals = all.iter().position(|one| one.name().to_string().contains("audit_seals")).expect("the migration");
+    // a folder says in no particular order what lies in it
+    let mut all: Vec<String> = all.iter().map(|one| one.name().to_string()).collect();
+    all.sort();
+    let seals = all.iter().position(|one| one.contains("audit_seals")).expect("the migration");
     for _ in seals..all.len() {
         db.revert_last_migration(migrations.clone()).expect("it can be taken back");
     }
