@@ -47,21 +47,26 @@ impl Row {
     }
 }
 
-/// The secrets of some of a tenant's keys; at most a few hundred of these.
+/// How many keys are asked for in one statement.
+const KEYS: usize = 500;
+
+/// The secrets of some of a tenant's keys.
 pub fn of_keys(
     db: &mut Db,
     tenant: TenantID,
     keys: &[ApiKeyID],
     usage: &KeyUsage,
 ) -> Result<HashMap<ApiKeyID, Secrets>> {
-    let rows: Vec<Row> = api_key_secrets::table
-        .filter(api_key_secrets::tenant_id.eq(tenant))
-        .filter(api_key_secrets::api_key_id.eq_any(keys.to_vec()))
-        .select(Row::as_select())
-        .load(db)?;
     let mut secrets: HashMap<ApiKeyID, Vec<Secret>> = HashMap::new();
-    for (key, secret) in rows.into_iter().map(|row| row.into_secret(usage)) {
-        secrets.entry(key).or_default().push(secret);
+    for keys in keys.chunks(KEYS) {
+        let rows: Vec<Row> = api_key_secrets::table
+            .filter(api_key_secrets::tenant_id.eq(tenant))
+            .filter(api_key_secrets::api_key_id.eq_any(keys.to_vec()))
+            .select(Row::as_select())
+            .load(db)?;
+        for (key, secret) in rows.into_iter().map(|row| row.into_secret(usage)) {
+            secrets.entry(key).or_default().push(secret);
+        }
     }
     Ok(secrets.into_iter().map(|(key, secrets)| (key, Secrets::new(secrets))).collect())
 }

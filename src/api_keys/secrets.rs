@@ -296,8 +296,8 @@ fn write_down_of(
 /// A key's live secrets, the newest first, and the rotation that is under way.
 pub type Shown = (Vec<wire::KeySecret>, Option<wire::Rotation>);
 
-/// What is to be said of the secrets of some of a tenant's keys, of a few hundred at most; a key that has none, or is
-/// another tenant's, is left out.
+/// What is to be said of the secrets of some of a tenant's keys; a key that has none, or is another tenant's, is left
+/// out.
 pub fn secrets_of(
     db: &mut Db,
     tenant: TenantID,
