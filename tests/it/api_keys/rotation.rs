@@ -308,7 +308,7 @@ both! {
         };
         let reference = key.first.rsplit_once(':').map(|(_, tail)| firstkey::secret::PresentedKey::parse(&format!("1:{tail}")).expect("a key").secret.digest().reference());
         assert_eq!(told(1)[0], json!({ "secret": reference, "ended": START, "presented": START }));
-        let line = app.texts(&format!("select level || ' ' || actor_type || ' ' || address || ' ' || target_type || '/' || target_name as t from audit_events where number = 5182"));
+        let line = app.texts("select level || ' ' || actor_type || ' ' || address || ' ' || target_type || '/' || target_name as t from audit_events where number = 5182");
         assert_eq!(line, ["warning unknown 127.0.0.1 apiKey/k"]);
         app.clock.advance(MINUTE - 1);
         bytes(&app, &key.first);
