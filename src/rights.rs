@@ -279,19 +279,45 @@ impl Reach {
     }
 }
 
-/// What a role lets its bearers do, and to what.
+/// The ways in that a role opens to its bearers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The console.
+    pub user_interface: bool,
+    /// The API.
+    pub web_service: bool,
+}
+
+impl Ways {
+    /// Both.
+    pub const ALL: Self = Self { user_interface: true, web_service: true };
+
+    /// Whether every way of this is one of `other` too.
+    pub fn is_within(self, other: Self) -> bool {
+        (other.user_interface || !self.user_interface) && (other.web_service || !self.web_service)
+    }
+}
+
+/// What a role lets its bearers do, to what, and by which ways they come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// What.
     pub rights: Rights,
     /// To what.
     pub reach: Reach,
+    /// By which ways.
+    pub ways: Ways,
 }
 
 impl Grant {
+    /// All that can be granted.
+    pub fn everything() -> Self {
+        Self { rights: Rights::all(), reach: Reach::everything(), ways: Ways::ALL }
+    }
+
     /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
     pub fn covers(&self, other: &Self) -> bool {
-        other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach)
+        other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach) && other.ways.is_within(self.ways)
     }
 }
 

@@ -174,6 +174,13 @@ pub fn latest_seal(db: &mut Db) -> Result<Option<Seal>> {
     Ok(row.map(seal_of))
 }
 
+/// The last seal before a place.
+pub fn last_seal_before(db: &mut Db, position: i64) -> Result<Option<Seal>> {
+    let before = audit_seals::table.filter(audit_seals::last_position.lt(position));
+    let row: Option<SealRow> = before.order(audit_seals::id.desc()).limit(1).get_result(db).optional()?;
+    Ok(row.map(seal_of))
+}
+
 /// The ID up to which every event is sealed that will ever be: what comes to light below it was slipped in.
 pub fn settled(db: &mut Db) -> Result<i64> {
     let Some(latest) = latest_seal(db)? else { return Ok(0) };

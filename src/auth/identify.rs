@@ -164,7 +164,7 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
         let message = format!("The API key expired at {at}. Create a new one, or ask for its expiry date to be moved.");
         return refused(Reason::ApiKeyExpired, message);
     }
-    if !facts.allow_web_service {
+    if !facts.grant.ways.web_service {
         return Err(Refusal::Other(web_service_not_allowed(&facts.role_name)));
     }
     let who =
@@ -203,11 +203,12 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
     let rid_is_right = facts.legacy || presents_rid(request.headers(), &facts)?;
     let (touch, row, now) = (facts.touch_due(app.now(), TOUCH_EVERY), facts.session, app.now());
     let limited = facts.limited;
-    let allowed = if facts.user_interface { facts.allow_user_interface } else { facts.allow_web_service };
+    let grant = facts.grant()?;
+    let allowed = if facts.user_interface { grant.ways.user_interface } else { grant.ways.web_service };
     let identity = Identity {
         tenant: facts.tenant()?,
         role: facts.role,
-        grant: facts.grant()?,
+        grant,
         origin,
         who: Who::Administrator(SessionCaller {
             administrator: facts.administrator,

@@ -37,7 +37,7 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do.
+    /// What it lets them do, and by which ways they may come.
     pub grant: Grant,
     /// Where the request came from.
     pub origin: Origin,

@@ -12,7 +12,7 @@ use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessio
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::{Grant, Reach, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::secret_life::SecretLife;
 use crate::settings;
@@ -23,6 +23,8 @@ use crate::settings;
 pub struct GrantRow {
     all_computers: bool,
     all_policies: bool,
+    allow_user_interface: bool,
+    allow_web_service: bool,
     rights: Vec<u8>,
     computer_ids: String,
     computer_group_ids: String,
@@ -42,6 +44,7 @@ impl GrantRow {
                 computer_groups: ids(&self.computer_group_ids)?,
                 policies: ids(&self.policy_ids)?,
             },
+            ways: Ways { user_interface: self.allow_user_interface, web_service: self.allow_web_service },
         })
     }
 }
@@ -63,7 +66,6 @@ pub struct KeyFacts {
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
-    pub allow_web_service: bool,
     pub grant: Grant,
     /// Two that live while the key is being rotated, and the last few that have ended.
     pub secrets: Vec<KnownSecret>,
@@ -107,8 +109,7 @@ impl SecretRow {
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Row =
-        (SecretRow, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+    type Row = (SecretRow, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String), GrantRow);
     let rows: Vec<Row> = api_key_secrets::table
         .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(api_key_secrets::api_key_id.eq(id))
@@ -118,12 +119,12 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             api_keys::active,
             api_keys::expiry_date,
             (tenants::id, tenants::guid, tenants::state),
-            (roles::id, roles::name, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .load(db)?;
     let secrets = rows.iter().map(|row| row.0.known()).collect();
-    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name, allow_web_service), grant)) =
+    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name), grant)) =
         rows.into_iter().next()
     else {
         return Ok(None);
@@ -136,7 +137,6 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         tenant_is_active: state == ACTIVE,
         role,
         role_name,
-        allow_web_service,
         grant: grant.grant()?,
         secrets,
     }))
@@ -169,8 +169,6 @@ pub struct SessionFacts {
     tenant: (TenantID, String),
     pub role: RoleID,
     pub role_name: String,
-    pub allow_user_interface: bool,
-    pub allow_web_service: bool,
     grant: GrantRow,
 }
 
@@ -200,7 +198,7 @@ impl SessionFacts {
 pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules) -> Result<Option<SessionFacts>> {
     type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
     type OwnerRow = (AdministratorID, String, Timestamp, bool, bool);
-    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(sessions::sid_digest.eq(sid))
@@ -229,7 +227,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
                 administrators::totp_seed.is_not_null(),
             ),
             (tenants::id, tenants::guid),
-            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .get_result(db)
@@ -268,8 +266,6 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         tenant,
         role: role.0,
         role_name: role.1,
-        allow_user_interface: role.2,
-        allow_web_service: role.3,
         grant,
     }))
 }
@@ -291,7 +287,7 @@ pub enum Standing {
 pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
         Who::ApiKey(key) => self::key(db, key.id)?
-            .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+            .filter(|facts| facts.active && facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
             .filter(|facts| facts.secrets.iter().any(|secret| stands(secret, key, now)))
             .map(|facts| (facts.role, facts.grant)),

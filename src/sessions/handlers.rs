@@ -155,6 +155,7 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
         (_, account) => return Err(refuse(app, visitor, &rules, account.as_ref()).await?),
     };
     if rules.terms_enforced && !credentials.terms_accepted {
+        record_refusal(app, visitor, &account, Reason::TermsNotAccepted).await?;
         return Err(terms_not_accepted(app, account.tenant).await?);
     }
 
@@ -167,6 +168,11 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
         // somebody else was faster with the same code, or changed the account meanwhile
         Err(error) if error.reason() == Reason::SignInFailed => {
             return Err(refuse(app, visitor, &rules, Some(&account)).await?);
+        }
+        // what the transaction of the opening would have written went with it
+        Err(error) if error.reason() == Reason::TooManySessions => {
+            record_refusal(app, visitor, &account, Reason::TooManySessions).await?;
+            return Err(error);
         }
         opened => opened?,
     }
@@ -197,6 +203,15 @@ async fn terms_not_accepted(app: &App, tenant: TenantID) -> Result<Error> {
     let texts = [asked, &notices.terms_title, &notices.terms];
     let message: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     Ok(Error::new(Reason::TermsNotAccepted, message.join("\n\n")))
+}
+
+/// Records that somebody proved who they are and was not let in all the same; that is no failure to be counted.
+async fn record_refusal(app: &App, visitor: &Visitor, account: &Account, why: Reason) -> Result<()> {
+    let (id, name) = (account.id.get(), account.username.as_str());
+    let actor = Actor::signing_in(account.tenant, Some((id, name)), &visitor.origin);
+    let event = Event::new(EventKind::SignInFailed, Target::new("administrator", id, name));
+    let event = event.with(json!({ "reason": why.code() }));
+    app.change_as(actor, move |_| Ok(((), vec![event]))).await
 }
 
 /// Counts and records a refused attempt, locks the account where a setting says so, and answers the refusal.

@@ -4,7 +4,7 @@ use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::Flag;
+use super::{Flag, Number};
 use crate::clock::Timestamp;
 use crate::id::AdministratorID;
 
@@ -72,7 +72,11 @@ pub enum MfaCodeInput {
     /// As a string.
     Text(String),
     /// As a number.
-    Number(i64),
+    Number(#[serde(deserialize_with = "whole")] i64),
+}
+
+fn whole<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+    Number::deserialize(input).map(|Number(number)| number)
 }
 
 /// What a session is for.

@@ -307,6 +307,7 @@ const TABLE: &[Part] = &[
             "roles",
             "secret",
             "sessions",
+            "settings",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
