@@ -9,9 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{
-    Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who,
-};
+use super::identity::{Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
