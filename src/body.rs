@@ -280,6 +280,15 @@ impl<T: PathID> FromRequest for InPath<T> {
     }
 }
 
+/// What an answer about a key is to say besides what is documented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expand {
+    /// What its life is like.
+    pub lifecycle: bool,
+    /// What bounds its use.
+    pub constraints: bool,
+}
+
 /// A request's query. Members that nobody asks for are ignored.
 pub struct Query(Vec<(String, String)>);
 
@@ -293,6 +302,15 @@ impl Query {
             (Some("false" | "False"), None) => Ok(Some(false)),
             _ => Err(Error::new(Reason::BadRequest, format!("{member}: true or false is taken, once."))),
         }
+    }
+
+    /// What `expand` asks for: `lifecycle`, `constraints`, both with commas between them, or `all`. Other words are
+    /// those of other resources, and ask for nothing here.
+    pub fn expand(&self) -> Expand {
+        let values = self.0.iter().filter(|(name, _)| name == "expand").map(|(_, value)| value.as_str());
+        let words: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let asks = |word: &str| words.contains(&word) || words.contains(&"all");
+        Expand { lifecycle: asks("lifecycle"), constraints: asks("constraints") }
     }
 
     /// A member that is one of these words, or not there.

@@ -51,7 +51,8 @@
 //! # What lies where
 //!
 //! Plain values, which know nothing of requests:
-//! [`clock`] moments, and the one place that asks for the time · [`id`] a type for each kind of number · [`error`] the
+//! [`clock`] moments, and the one place that asks for the time · [`duration`] lengths of time · [`constraints`] what
+//! bounds a key's use · [`id`] a type for each kind of number · [`error`] the
 //! one error, its statuses and codes · [`name`] names, checked and folded · [`locale`] languages and time zones ·
 //! [`rights`] the table of rights, sets of them, what a handler demands · [`secret`] what must never be printed, and
 //! its digests · [`keyring`] the master key and what is derived from it.
@@ -65,7 +66,7 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -86,6 +87,7 @@
 
 pub mod administrators;
 pub mod api;
+pub mod api_key_profiles;
 pub mod api_keys;
 pub mod app;
 pub mod audit;
@@ -96,9 +98,11 @@ pub mod chores;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod constraints;
 pub mod contacts;
 pub mod db;
 pub mod docs_page;
+pub mod duration;
 pub mod error;
 pub mod id;
 pub mod keyring;

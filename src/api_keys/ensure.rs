@@ -56,6 +56,7 @@ pub async fn ensure(
         id: done.key.id,
         outcome: done.outcome,
         head: head(done.key, &app),
+        more: wire::ApiKeyMore::default(),
     }))
 }
 

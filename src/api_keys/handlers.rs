@@ -91,6 +91,7 @@ pub async fn create_for_tenant(
         service_account: key.service_account,
         id: key.id,
         head: head(key, &app),
+        more: wire::ApiKeyMore::default(),
     }))
 }
 
@@ -338,7 +339,12 @@ pub(super) fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
 }
 
 fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
-    wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app) }
+    wire::ApiKey {
+        service_account: key.service_account,
+        id: key.id,
+        head: head(key, app),
+        more: wire::ApiKeyMore::default(),
+    }
 }
 
 fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
@@ -348,6 +354,7 @@ fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app
         service_account: key.service_account,
         id: key.id,
         head: head(key, app),
+        more: wire::ApiKeyMore::default(),
     }
 }
 
@@ -360,6 +367,7 @@ fn shown_as_current<R, V>(key: ApiKey, caller: &Caller<R, V>, app: &App) -> wire
         tenant_guid: tenant.guid.hyphenated().to_string(),
         id: key.id,
         head: head(key, app),
+        more: wire::ApiKeyMore::default(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a key may be: plain functions of values.
 
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
+use crate::constraints::Constraints;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
 use crate::rights::{Grant, Reach, Rights};
@@ -35,6 +36,52 @@ pub struct ApiKey {
     pub service_account: bool,
     /// Made with the password of the first start.
     pub made_with_initial_password: bool,
+    /// The rules it lives under, for life.
+    pub profile: ProfileID,
+    /// What kind of thing has it.
+    pub kind: Kind,
+    /// Who made it.
+    pub issuer: Option<Issuer>,
+}
+
+/// What kind of thing has a key. Machines of the product have theirs in lists of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Anything.
+    #[default]
+    Standard,
+    /// What hands events on to a SIEM.
+    SiemAgent,
+    /// What gathers logs.
+    LogCollector,
+}
+
+impl Kind {
+    /// Every word there is.
+    pub const WORDS: [&'static str; 3] = ["standard", "siemAgent", "logCollector"];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::SiemAgent => "siemAgent",
+            Self::LogCollector => "logCollector",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Standard, Self::SiemAgent, Self::LogCollector].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Who made a key. They may be gone, or belong to the primary tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// A person.
+    Administrator(AdministratorID),
+    /// Another key.
+    ApiKey(ApiKeyID),
 }
 
 /// What can be changed of a key.
@@ -54,6 +101,8 @@ pub struct Properties {
     pub active: bool,
     /// None: never.
     pub expiry: Option<Timestamp>,
+    /// What else bounds its use.
+    pub constraints: Constraints,
 }
 
 /// Who makes or changes a key, as far as the rules care.
@@ -221,6 +270,7 @@ impl KeyPlan {
                 time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
                 active: wanted.active.unwrap_or(true),
                 expiry: expiry?,
+                constraints: Constraints::default(),
             },
         })
     }
@@ -267,6 +317,7 @@ impl Changes {
             time_zone: self.time_zone.unwrap_or(old.time_zone),
             active: self.active.unwrap_or(old.active),
             expiry: expiry(self.expiry, old.expiry, maker.expires, now)?,
+            constraints: old.constraints.clone(),
         };
         let gains = new.role != old.role || (new.active && !old.active);
         match maker.expires {
@@ -318,6 +369,7 @@ impl Ensured {
             time_zone: changes.time_zone.unwrap_or(zone),
             active: changes.active.unwrap_or(true),
             expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
+            constraints: Constraints::default(),
         })
     }
 

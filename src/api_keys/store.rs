@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 
-use super::rules::{ApiKey, Properties};
+use super::rules::{ApiKey, Issuer, Kind, Properties};
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
+use crate::constraints::{Constraints, Networks};
 use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
@@ -34,6 +35,25 @@ struct Row {
     expiry_date: Option<Timestamp>,
     service_account: bool,
     made_with_initial_password: bool,
+    profile_id: ProfileID,
+    kind: String,
+    made_by_administrator_id: Option<AdministratorID>,
+    made_by_key_id: Option<ApiKeyID>,
+    target: Option<String>,
+    not_before: Option<Timestamp>,
+    networks: String,
+    remaining_uses: Option<i64>,
+    calls_per_minute: Option<i64>,
+    windows: String,
+}
+
+/// A list or an object that is kept as JSON; nothing where it is empty.
+fn from_json<T: serde::de::DeserializeOwned + Default>(json: &str) -> Result<T> {
+    if json.is_empty() { Ok(T::default()) } else { serde_json::from_str(json).map_err(Error::internal) }
+}
+
+fn to_json<T: serde::Serialize>(value: &T, is_empty: bool) -> String {
+    if is_empty { String::new() } else { serde_json::json!(value).to_string() }
 }
 
 impl Row {
@@ -49,6 +69,14 @@ impl Row {
                 time_zone: TimeZone::parse(&self.time_zone).map_err(stored)?,
                 active: self.active,
                 expiry: self.expiry_date,
+                constraints: Constraints {
+                    target: self.target,
+                    not_before: self.not_before,
+                    networks: from_json::<Networks>(&self.networks)?,
+                    remaining_uses: self.remaining_uses,
+                    calls_per_minute: self.calls_per_minute,
+                    windows: from_json(&self.windows)?,
+                },
             },
             created: self.created,
             last_sign_in: self.last_sign_in,
@@ -56,6 +84,9 @@ impl Row {
             unsuccessful_sign_in_attempts: self.unsuccessful_sign_in_attempts,
             service_account: self.service_account,
             made_with_initial_password: self.made_with_initial_password,
+            profile: self.profile_id,
+            kind: Kind::parse(&self.kind).ok_or_else(|| Error::internal("a key's kind is none"))?,
+            issuer: issuer(self.made_by_administrator_id, self.made_by_key_id),
         })
     }
 }
@@ -72,10 +103,21 @@ struct PropertiesRow {
     time_zone: &'static str,
     active: bool,
     expiry_date: Option<Timestamp>,
+    target: Option<String>,
+    not_before: Option<Timestamp>,
+    networks: String,
+    remaining_uses: Option<i64>,
+    calls_per_minute: Option<i64>,
+    windows: String,
+}
+
+fn issuer(administrator: Option<AdministratorID>, key: Option<ApiKeyID>) -> Option<Issuer> {
+    administrator.map(Issuer::Administrator).or(key.map(Issuer::ApiKey))
 }
 
 impl From<&Properties> for PropertiesRow {
     fn from(properties: &Properties) -> Self {
+        let constraints = &properties.constraints;
         Self {
             key_name: properties.name.as_str().to_owned(),
             name_fold: properties.name.folded(),
@@ -86,6 +128,12 @@ impl From<&Properties> for PropertiesRow {
             time_zone: properties.time_zone.as_str(),
             active: properties.active,
             expiry_date: properties.expiry,
+            target: constraints.target.clone(),
+            not_before: constraints.not_before,
+            networks: to_json(&constraints.networks, constraints.networks.is_empty()),
+            remaining_uses: constraints.remaining_uses,
+            calls_per_minute: constraints.calls_per_minute,
+            windows: to_json(&constraints.windows, constraints.windows.is_empty()),
         }
     }
 }
@@ -195,7 +243,7 @@ pub fn insert(
             PropertiesRow::from(properties),
             api_keys::tenant_id.eq(made_by.tenant),
             api_keys::profile_id.eq(ProfileID::DEEP_SECURITY),
-            api_keys::kind.eq("standard"),
+            api_keys::kind.eq(Kind::Standard.as_str()),
             api_keys::created.eq(now),
             api_keys::unsuccessful_sign_in_attempts.eq(0),
             api_keys::service_account.eq(made_by.service_account),
@@ -216,6 +264,9 @@ pub fn insert(
         unsuccessful_sign_in_attempts: 0,
         service_account: made_by.service_account,
         made_with_initial_password: made_by.initial_password,
+        profile: ProfileID::DEEP_SECURITY,
+        kind: Kind::Standard,
+        issuer: issuer(made_by.administrator, made_by.key),
     })
 }
 

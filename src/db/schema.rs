@@ -159,6 +159,12 @@ diesel::table! {
         made_by_key_id -> Nullable<BigInt>,
         made_with_initial_password -> Bool,
         description_fold -> Text,
+        target -> Nullable<Text>,
+        not_before -> Nullable<BigInt>,
+        networks -> Text,
+        remaining_uses -> Nullable<BigInt>,
+        calls_per_minute -> Nullable<BigInt>,
+        windows -> Text,
     }
 }
 
@@ -171,6 +177,74 @@ diesel::table! {
         digest_version -> BigInt,
         created -> BigInt,
         ends -> Nullable<BigInt>,
+        last_used -> Nullable<BigInt>,
+        last_address -> Nullable<Text>,
+        uses -> BigInt,
+        replaced -> Nullable<BigInt>,
+        silent_for -> Nullable<BigInt>,
+        extend_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_key_profiles (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<BigInt>,
+        name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        immutable -> Bool,
+        rights_from -> Text,
+        validity -> Nullable<BigInt>,
+        min_validity -> Nullable<BigInt>,
+        max_validity -> Nullable<BigInt>,
+        max_keys -> Nullable<BigInt>,
+        targets -> Text,
+        api_types_required -> Bool,
+        replace_secret_on_type_change -> Bool,
+        refresh_revives -> Bool,
+        max_overlap -> BigInt,
+        warn_before -> Text,
+        issuer_bound -> Bool,
+        visibility -> Text,
+        key_calls_per_minute -> Nullable<BigInt>,
+        tenant_calls_per_minute -> Nullable<BigInt>,
+        calls_window -> Text,
+        error_dialect -> Text,
+    }
+}
+
+diesel::table! {
+    default_api_key_profiles (tenant_id) {
+        tenant_id -> BigInt,
+        profile_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_types (id) {
+        id -> BigInt,
+        tenant_id -> Nullable<BigInt>,
+        name -> Text,
+        name_fold -> Text,
+        title -> Text,
+        title_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        needs_authorization -> Bool,
+        rights -> Text,
+    }
+}
+
+diesel::table! {
+    api_key_api_types (api_key_id, api_type_id) {
+        tenant_id -> BigInt,
+        api_key_id -> BigInt,
+        api_type_id -> BigInt,
+        granted -> Nullable<BigInt>,
+        granted_by_id -> Nullable<BigInt>,
+        granted_by_name -> Nullable<Text>,
     }
 }
 
@@ -293,6 +367,10 @@ diesel::joinable!(sessions -> administrators (administrator_id));
 diesel::joinable!(api_keys -> roles (role_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(api_key_secrets -> api_keys (api_key_id));
+diesel::joinable!(api_keys -> api_key_profiles (profile_id));
+diesel::joinable!(api_key_api_types -> api_keys (api_key_id));
+diesel::joinable!(api_key_api_types -> api_types (api_type_id));
+diesel::joinable!(default_api_key_profiles -> api_key_profiles (profile_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     administrators,
@@ -303,7 +381,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_cuts,
     audit_events,
     audit_seals,
+    api_key_api_types,
+    api_key_profiles,
+    api_types,
     contacts,
+    default_api_key_profiles,
     installation,
     leases,
     roles,

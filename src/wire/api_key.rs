@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{CsvRow, Flag, Number, Patch};
+use super::{Constraints, ConstraintsWish, CsvRow, Flag, Lifecycle, LifecycleWish, Number, Patch};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, RoleID, TenantID};
 
@@ -48,6 +48,10 @@ pub struct NewApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
+    /// What its life is to be like.
+    pub lifecycle: Option<LifecycleWish>,
+    /// What is to bound its use.
+    pub constraints: Option<ConstraintsWish>,
 }
 
 /// What a key is made of that the primary tenant makes for another. Anything else a client sends is ignored.
@@ -74,6 +78,10 @@ pub struct NewTenantApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
+    /// What its life is to be like.
+    pub lifecycle: Option<LifecycleWish>,
+    /// What is to bound its use.
+    pub constraints: Option<ConstraintsWish>,
 }
 
 /// What the key of a name is to be, whether it is there already or not. Of one that is there, only what is sent is
@@ -101,6 +109,10 @@ pub struct WantedApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
+    /// What its life is to be like.
+    pub lifecycle: Option<LifecycleWish>,
+    /// What is to bound its use.
+    pub constraints: Option<ConstraintsWish>,
 }
 
 /// What is to change of a key; what is not sent stays.
@@ -126,6 +138,8 @@ pub struct ApiKeyChange {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
+    /// What is to bound its use.
+    pub constraints: Option<ConstraintsWish>,
 }
 
 /// What a key may change of itself; anything else that is sent is ignored.
@@ -142,6 +156,18 @@ pub struct ApiKeyCurrentChange {
     pub locale: Option<String>,
     /// An IANA name, or one that Java knows.
     pub time_zone: Option<String>,
+}
+
+/// What an answer about a key adds where `?expand=` asks for it.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyMore {
+    /// What its life is like; with `?expand=lifecycle` or `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// What bounds its use; with `?expand=constraints` or `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constraints: Option<Constraints>,
 }
 
 /// The members that every answer about a key begins with.
@@ -188,6 +214,9 @@ pub struct ApiKey {
     /// Its number, also the first part of its secret.
     #[serde(rename = "ID")]
     pub id: ApiKeyID,
+    /// What `?expand=` asked for.
+    #[serde(flatten)]
+    pub more: ApiKeyMore,
 }
 
 /// A key with its secret, shown this once.
@@ -205,6 +234,9 @@ pub struct ApiKeyWithSecret {
     /// Its number.
     #[serde(rename = "ID")]
     pub id: ApiKeyID,
+    /// What `?expand=` asked for.
+    #[serde(flatten)]
+    pub more: ApiKeyMore,
 }
 
 /// What came of making a key what it is to be.
@@ -239,6 +271,9 @@ pub struct ApiKeyEnsured {
     pub id: ApiKeyID,
     /// What happened.
     pub outcome: Outcome,
+    /// What `?expand=` asked for.
+    #[serde(flatten)]
+    pub more: ApiKeyMore,
 }
 
 /// A key as a line of the exported inventory.
@@ -308,4 +343,7 @@ pub struct ApiKeyCurrent {
     /// Its number.
     #[serde(rename = "ID")]
     pub id: ApiKeyID,
+    /// What `?expand=` asked for.
+    #[serde(flatten)]
+    pub more: ApiKeyMore,
 }

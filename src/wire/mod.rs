@@ -6,6 +6,7 @@ mod api_key;
 mod audit;
 mod contact;
 mod lenient;
+mod lifecycle;
 mod rights;
 mod role;
 mod search;
@@ -17,12 +18,16 @@ mod usage;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyWithSecret,
-    NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
+    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyMore,
+    ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
+pub use lifecycle::{
+    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
+    Networks, Rotation, RotationWish, Window,
+};
 pub use rights::{RightsChange, RightsTree};
 pub use role::{NewRole, Role, RoleChange};
 pub use search::{Criteria, SearchCriterion, SearchFilter};

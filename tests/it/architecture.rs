@@ -20,8 +20,17 @@ struct Part {
 const ACTIX: &[&str] = &["actix_web", "actix_session"];
 const DIESEL: &[&str] = &["diesel", "diesel_migrations"];
 /// The folders with the same three files in each.
-const SLICES: &[&str] =
-    &["administrators", "api_keys", "contacts", "roles", "sessions", "settings", "tenants", "usage"];
+const SLICES: &[&str] = &[
+    "administrators",
+    "api_key_profiles",
+    "api_keys",
+    "contacts",
+    "roles",
+    "sessions",
+    "settings",
+    "tenants",
+    "usage",
+];
 
 const TABLE: &[Part] = &[
     // ---- plain values: from the bottom up, each knows only those above it ----
@@ -30,6 +39,7 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
+    Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
@@ -98,7 +108,20 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["*/rules.rs", "administrators/second_factor.rs"],
-        may_use: &["app", "clock", "error", "id", "keyring", "locale", "name", "rights", "secret"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "clock",
+            "constraints",
+            "duration",
+            "error",
+            "id",
+            "keyring",
+            "locale",
+            "name",
+            "rights",
+            "secret",
+        ],
         may_not: &[
             "actix_web",
             "actix_session",
@@ -115,7 +138,19 @@ const TABLE: &[Part] = &[
     Part {
         files: &["*/store.rs"],
         may_use: &[
-            "auth", "clock", "db", "error", "id", "keyring", "locale", "name", "rights", "search", "secret", "sessions",
+            "auth",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "keyring",
+            "locale",
+            "name",
+            "rights",
+            "search",
+            "secret",
+            "sessions",
         ],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
@@ -130,6 +165,7 @@ const TABLE: &[Part] = &[
         files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
         may_use: &[
             "administrators",
+            "api_key_profiles",
             "api_keys",
             "app",
             "audit",
@@ -265,6 +301,7 @@ const TABLE: &[Part] = &[
 /// Which tables a file may name; one that is not here names none.
 const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
+    ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),

@@ -1,0 +1,17 @@
+ALTER TABLE api_key_secrets DROP COLUMN extend_until;
+ALTER TABLE api_key_secrets DROP COLUMN silent_for;
+ALTER TABLE api_key_secrets DROP COLUMN replaced;
+ALTER TABLE api_key_secrets DROP COLUMN uses;
+ALTER TABLE api_key_secrets DROP COLUMN last_address;
+ALTER TABLE api_key_secrets DROP COLUMN last_used;
+DROP INDEX api_keys_by_profile;
+ALTER TABLE api_keys DROP COLUMN windows;
+ALTER TABLE api_keys DROP COLUMN calls_per_minute;
+ALTER TABLE api_keys DROP COLUMN remaining_uses;
+ALTER TABLE api_keys DROP COLUMN networks;
+ALTER TABLE api_keys DROP COLUMN not_before;
+ALTER TABLE api_keys DROP COLUMN target;
+DROP TABLE api_key_api_types;
+DROP TABLE api_types;
+DROP TABLE default_api_key_profiles;
+DROP TABLE api_key_profiles;
