@@ -20,6 +20,7 @@ use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
+use crate::outgoing::{Client, Mailer};
 use crate::settings;
 use crate::usage::CallLog;
 
@@ -47,6 +48,12 @@ pub struct Parts {
     pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
+    /// Sends mail; none where no mail server is configured.
+    pub mailer: Option<Mailer>,
+    /// Calls webhooks.
+    pub webhooks: Client,
+    /// How clients reach the server, where that is configured: scheme, host and port.
+    pub public_url: Option<String>,
     /// The zone of keys and people that name none.
     pub time_zone: TimeZone,
     /// The file with the first start's password, removed when that password is changed.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID, WebhookID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -87,6 +87,13 @@ impl Incoming for wire::NewContact {
     const SECRET: bool = true;
 }
 impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
+// the path of a receiver's URL may be as good as a password
+impl Incoming for wire::NewWebhook {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::WebhookChange {
     const SECRET: bool = true;
 }
 impl Incoming for wire::SettingChange {}
@@ -265,6 +272,7 @@ path_ids! {
     AdministratorID "administrator";
     ContactID "contact";
     TenantID "tenant";
+    WebhookID "webhook";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.

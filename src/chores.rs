@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
 use crate::error::{Error, Result};
+use crate::notices;
 use crate::sessions;
 use crate::tenants;
 use crate::usage;
@@ -25,6 +26,11 @@ const CHORES: &[Chore] = &[
     ("sweeping of old rows", seconds(3_600), |app| async move { sweep(&app).await }.boxed_local()),
     ("removal of tenants", seconds(60), |app| async move { purge(&app).await }.boxed_local()),
     ("sweeping of noted calls", seconds(60), |app| async move { sweep_calls(&app).await }.boxed_local()),
+    ("telling of keys that end", seconds(60), |app| {
+        async move { notices::announce(&app).await.map(drop) }.boxed_local()
+    }),
+    ("sending of notices", seconds(2), |app| async move { notices::deliver(&app).await.map(drop) }.boxed_local()),
+    ("sweeping of notices", seconds(3_600), |app| async move { sweep_notices(&app).await }.boxed_local()),
     ("retention of audit events", seconds(6 * 3_600), |app| async move { retain(&app).await }.boxed_local()),
 ];
 
@@ -162,6 +168,13 @@ async fn purge(app: &App) -> Result<()> {
 async fn sweep_calls(app: &App) -> Result<()> {
     let calls = usage::sweep(&app.calls, &app.database, app.now()).await?;
     log::debug!(calls; "noted calls are swept away");
+    Ok(())
+}
+
+async fn sweep_notices(app: &App) -> Result<()> {
+    const PIECE: i64 = 500;
+    let now = app.now();
+    while app.database.write(move |db| notices::sweep(db, now, PIECE)).await? > 0 {}
     Ok(())
 }
 

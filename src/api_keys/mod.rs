@@ -6,4 +6,7 @@ mod rules;
 mod store;
 
 pub use rules::{Expiry, KeyPlan, Maker, Wanted};
-pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};
+pub use store::{
+    Provenance, Written, ending, expiring, find_by_name, initial_password_changed, insert, person_behind, purge,
+    written,
+};

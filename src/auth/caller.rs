@@ -16,7 +16,7 @@ use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
 use crate::rights::{Demand, Grant, Right};
 
 /// Which kind of credential a handler takes.
@@ -154,6 +154,28 @@ impl<R, V> Caller<R, V> {
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
+    }
+}
+
+/// Whose calendar it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalendarOwner {
+    /// A person.
+    Administrator(AdministratorID),
+    /// A key.
+    ApiKey(ApiKeyID),
+}
+
+impl<R: Demand> Caller<R> {
+    /// Whoever owns a calendar, as its secret stands for them: none where they could not sign in, or make this call
+    /// themselves, at this moment. They brought no credential, so they change nothing.
+    pub fn of_calendar(db: &mut Db, owner: CalendarOwner, origin: Origin, now: Timestamp) -> Result<Option<Self>> {
+        let identity = match owner {
+            CalendarOwner::Administrator(id) => lookup::person(db, id, origin, now)?,
+            CalendarOwner::ApiKey(id) => lookup::live_key(db, id, origin, now)?,
+        };
+        let able = identity.filter(|identity| must_have_right::<R>(identity).is_ok());
+        Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
 

@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, Limited, Tenant, Who};
+use super::identity::{Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use crate::app::Rules;
+use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
 use crate::db::{Db, MultiBackend};
@@ -281,6 +282,62 @@ fn session_role(db: &mut Db, session: i64, now: Timestamp) -> Result<Option<(Rol
         .get_result(db)
         .optional()?;
     row.map(|(role, grant)| Ok((role, grant.grant()?))).transpose()
+}
+
+// ---- without a credential ----
+
+/// A key as it is, for whoever reads in its place; none where it would be refused.
+pub fn live_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    let facts = key(db, id)?.filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service);
+    let live = facts.filter(|facts| facts.expires.is_none_or(|at| at > now));
+    Ok(live.map(|facts| Identity {
+        tenant: facts.tenant,
+        who: Who::ApiKey(KeyCaller { id, name: facts.name, expires: facts.expires, digest: SecretDigest::OF_NOBODY }),
+        role: facts.role,
+        role_name: facts.role_name,
+        grant: facts.grant,
+        origin,
+    }))
+}
+
+/// A person as they are, for whoever reads in their place, as if by a session that is no row; none where they may not
+/// sign in.
+pub fn person(db: &mut Db, id: AdministratorID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    type Row = (String, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    let row: Option<Row> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::active)
+        .filter(tenants::state.eq(ACTIVE))
+        .select((
+            administrators::username,
+            (tenants::id, tenants::guid),
+            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            GrantRow::as_select(),
+        ))
+        .get_result(db)
+        .optional()?;
+    let Some((username, tenant, role, grant)) = row.filter(|row| row.2.2 || row.2.3) else { return Ok(None) };
+    Ok(Some(Identity {
+        tenant: Tenant { id: tenant.0, guid: guid(&tenant.1)? },
+        who: Who::Administrator(SessionCaller {
+            administrator: id,
+            username,
+            session: -1,
+            reference: String::new(),
+            created: now,
+            last_activity: now,
+            absolute_end: now,
+            user_interface: false,
+            initial_password: false,
+            limited: None,
+        }),
+        role: role.0,
+        role_name: role.1,
+        grant: grant.grant()?,
+        origin,
+    }))
 }
 
 /// Notes a session's use. The guard in the statement keeps an ended session ended (T-38).

@@ -17,5 +17,5 @@ pub mod session_store;
 pub mod sid_cookie;
 pub mod throttle;
 
-pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
+pub use caller::{AnyCredential, CalendarOwner, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};

@@ -361,6 +361,59 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        url -> Text,
+        events -> Text,
+        active -> Bool,
+        secret -> Binary,
+        created -> BigInt,
+    }
+}
+
+diesel::table! {
+    notices (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        dedupe -> Text,
+        destination -> Text,
+        webhook_id -> Nullable<BigInt>,
+        recipient -> Text,
+        kind -> Text,
+        payload -> Text,
+        created -> BigInt,
+        attempts -> BigInt,
+        next_at -> BigInt,
+        state -> Text,
+        last_error -> Text,
+        done_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    notice_marks (name) {
+        name -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    calendars (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        administrator_id -> Nullable<BigInt>,
+        api_key_id -> Nullable<BigInt>,
+        digest -> Binary,
+        created -> BigInt,
+    }
+}
+
 diesel::joinable!(administrators -> roles (role_id));
 diesel::joinable!(administrators -> tenants (tenant_id));
 diesel::joinable!(sessions -> administrators (administrator_id));
@@ -388,9 +441,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     default_api_key_profiles,
     installation,
     leases,
+    notice_marks,
+    notices,
     roles,
     sessions,
     sign_in_attempts,
     system_settings,
     tenants,
+    webhooks,
 );

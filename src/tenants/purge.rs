@@ -5,13 +5,16 @@ use super::store;
 use crate::administrators;
 use crate::api_keys;
 use crate::app::App;
+use crate::calendar;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
+use crate::notices;
 use crate::roles;
 use crate::sessions;
 use crate::usage;
+use crate::webhooks;
 
 /// Rows removed in one transaction, at most.
 const CHUNK: i64 = 500;
@@ -20,8 +23,17 @@ const CHUNK: i64 = 500;
 type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
-const STEPS: &[Step] =
-    &[api_keys::purge, sessions::purge, contacts::purge, administrators::purge, roles::purge, usage::purge];
+const STEPS: &[Step] = &[
+    notices::purge,
+    webhooks::purge,
+    calendar::purge,
+    api_keys::purge,
+    sessions::purge,
+    contacts::purge,
+    administrators::purge,
+    roles::purge,
+    usage::purge,
+];
 
 /// Removes every tenant that is to be removed; answers how many that were.
 pub async fn purge(app: &App) -> Result<usize> {

@@ -14,6 +14,7 @@ mod session;
 mod setting;
 mod tenant;
 mod usage;
+mod webhook;
 
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
@@ -38,6 +39,7 @@ pub use session::{
 pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
+pub use webhook::{CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookWithSecret, Webhooks};
 
 use serde::Serialize;
 use utoipa::ToSchema;
