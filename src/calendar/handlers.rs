@@ -1,6 +1,6 @@
 //! `/api/calendar`.
 
-use actix_web::http::header::{CONTENT_TYPE, HOST};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -21,7 +21,7 @@ use crate::wire;
 const MOST_KEYS: i64 = 5_000;
 
 /// Makes the caller's calendar, or gives it another URL; the URL is in this answer and nowhere else.
-pub async fn make(caller: Caller<ViewApiKeys>, request: HttpRequest, app: App) -> Result<Json<wire::CalendarMade>> {
+pub async fn make(caller: Caller<ViewApiKeys>, app: App) -> Result<Json<wire::CalendarMade>> {
     let secret = CalendarSecret::generate()?;
     let (digest, now) = (secret.digest(), app.now());
     app.change(&caller, move |db, caller| {
@@ -29,7 +29,9 @@ pub async fn make(caller: Caller<ViewApiKeys>, request: HttpRequest, app: App) -
         Ok(((), Event::new(EventKind::CalendarMade, target(caller))))
     })
     .await?;
-    let url = format!("{}/api/calendar/{}.ics", base(&request, &app), *secret.expose());
+    // as configured and not as the call names it: who makes a call may name any host
+    let base = app.public_url.as_deref().unwrap_or_default();
+    let url = format!("{base}/api/calendar/{}.ics", *secret.expose());
     Ok(Json(wire::CalendarMade { url: wire::SecretOnce::new(&url) }))
 }
 
@@ -84,16 +86,4 @@ fn target<R, V>(caller: &Caller<R, V>) -> Target {
         }
         Who::ApiKey(key) => Target::new("apiKey", key.id.get(), key.name.clone()),
     }
-}
-
-/// Where this server is reached: as configured, else as this call reached it.
-fn base(request: &HttpRequest, app: &App) -> String {
-    if let Some(url) = &app.public_url {
-        return url.clone();
-    }
-    let scheme = if request.app_config().secure() { "https" } else { "http" };
-    // HTTP/2 has no header of that name
-    let host = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    let host = host.or_else(|| Some(request.headers().get(HOST)?.to_str().ok()?.to_owned()));
-    format!("{scheme}://{}", host.unwrap_or_else(|| request.app_config().host().to_owned()))
 }

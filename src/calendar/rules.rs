@@ -1,6 +1,6 @@
 //! A calendar as RFC 5545 writes it: a function of values.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Datelike as _, Duration};
 use icalendar::{Calendar, CalendarDateTime, Component as _, Event, EventLike as _};
 
 use crate::clock::Timestamp;
@@ -42,6 +42,8 @@ pub fn written(keys: &[Ending], reader: &Reader, now: Timestamp) -> String {
         .append_property(("X-WR-TIMEZONE", reader.zone.zone().name()))
         .name(title(reader.locale))
         .ttl(&Duration::hours(READ_AGAIN));
+    let moment =
+        |at: Timestamp| DateTime::from_timestamp_millis(at.millis()).filter(|at| (1970..=9_999).contains(&at.year()));
     let stamp = moment(now).unwrap_or_default();
     for key in keys {
         let Some(at) = moment(key.at) else { continue };
@@ -57,10 +59,6 @@ pub fn written(keys: &[Ending], reader: &Reader, now: Timestamp) -> String {
         calendar.push(event.done());
     }
     calendar.to_string()
-}
-
-fn moment(at: Timestamp) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(at.millis()).filter(|at| (1970..=9_999).contains(&chrono::Datelike::year(at)))
 }
 
 fn title(locale: Locale) -> &'static str {

@@ -1,15 +1,19 @@
 //! Sending what is in the outbox. Rows are taken before they are sent, so that no two nodes send one; a row whose
 //! sender died is taken again later, with the same Message-ID or `webhook-id`, by which its receiver can drop it.
 
-use futures_util::future::join_all;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use serde_json::json;
 
 use super::queue::{CREATED, ENDING, TEST};
-use super::rules::{KeyNews, Notice};
+use super::rules::{HELD_BACK, KeyNews, Notice};
 use super::store;
 use super::texts::{Topic, text};
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
+use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::outgoing::{Failure, HookUrl, Letter};
 use crate::webhooks::{self, Receiver};
@@ -17,11 +21,14 @@ use crate::webhooks::{self, Receiver};
 /// Turns of one call, at most: each takes a few rows of each destination.
 const TURNS: usize = 1_000;
 
+/// Notices under way at a time.
+const TOGETHER: usize = 16;
+
 /// Sends what is due; answers how many arrived. Where nobody can be reached it is put off, and tried again for days.
 pub async fn deliver(app: &App) -> Result<usize> {
-    let mut arrived = 0;
+    let (mut arrived, mut fault) = (0, None);
     for _ in 0..TURNS {
-        if app.is_draining() {
+        if app.is_draining() || fault.is_some() {
             break;
         }
         let (now, with_mail) = (app.now(), app.mailer.is_some());
@@ -29,12 +36,24 @@ pub async fn deliver(app: &App) -> Result<usize> {
         if notices.is_empty() {
             break;
         }
-        let outcomes = join_all(notices.into_iter().map(|notice| send(app, notice))).await;
-        for outcome in outcomes {
-            arrived += usize::from(outcome?);
+        let sending = notices.into_iter().map(|notice| async move {
+            let outcome = send(app, &notice).await;
+            (notice, outcome)
+        });
+        let mut outcomes = stream::iter(sending).buffer_unordered(TOGETHER);
+        // to the end, whatever happens: what is under way must be noted
+        while let Some((notice, outcome)) = outcomes.next().await {
+            let noted = match outcome {
+                Ok(outcome) => note(app, notice, outcome).await,
+                Err(error) => Err(error),
+            };
+            match noted {
+                Ok(here) => arrived += usize::from(here),
+                Err(error) => fault = Some(error),
+            }
         }
     }
-    Ok(arrived)
+    fault.map_or(Ok(arrived), Err)
 }
 
 /// How an attempt went.
@@ -45,19 +64,28 @@ enum Outcome {
     Hopeless(&'static str),
 }
 
-/// Whether it arrived; what came of it is written down.
-async fn send(app: &App, notice: Notice) -> Result<bool> {
-    let outcome = match notice.webhook {
-        None => mail(app, &notice).await,
+async fn send(app: &App, notice: &Notice) -> Result<Outcome> {
+    match notice.webhook {
+        None => Ok(mail(app, notice).await),
         Some(id) => match app.database.read(move |db| webhooks::receiver(db, id)).await? {
-            Some(receiver) => call(app, &notice, receiver).await?,
-            None => Outcome::Hopeless("the webhook is gone"),
+            Some(receiver) => call(app, notice, receiver).await,
+            None => Ok(Outcome::Hopeless("the webhook is gone")),
         },
-    };
-    let now = app.now();
+    }
+}
+
+/// Writes down what came of an attempt; whether it arrived. What concerns the row stands in a transaction of its own,
+/// which waits for nobody: were it lost, the notice would be sent twice.
+async fn note(app: &App, notice: Notice, outcome: Outcome) -> Result<bool> {
+    let (now, destination) = (app.now(), notice.destination.clone());
     match outcome {
         Outcome::Arrived => {
-            app.database.write(move |db| store::delivered(db, &notice, now)).await?;
+            let had_failed = notice.attempts > 1;
+            note_arrival(app, notice).await?;
+            if had_failed {
+                // whoever did not answer does again: what was put off until later need not wait any longer
+                others(app, move |db| store::bring_forward(db, &destination, now)).await;
+            }
             return Ok(true);
         }
         Outcome::Hopeless(why) => {
@@ -67,13 +95,13 @@ async fn send(app: &App, notice: Notice) -> Result<bool> {
         Outcome::Failed(failure) => match notice.next_attempt(now) {
             Some(next) => {
                 warn(&notice, &failure.why, "a notice could not be sent, and will be tried again");
-                app.database
-                    .write(move |db| {
-                        store::put_off(db, &notice, &failure.why, next)?;
-                        // the others would find the same: nobody waits for each of them
-                        if failure.unreachable { store::hold_back(db, &notice.destination, next) } else { Ok(()) }
-                    })
-                    .await?;
+                let why = failure.why;
+                app.database.write(move |db| store::put_off(db, &notice, &why, next)).await?;
+                if failure.unreachable {
+                    // the others would find the same: nobody waits for each of them
+                    let until = next.min(now.plus(HELD_BACK));
+                    others(app, move |db| store::hold_back(db, &destination, until)).await;
+                }
             }
             None => {
                 warn(&notice, &failure.why, "a notice was given up");
@@ -82,6 +110,28 @@ async fn send(app: &App, notice: Notice) -> Result<bool> {
         },
     }
     Ok(false)
+}
+
+/// It is out: a database that is away for a moment is asked again, because otherwise it would go out a second time.
+async fn note_arrival(app: &App, notice: Notice) -> Result<()> {
+    const TRIES: usize = 20;
+    for _ in 1..TRIES {
+        let (notice, now) = (notice.clone(), app.now());
+        if app.database.write(move |db| store::delivered(db, &notice, now)).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let now = app.now();
+    app.database.write(move |db| store::delivered(db, &notice, now)).await
+}
+
+/// Moves the other rows of a destination. Two nodes that do so at once may be in each other's way: then one of them
+/// does not, and the rows are tried as they stand.
+async fn others(app: &App, change: impl FnOnce(&mut Db) -> Result<()> + Send + 'static) {
+    if let Err(error) = app.database.write(change).await {
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "notices could not be put off or brought forward together");
+    }
 }
 
 fn warn(notice: &Notice, why: &str, what: &str) {

@@ -1,7 +1,7 @@
 //! Which keys have come to a step of their ladder since it was last looked. Each step is a range of ends, which an
 //! index finds: among a million keys only those are read that are told.
 
-use super::queue::Circle;
+use super::queue::{Circle, has_webhooks};
 use super::rules::{ends_on, is_looked_at, rung, since};
 use super::store;
 use crate::api_key_profiles::{self, Ladder};
@@ -42,7 +42,7 @@ impl Way {
     }
 }
 
-/// Puts into the outbox what is to be told about keys that end; answers how many keys that were. It may stop anywhere
+/// Puts into the outbox what is to be told about keys that end; answers how many notices that came to. It may stop anywhere
 /// and be done by two nodes at once: it goes on from where it was, and what is there already is not put in again.
 pub async fn announce(app: &App) -> Result<usize> {
     let (now, mut told) = (app.now(), 0);
@@ -62,6 +62,9 @@ pub async fn announce(app: &App) -> Result<usize> {
 }
 
 async fn announce_in(app: &App, way: Way, tenant: TenantID, since: Option<Timestamp>, now: Timestamp) -> Result<usize> {
+    if way == Way::Webhooks && !app.database.read(move |db| has_webhooks(db, tenant)).await? {
+        return Ok(0);
+    }
     let ladders = app.database.read(move |db| api_key_profiles::ladders(db, tenant)).await?;
     let mut steps: Vec<i64> = ladders.iter().flat_map(|ladder| way.steps(ladder)).collect();
     steps.sort_unstable();
@@ -96,7 +99,7 @@ struct Piece {
 }
 
 impl Piece {
-    /// Tells of them; answers how many, and the last one read where there may be more.
+    /// Tells of them; answers how many notices that came to, and the last one read where there may be more.
     fn tell(self, db: &mut Db, ladders: &[Ladder]) -> Result<(usize, Option<(Timestamp, ApiKeyID)>)> {
         let keys = api_keys::ending(db, self.tenant, self.range, self.behind, PIECE)?;
         let mut circle = Circle::new(self.tenant);
@@ -107,11 +110,10 @@ impl Piece {
             if rung(&self.way.steps(ladder), expiry, self.now) != Some(self.before) {
                 continue;
             }
-            match self.way {
+            told += match self.way {
                 Way::Mail => circle.write(db, key, ladder, self.before, self.now)?,
                 Way::Webhooks => circle.call(db, key, self.before, self.now)?,
-            }
-            told += 1;
+            };
         }
         let is_full = keys.len() as i64 == PIECE;
         Ok((told, keys.last().filter(|_| is_full).and_then(|key| Some((key.expiry_date?, key.id)))))

@@ -170,7 +170,7 @@ fn tell_if_near(db: &mut Db, tenant: TenantID, id: ApiKeyID, now: Timestamp, wit
     if with_mail {
         circle.write(db, &key, ladder, before, now)?;
     }
-    circle.call(db, &key, before, now)
+    circle.call(db, &key, before, now).map(drop)
 }
 
 /// Everybody of a tenant who is told that keys end, looked up once for many keys.
@@ -222,9 +222,9 @@ impl Circle {
         Ok(People { full, all })
     }
 
-    /// Mail to everybody about a key that has come to a step of its ladder, to each address once.
-    pub fn write(&mut self, db: &mut Db, key: &Written, ladder: &Ladder, before: i64, now: Timestamp) -> Result<()> {
-        let Some(expiry) = key.expiry_date else { return Ok(()) };
+    /// Mail to everybody about a key that has come to a step of its ladder, to each address once; how many are new.
+    pub fn write(&mut self, db: &mut Db, key: &Written, ladder: &Ladder, before: i64, now: Timestamp) -> Result<usize> {
+        let Some(expiry) = key.expiry_date else { return Ok(0) };
         let issuer = issuer_of(db, self.tenant, key.id)?;
         let tenant = self.tenant;
         let people = self.people(db)?;
@@ -233,27 +233,36 @@ impl Circle {
             Visibility::Own => &people.full,
         };
         let news = news_of(key);
+        let mut told = 0;
         for address in issuer.iter().chain(others) {
             let dedupe = format!("{}/{}/mail/{}", key.id, step(expiry, before), fold(address));
-            store::insert_once(db, &mail(tenant, ENDING, address.clone(), &news, dedupe), now)?;
+            told += usize::from(store::insert_once(db, &mail(tenant, ENDING, address.clone(), &news, dedupe), now)?);
         }
-        Ok(())
+        Ok(told)
     }
 
     /// The same for webhooks; the step 0 is the end itself.
-    pub fn call(&mut self, db: &mut Db, key: &Written, before: i64, now: Timestamp) -> Result<()> {
-        let Some(expiry) = key.expiry_date else { return Ok(()) };
+    pub fn call(&mut self, db: &mut Db, key: &Written, before: i64, now: Timestamp) -> Result<usize> {
+        let Some(expiry) = key.expiry_date else { return Ok(0) };
         let event = if before == 0 { HookEvent::KeyExpired } else { HookEvent::KeyExpiring };
         if !self.webhooks.contains_key(&event) {
             self.webhooks.insert(event, webhooks::wanting(db, self.tenant, event)?);
         }
+        let mut told = 0;
         for webhook in self.webhooks.get(&event).into_iter().flatten() {
             let data = json!({ "apiKey": { "ID": key.id, "name": key.key_name }, "details": { "expiryDate": expiry } });
             let dedupe = format!("{}/{}/webhook/{webhook}", key.id, step(expiry, before));
-            store::insert_once(db, &message(self.tenant, *webhook, event.as_str(), now, data, dedupe), now)?;
+            let notice = message(self.tenant, *webhook, event.as_str(), now, data, dedupe);
+            told += usize::from(store::insert_once(db, &notice, now)?);
         }
-        Ok(())
+        Ok(told)
     }
+}
+
+/// Whether a tenant has webhooks that are told when keys end.
+pub(super) fn has_webhooks(db: &mut Db, tenant: TenantID) -> Result<bool> {
+    let mut some = |event| webhooks::wanting(db, tenant, event).map(|found| !found.is_empty());
+    Ok(some(HookEvent::KeyExpiring)? || some(HookEvent::KeyExpired)?)
 }
 
 /// A step of the ladder that leads to one end: another end has steps of its own.

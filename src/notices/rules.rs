@@ -16,9 +16,15 @@ pub const MOST_CREATED: i64 = 20;
 /// How long a row belongs to whoever took it, in milliseconds: longer than sending takes.
 pub const CLAIM: i64 = 3 * MINUTE;
 
-/// How long after each attempt the next one waits: four days in all.
-const WAITS: &[i64] =
-    &[5 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 12 * HOUR, DAY, DAY];
+/// How long after each attempt the next one waits.
+const WAITS: &[i64] = &[5 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR];
+
+/// From then on it is tried this often, in milliseconds, until so many attempts were made: four days in all.
+const AT_LAST_EVERY: i64 = 6 * HOUR;
+const MOST_ATTEMPTS: i64 = 22;
+
+/// The longest that a destination which nobody answers at is left alone, in milliseconds: one of its rows asks then.
+pub const HELD_BACK: i64 = HOUR;
 
 /// A row that has waited this long is given up when one more attempt fails, whatever held the others back.
 const LONGEST: i64 = 7 * DAY;
@@ -82,10 +88,11 @@ impl Notice {
 
     /// When to try again after this attempt has failed; none to give up.
     pub fn next_attempt(&self, now: Timestamp) -> Option<Timestamp> {
-        if now.since(self.created) > LONGEST {
+        if now.since(self.created) > LONGEST || self.attempts > MOST_ATTEMPTS {
             return None;
         }
-        let wait = *WAITS.get(usize::try_from(self.attempts - 1).ok()?)?;
+        let place = usize::try_from(self.attempts - 1).unwrap_or(0);
+        let wait = WAITS.get(place).copied().unwrap_or(AT_LAST_EVERY);
         // up to a tenth more, so that what failed together does not come together
         let spread = wait / 10 * (self.id % 8) / 8;
         Some(now.plus(wait).plus(spread))
@@ -178,7 +185,7 @@ mod tests {
 
     #[test]
     fn attempts_wait_longer_and_longer_and_end_after_days() {
-        let mut at = NOW;
+        let (mut at, mut last) = (NOW, 0);
         let mut attempts = 1;
         while let Some(next) = notice(attempts, NOW).next_attempt(at) {
             assert!(

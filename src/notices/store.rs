@@ -10,6 +10,8 @@ use crate::error::{Result, is_unique_violation};
 use crate::id::{TenantID, WebhookID};
 
 const WAITING: &str = "waiting";
+/// Somebody has taken it: until `next_at`, or for good when they died over it.
+const TAKEN: &str = "taken";
 const DELIVERED: &str = "delivered";
 const FAILED: &str = "failed";
 
@@ -19,7 +21,7 @@ const REMEMBERED: i64 = 30 * DAY;
 const FORGOTTEN: i64 = 90 * DAY;
 /// Rows of one destination that are taken at a time, and destinations that are.
 const TOGETHER: i64 = 4;
-const DESTINATIONS: i64 = 64;
+const DESTINATIONS: i64 = 32;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notices, check_for_backend(MultiBackend))]
@@ -101,7 +103,7 @@ fn take(db: &mut Db, row: Row, now: Timestamp) -> Result<Option<Notice>> {
         .filter(notices::done_at.is_null())
         .filter(notices::next_at.eq(row.next_at))
         .filter(notices::attempts.eq(row.attempts))
-        .set((notices::next_at.eq(now.plus(CLAIM)), notices::attempts.eq(attempts)))
+        .set((notices::state.eq(TAKEN), notices::next_at.eq(now.plus(CLAIM)), notices::attempts.eq(attempts)))
         .execute(db)?;
     Ok((taken == 1).then(|| Notice {
         id: row.id,
@@ -143,7 +145,8 @@ pub fn failed(db: &mut Db, notice: &Notice, why: &str, now: Timestamp) -> Result
 
 /// It is to be tried again then.
 pub fn put_off(db: &mut Db, notice: &Notice, why: &str, until: Timestamp) -> Result<()> {
-    diesel::update(ours!(notice)).set((notices::next_at.eq(until), notices::last_error.eq(why))).execute(db)?;
+    let later = (notices::state.eq(WAITING), notices::next_at.eq(until), notices::last_error.eq(why));
+    diesel::update(ours!(notice)).set(later).execute(db)?;
     Ok(())
 }
 
@@ -153,7 +156,20 @@ pub fn hold_back(db: &mut Db, destination: &str, until: Timestamp) -> Result<()>
         .filter(notices::done_at.is_null())
         .filter(notices::destination.eq(destination))
         .filter(notices::next_at.lt(until))
+        .filter(notices::state.eq(WAITING))
         .set(notices::next_at.eq(until))
+        .execute(db)?;
+    Ok(())
+}
+
+/// What waits there is due at once.
+pub fn bring_forward(db: &mut Db, destination: &str, now: Timestamp) -> Result<()> {
+    diesel::update(notices::table)
+        .filter(notices::done_at.is_null())
+        .filter(notices::destination.eq(destination))
+        .filter(notices::next_at.gt(now))
+        .filter(notices::state.eq(WAITING))
+        .set(notices::next_at.eq(now))
         .execute(db)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What mail says, in the key's language, with dates in the key's time zone. Never a secret.
 
-use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use chrono::{DateTime, Datelike as _, Timelike as _};
 
 use super::rules::KeyNews;
 use crate::clock::{DAY, HOUR, Timestamp};
@@ -270,7 +270,7 @@ const DUTCH: [&str; 12] = [
 ];
 
 fn local(at: Timestamp, zone: TimeZone) -> Option<DateTime<chrono_tz::Tz>> {
-    Some(DateTime::<Utc>::from_timestamp_millis(at.millis())?.with_timezone(&zone.zone()))
+    Some(DateTime::from_timestamp_millis(at.millis())?.with_timezone(&zone.zone()))
 }
 
 #[cfg(test)]

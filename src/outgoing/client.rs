@@ -123,7 +123,9 @@ impl Client {
             200..=299 => Ok(()),
             410 => Err(Failure { gone: true, ..failure("answered 410: gone") }),
             300..=399 => Err(failure(&format!("answered {status}: redirects are not followed"))),
-            _ => Err(failure(&format!("answered {status}"))),
+            // it is too busy, or nobody stands behind the proxy
+            429 | 502..=504 => Err(failure(&format!("answered {status}"))),
+            _ => Err(Failure { unreachable: false, ..failure(&format!("answered {status}")) }),
         }
     }
 }

@@ -240,6 +240,7 @@ mod tests {
             ("https://①②⑦.0.0.1/", "127.0.0.1"),
             ("https://[::ffff:7f00:1]/", "::ffff:127.0.0.1"),
             ("https:127.0.0.1", "127.0.0.1"),
+            ("https://127.0.0.1./", "127.0.0.1"),
             ("https:\\\\127.0.0.1\\x", "127.0.0.1"),
         ] {
             assert_eq!(HookUrl::parse(text).expect(text).address(), Some(address(expected)), "{text}");

@@ -89,7 +89,8 @@ pub struct Webhooks {
 /// A calendar that was just made.
 #[derive(Serialize, ToSchema)]
 pub struct CalendarMade {
-    /// The secret URL of the calendar, this once: whoever has it reads it.
+    /// The secret URL of the calendar, this once: whoever has it reads it. Without scheme and host where no public URL
+    /// is configured.
     #[schema(value_type = String)]
     pub url: SecretOnce,
 }

@@ -24,12 +24,15 @@ const SLICES: &[&str] = &[
     "administrators",
     "api_key_profiles",
     "api_keys",
+    "calendar",
     "contacts",
+    "notices",
     "roles",
     "sessions",
     "settings",
     "tenants",
     "usage",
+    "webhooks",
 ];
 
 const TABLE: &[Part] = &[
@@ -55,11 +58,12 @@ const TABLE: &[Part] = &[
     Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
     // The URL of the database is a setting like any other, and its type stands with them.
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
+    Part { files: &["outgoing/"], may_use: &["clock", "config"], may_not: &["actix_web", "actix_session", "diesel"] },
     // ---- who is calling, and what is remembered of it ----
     Part {
         // a session's life is judged by its tenant's settings
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret", "settings"],
         may_not: ACTIX,
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
@@ -87,6 +91,12 @@ const TABLE: &[Part] = &[
         may_use: &["app", "auth", "body", "clock", "error", "list", "rights", "search", "wire"],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
     },
+    // Whoever is to be told of an event is told in its transaction.
+    Part {
+        files: &["audit/change.rs"],
+        may_use: &["app", "auth", "clock", "db", "error", "notices"],
+        may_not: &["actix_web", "actix_session", "diesel"],
+    },
     Part {
         files: &["audit/"],
         may_use: &["app", "auth", "clock", "db", "error", "id", "keyring", "lease"],
@@ -105,6 +115,42 @@ const TABLE: &[Part] = &[
         files: &["settings/store.rs"],
         may_use: &["app", "auth", "db", "error", "id"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Dates as people write them: functions of values, which chrono knows how to take apart.
+    Part {
+        files: &["calendar/rules.rs", "notices/texts.rs"],
+        may_use: &["clock", "id", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    // Where a webhook leads is judged by the fence's own reader of URLs.
+    Part {
+        files: &["webhooks/rules.rs"],
+        may_use: &["clock", "error", "id", "name", "outgoing", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What is told to whom is put together of what every slice offers; no statement of theirs is made there.
+    Part {
+        files: &["notices/queue.rs", "notices/expiry.rs", "notices/delivery.rs"],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "api_keys",
+            "app",
+            "audit",
+            "clock",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "name",
+            "outgoing",
+            "rights",
+            "roles",
+            "secret",
+            "tenants",
+            "webhooks",
+        ],
+        may_not: &["actix_web", "actix_session", "diesel", "chrono"],
     },
     Part {
         files: &["*/rules.rs", "administrators/second_factor.rs"],
@@ -147,6 +193,7 @@ const TABLE: &[Part] = &[
             "keyring",
             "locale",
             "name",
+            "outgoing",
             "rights",
             "search",
             "secret",
@@ -157,7 +204,21 @@ const TABLE: &[Part] = &[
     // Piece by piece through every slice, each of which removes its own rows.
     Part {
         files: &["tenants/purge.rs"],
-        may_use: &["administrators", "api_keys", "app", "contacts", "db", "error", "id", "roles", "sessions", "usage"],
+        may_use: &[
+            "administrators",
+            "api_keys",
+            "app",
+            "calendar",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "notices",
+            "roles",
+            "sessions",
+            "usage",
+            "webhooks",
+        ],
         may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
@@ -178,6 +239,8 @@ const TABLE: &[Part] = &[
             "list",
             "locale",
             "name",
+            "notices",
+            "outgoing",
             "rights",
             "roles",
             "search",
@@ -193,7 +256,7 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "settings", "usage"],
+        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "settings", "usage"],
         may_not: DIESEL,
     },
     Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
@@ -205,6 +268,7 @@ const TABLE: &[Part] = &[
             "administrators",
             "api_keys",
             "audit",
+            "calendar",
             "contacts",
             "error",
             "openapi",
@@ -214,6 +278,7 @@ const TABLE: &[Part] = &[
             "tenants",
             "settings",
             "usage",
+            "webhooks",
             "wire",
         ],
         may_not: DIESEL,
@@ -238,7 +303,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "error", "lease", "sessions", "tenants", "usage"],
+        may_use: &["app", "audit", "auth", "error", "lease", "notices", "sessions", "tenants", "usage"],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -258,6 +323,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "outgoing",
             "roles",
             "secret",
             "tenants",
@@ -303,12 +369,15 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("calendar/store.rs", &["calendars"]),
     ("contacts/store.rs", &["contacts"]),
+    ("notices/store.rs", &["notice_marks", "notices"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
     ("settings/store.rs", &["system_settings"]),
     ("tenants/store.rs", &["tenants"]),
     ("usage/store.rs", &["api_usage"]),
+    ("webhooks/store.rs", &["webhooks"]),
     ("audit/store.rs", &["audit_chain", "audit_cuts", "audit_events", "audit_seals"]),
     ("lease.rs", &["leases"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),

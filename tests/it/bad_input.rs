@@ -50,6 +50,8 @@ impl<'a> Bench<'a> {
             .clone();
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
+        let webhook = json!({ "name": "target", "url": "https://1.1.1.1/", "events": ["claim.reused"] });
+        app.post("/api/webhooks", webhook).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -70,6 +72,8 @@ impl<'a> Bench<'a> {
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
+            ("{webhookID}", "1".into()),
+            ("{secret}", "0".repeat(32)),
             ("{tenantID}", "0".into()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
             ("{keyName}", "target".into()),

@@ -25,6 +25,10 @@ const TABLES: &[&str] = &[
     "audit_seals",
     "audit_cuts",
     "leases",
+    "webhooks",
+    "notices",
+    "notice_marks",
+    "calendars",
 ];
 
 impl TestApp {

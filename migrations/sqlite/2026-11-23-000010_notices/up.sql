@@ -16,7 +16,7 @@ CREATE TABLE webhooks (
 CREATE UNIQUE INDEX webhooks_by_name ON webhooks (tenant_id, name_fold);
 
 -- What is to be sent, written in the transaction of what it speaks of. No two rows have the same dedupe, so nothing is
--- sent twice. next_at is when somebody may take a waiting row; whoever takes it moves that moment on.
+-- sent twice. next_at is when somebody may take a row that is not done; whoever takes it moves that moment on.
 CREATE TABLE notices (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_id   BIGINT NOT NULL REFERENCES tenants (id),
