@@ -21,6 +21,7 @@ use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::outgoing::{Client, Mailer};
+use crate::reach::PublicUrl;
 use crate::settings;
 use crate::usage::CallLog;
 
@@ -52,8 +53,8 @@ pub struct Parts {
     pub mailer: Option<Mailer>,
     /// Calls webhooks.
     pub webhooks: Client,
-    /// How clients reach the server, where that is configured: scheme, host and port.
-    pub public_url: Option<String>,
+    /// How clients reach the server, as far as that is known.
+    pub urls: PublicUrl,
     /// The zone of keys and people that name none.
     pub time_zone: TimeZone,
     /// The file with the first start's password, removed when that password is changed.

@@ -29,6 +29,7 @@ use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::name::{EmailAddress, Username};
 use crate::outgoing::{Client, Fence, Mailer};
+use crate::reach::PublicUrl;
 use crate::roles;
 use crate::secret::{Password, random_guid};
 use crate::tenants;
@@ -213,7 +214,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         rules,
         mailer,
         webhooks,
-        public_url: config.public_url.clone(),
+        urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),
         draining: AtomicBool::new(false),

@@ -5,10 +5,13 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
+use crate::api_keys::{bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
+use crate::claims;
 use crate::error::{Error, Result};
+use crate::jobs;
 use crate::notices;
 use crate::sessions;
 use crate::tenants;
@@ -31,6 +34,8 @@ const CHORES: &[Chore] = &[
     }),
     ("sending of notices", seconds(2), |app| async move { notices::deliver(&app).await.map(drop) }.boxed_local()),
     ("sweeping of notices", seconds(3_600), |app| async move { sweep_notices(&app).await }.boxed_local()),
+    ("going on with jobs", seconds(10), |app| async move { go_on(&app).await }.boxed_local()),
+    ("sweeping of the history", seconds(6 * 3_600), |app| async move { sweep_history(&app).await }.boxed_local()),
     ("retention of audit events", seconds(6 * 3_600), |app| async move { retain(&app).await }.boxed_local()),
 ];
 
@@ -151,9 +156,11 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
 
 async fn sweep(app: &App) -> Result<()> {
     let now = app.now();
-    let done = app.database.write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?)));
-    let (sessions, buckets) = done.await?;
-    log::debug!(sessions, buckets; "old rows are swept away");
+    let done = app
+        .database
+        .write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?, claims::sweep(db, now)?)));
+    let (sessions, buckets, claims) = done.await?;
+    log::debug!(sessions, buckets, claims; "old rows are swept away");
     Ok(())
 }
 
@@ -175,6 +182,20 @@ async fn sweep_notices(app: &App) -> Result<()> {
     const PIECE: i64 = 500;
     let now = app.now();
     while app.database.write(move |db| notices::sweep(db, now, PIECE)).await? > 0 {}
+    Ok(())
+}
+
+async fn go_on(app: &App) -> Result<()> {
+    match jobs::resume(app, bulk::KINDS).await? {
+        0 => {}
+        jobs => log::info!(jobs; "this node goes on with what another began"),
+    }
+    Ok(())
+}
+
+async fn sweep_history(app: &App) -> Result<()> {
+    let (keys, jobs) = (history::sweep(app).await?, jobs::sweep(app).await?);
+    log::debug!(keys, jobs; "revoked keys and jobs of long ago are swept away");
     Ok(())
 }
 

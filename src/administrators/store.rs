@@ -1,5 +1,7 @@
 //! The table of administrators: what is kept of them, and what they sign in with.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::rules::{
@@ -428,6 +430,19 @@ pub fn primary_contacts(db: &mut Db, first: TenantID, last: TenantID) -> Result<
     let contact =
         |(tenant, id, role, username, email_address)| PrimaryContact { tenant, id, role, username, email_address };
     Ok(rows.into_iter().map(contact).collect())
+}
+
+/// What administrators of a tenant are called; those who are gone are not in it.
+pub fn names(
+    db: &mut Db,
+    tenant: TenantID,
+    mut ids: Vec<AdministratorID>,
+) -> Result<BTreeMap<AdministratorID, String>> {
+    ids.sort_unstable();
+    ids.dedup();
+    let these = administrators::table.filter(administrators::tenant_id.eq(tenant));
+    let these = these.filter(administrators::id.eq_any(ids)).select((administrators::id, administrators::username));
+    Ok(these.load::<(AdministratorID, String)>(db)?.into_iter().collect())
 }
 
 /// Removes at most `most` of a tenant's administrators, for a tenant that is being removed; answers how many.

@@ -3,7 +3,9 @@
 
 use actix_web::web::Json;
 
-use super::handlers::{created, differences, head, maker, role_in_body, role_of, target, warn_of_initial_password};
+use super::handlers::{
+    created, differences, head, maker, role_in_body, role_of, spent, target, warn_of_initial_password,
+};
 use super::rules::{ApiKey, Ensured, Maker};
 use super::store::{self, Provenance};
 use crate::app::App;
@@ -110,8 +112,9 @@ fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
     let role = role_in_body(db, caller.tenant().id, &properties)?;
     wish.maker.must_cover(&role.grant, "The role")?;
     let key = store::insert(db, Provenance::of(caller), &properties, wish.secret, wish.now)?;
-    let event = created(&key, &role);
-    Ok((Done { outcome: Outcome::Created, key, starts_anew: false }, vec![event]))
+    let mut events = vec![created(&key, &role)];
+    events.extend(spent(db, caller, wish.now)?);
+    Ok((Done { outcome: Outcome::Created, key, starts_anew: false }, events))
 }
 
 /// Nobody comes by more this way than by the plain calls: each outcome needs what they need.

@@ -4,13 +4,18 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Json;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::history_rules::{Revocation, Why};
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
+use super::{history, history_store};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
+use crate::auth::key_usage::KeyUsage;
 use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath, Query};
+use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
@@ -18,7 +23,8 @@ use crate::list::{self, Found, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
 use crate::search::Filter;
-use crate::secret::SecretKey;
+use crate::secret::{SecretDigest, SecretKey};
+use crate::sessions;
 use crate::tenants;
 use crate::wire::{self, Flag, Number, Patch};
 
@@ -31,27 +37,65 @@ pub async fn create(
     body: Body<wire::NewApiKey>,
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let (now, maker) = (app.now(), maker(&caller));
-    let plan = KeyPlan::new(body.0.into(), &maker, app.time_zone, now)?;
+    let now = app.now();
+    let plan = KeyPlan::new(body.0.into(), &maker(&caller), app.time_zone, now)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let key = app
-        .change(&caller, move |db, caller| {
-            let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
-            maker.must_cover(&role.grant, "The role")?;
-            let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
-            let event = created(&key, &role);
-            Ok((key, event))
+        .change_across(&caller, move |db, caller| {
+            let (key, mut events) = mint(db, caller, plan, digest, now)?;
+            events.extend(spent(db, caller, now)?);
+            Ok((key, events))
         })
         .await?;
     warn_of_initial_password(&caller, key.id);
-    Ok(Json(with_secret(key, &secret, &caller, &app)))
+    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
+}
+
+/// Makes a key that whoever makes it may hand out, with the events of that.
+pub fn mint<R, V>(
+    db: &mut Db,
+    maker_of_it: &Caller<R, V>,
+    plan: KeyPlan,
+    digest: SecretDigest,
+    now: Timestamp,
+) -> Result<(ApiKey, Vec<Event>)> {
+    let role = role_in_body(db, maker_of_it.tenant().id, &plan.properties)?;
+    maker(maker_of_it).must_cover(&role.grant, "The role")?;
+    let key = store::insert(db, Provenance::of(maker_of_it), &plan.properties, digest, now)?;
+    let event = created(&key, &role);
+    Ok((key, vec![event]))
+}
+
+/// Revokes a key because the code that it was made with was used again; the event of that, if the key was still there.
+pub fn revoke_for_reuse(
+    db: &mut Db,
+    tenant: TenantID,
+    id: ApiKeyID,
+    usage: &KeyUsage,
+    now: Timestamp,
+) -> Result<Option<Event>> {
+    let Some(key) = store::these(db, tenant, &[id])?.pop() else { return Ok(None) };
+    let revocation = Revocation::by_the_server(Why::Leaked, "the code that it was made with was used again")?;
+    history_store::revoke(db, tenant, &[id], &revocation, usage, now)?;
+    Ok(Some(Event::new(EventKind::ApiKeyDeleted, target(&key)).with(history::details(&revocation))))
 }
 
 /// The event of a key that was minted.
 pub(super) fn created(key: &ApiKey, role: &Role) -> Event {
     let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
     Event::new(EventKind::ApiKeyCreated, target(key)).with(details)
+}
+
+/// A session that was there for making one key ends with it, in the same transaction; the event of that.
+pub(super) fn spent<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp) -> Result<Option<Event>> {
+    if !sessions::spend_one_shot(db, caller, now)? {
+        return Ok(None);
+    }
+    Ok(caller.one_shot().map(|session| {
+        let target = Target::new("administrator", session.administrator.get(), session.username.clone());
+        Event::new(EventKind::OneShotSpent, target).with(json!({ "session": session.reference }))
+    }))
 }
 
 pub(super) fn warn_of_initial_password<R, V>(caller: &Caller<R, V>, id: ApiKeyID) {
@@ -232,7 +276,7 @@ async fn renew<V: 'static>(
         })
         .await?;
     app.key_usage.forget_failures(id);
-    Ok(Json(with_secret(key, &secret, &caller, &app)))
+    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
 }
 
 /// Changes what is sent of a key; a secret is never touched by it.
@@ -266,14 +310,22 @@ pub async fn modify(
 }
 
 /// Revokes a key for good.
-pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<HttpResponse> {
-    let (maker, id) = (maker(&caller), id.0);
+pub async fn delete(
+    caller: Caller<DeleteApiKeys>,
+    id: InPath<ApiKeyID>,
+    query: Query,
+    app: App,
+) -> Result<HttpResponse> {
+    let (maker, id, now, usage) = (maker(&caller), id.0, app.now(), app.key_usage.clone());
+    let revocation = history::revocation(&caller, &query)?;
     app.change(&caller, move |db, caller| {
         let key = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
         let role = role_of(db, caller, &key.properties)?;
         maker.must_cover(&role.grant, "The key's role")?;
-        store::delete(db, caller, id)?;
-        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key))))
+        if history_store::revoke(db, caller.tenant().id, &[id], &revocation, &usage, now)?.is_empty() {
+            return Err(no_such_key());
+        }
+        Ok(((), Event::new(EventKind::ApiKeyDeleted, target(&key)).with(history::details(&revocation))))
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -288,7 +340,8 @@ fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-pub(super) fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
+/// What the rules want to know of whoever makes or changes a key.
+pub fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
     Maker { grant: caller.grant().clone(), expires: caller.expires() }
 }
 
@@ -347,8 +400,9 @@ fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
     }
 }
 
-fn with_secret<R, V>(key: ApiKey, secret: &SecretKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyWithSecret {
-    let printed = secret.printed(caller.tenant().key_prefix(), key.id);
+/// A key with its secret, of a tenant whose keys have this in front of them.
+pub fn with_secret(key: ApiKey, secret: &SecretKey, prefix: Option<Uuid>, app: &App) -> wire::ApiKeyWithSecret {
+    let printed = secret.printed(prefix, key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),
         service_account: key.service_account,

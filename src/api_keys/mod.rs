@@ -1,11 +1,19 @@
 //! API keys: minting them, looking at them, changing and revoking them, and bringing them to a wanted state.
 
+pub mod bulk;
+mod bulk_rules;
 pub mod ensure;
 pub mod handlers;
+pub mod history;
+mod history_rules;
+mod history_store;
+pub mod import;
+pub mod inventory;
 mod rules;
 mod store;
 
-pub use rules::{Expiry, KeyPlan, Maker, Wanted};
+pub use history_store::purge as purge_history;
+pub use rules::{ApiKey, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{
     Provenance, Written, ending, expiring, find_by_name, initial_password_changed, insert, person_behind, purge,
     written,

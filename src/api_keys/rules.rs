@@ -6,7 +6,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 
 /// The shortest life a key may be given, in milliseconds.
 const SHORTEST: i64 = MINUTE;
@@ -115,14 +115,15 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// Nobody hands out, or lays hands on, more than they have (T-01): rights and reach alike.
+    /// Nobody hands out, or lays hands on, more than they have (T-01): rights, reach and access to the API alike. The
+    /// console is no way in for a key, so whoever lacks it may still make keys of roles that have it.
     pub fn must_cover(&self, grant: &Grant, what: &str) -> Result<()> {
-        if self.grant.covers(grant) {
+        if self.grant.covers(&grant.for_a_key()) {
             return Ok(());
         }
         Err(Error::new(
             Reason::BeyondCaller,
-            format!("{what} has rights, computers or policies that the caller has not."),
+            format!("{what} has rights, computers, policies or ways of access that the caller has not."),
         ))
     }
 
@@ -144,14 +145,15 @@ impl Maker {
 impl Maker {
     /// Whether nothing is kept from it.
     fn has_full_access(&self) -> bool {
-        self.grant.covers(&Grant { rights: Rights::all(), reach: Reach::everything() })
+        self.grant.covers(&Grant::everything())
     }
 }
 
 /// What was asked for as the expiry date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said.
+    #[default]
     Unsaid,
     /// 0 or null.
     Never,
@@ -212,6 +214,7 @@ pub struct KeyPlan {
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
+#[derive(Default)]
 pub struct Wanted {
     /// Its name.
     pub key_name: Option<String>,
@@ -414,7 +417,7 @@ fn outlives(expiry: Option<Timestamp>, end: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rights::Right;
+    use crate::rights::{Reach, Right, Rights, Ways};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -457,16 +460,17 @@ mod tests {
     fn any_grant() -> impl Strategy<Value = Grant> {
         let rights = prop::collection::vec(any::<bool>(), crate::rights::COUNT);
         let lists = prop::collection::btree_set(0_i64..4, 0..4);
-        (rights, any::<(bool, bool)>(), lists.clone(), lists.clone(), lists).prop_map(
+        (rights, any::<[bool; 4]>(), lists.clone(), lists.clone(), lists).prop_map(
             |(bits, all, computers, computer_groups, policies)| Grant {
                 rights: Right::all().zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect::<Rights>(),
-                reach: Reach { all_computers: all.0, all_policies: all.1, computers, computer_groups, policies },
+                reach: Reach { all_computers: all[0], all_policies: all[1], computers, computer_groups, policies },
+                ways: Ways { user_interface: all[2], web_service: all[3] },
             },
         )
     }
 
     proptest! {
-        /// T-01, the law behind it: what covers is at least as strong, in rights and in reach.
+        /// T-01, the law behind it: what covers is at least as strong, in rights, in reach and in ways of access.
         #[test]
         fn covering_is_an_order(a in any_grant(), b in any_grant(), c in any_grant()) {
             prop_assert!(a.covers(&a));
@@ -474,6 +478,7 @@ mod tests {
             if a.covers(&b) {
                 prop_assert!(b.rights.iter().all(|right| a.rights.contains(right)));
                 prop_assert!(a.reach.all_computers || (!b.reach.all_computers && b.reach.computers.iter().all(|id| a.reach.computers.contains(id))));
+                prop_assert!(a.ways.web_service >= b.ways.web_service && a.ways.user_interface >= b.ways.user_interface);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The tables of keys and of their secrets' digests.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::rules::{ApiKey, Issuer, Kind, Properties};
@@ -230,12 +232,12 @@ pub fn unknown_role() -> Error {
     Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
-/// Makes a key with its first secret's digest.
+/// Makes a key with its first secret's digest; without one it lets nobody in.
 pub fn insert(
     db: &mut Db,
     made_by: Provenance,
     properties: &Properties,
-    digest: SecretDigest,
+    digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
     let id: ApiKeyID = diesel::insert_into(api_keys::table)
@@ -254,7 +256,9 @@ pub fn insert(
         .returning(api_keys::id)
         .get_result(db)
         .map_err(refused)?;
-    insert_secret(db, made_by.tenant, id, digest, now)?;
+    if let Some(digest) = digest.into() {
+        insert_secret(db, made_by.tenant, id, digest, now)?;
+    }
     Ok(ApiKey {
         id,
         properties: properties.clone(),
@@ -403,15 +407,6 @@ pub fn update<R, V>(
     Ok(())
 }
 
-/// Removes a key and its secrets.
-pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
-    let row = row_of!(caller, id);
-    match diesel::delete(row).execute(db)? {
-        0 => Err(Error::not_found("API key")),
-        _ => Ok(()),
-    }
-}
-
 /// The first few keys that were made with a first start's password which is still to be changed.
 pub fn made_with_initial_password<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Vec<ApiKeyID>> {
     let query = visible_to(caller.tenant().id).filter(api_keys::made_with_initial_password);
@@ -503,4 +498,92 @@ pub fn person_behind(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Opti
 pub fn expiring<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp, most: i64) -> Result<Vec<Written>> {
     let query = visible_to(caller.tenant().id).filter(api_keys::expiry_date.gt(now));
     Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
+}
+
+// ---- many at once ----
+
+/// The keys that meet every criterion, however many, page by page in the order of their IDs.
+pub struct Pages {
+    tenant: TenantID,
+    filter: Filter,
+    fields: &'static [Field<api_keys::table>],
+    after: ApiKeyID,
+}
+
+impl Pages {
+    /// The caller's keys.
+    pub fn new<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: &Filter) -> Result<Self> {
+        let tenant = caller.tenant().id;
+        let fields = if is_broad(db, tenant, filter)? { IN_ORDER_OF_ID } else { FIELDS };
+        Ok(Self { tenant, filter: filter.clone(), fields, after: ApiKeyID::new(0) })
+    }
+
+    /// The next `most` of them; fewer are the last.
+    pub fn next(&mut self, db: &mut Db, most: i64) -> Result<Vec<ApiKey>> {
+        let query = meeting(self.tenant, self.filter.clone(), self.fields)?.filter(api_keys::id.gt(self.after));
+        let rows: Vec<Row> = query.order(api_keys::id).limit(most).select(Row::as_select()).load(db)?;
+        if let Some(last) = rows.last() {
+            self.after = last.id;
+        }
+        rows.into_iter().map(Row::into_key).collect()
+    }
+}
+
+/// Those of some keys of a tenant that are there, by ID.
+pub fn these(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Result<Vec<ApiKey>> {
+    let query = visible_to(tenant).filter(api_keys::id.eq_any(ids.to_vec())).order(api_keys::id);
+    let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
+    rows.into_iter().map(Row::into_key).collect()
+}
+
+/// [`these`], which nobody else changes until the transaction ends.
+pub fn these_to_change(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Result<Vec<ApiKey>> {
+    diesel::update(of_these(tenant, ids.to_vec())).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    these(db, tenant, ids)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn of_these(tenant: TenantID, ids: Vec<ApiKeyID>) -> _ {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.eq_any(ids))
+}
+
+/// From where each of some keys was last used, where that is known.
+pub fn last_addresses(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<BTreeMap<ApiKeyID, Vec<String>>> {
+    let of_keys = api_key_secrets::table.filter(api_key_secrets::tenant_id.eq(tenant));
+    let rows: Vec<(ApiKeyID, Option<String>)> = of_keys
+        .filter(api_key_secrets::api_key_id.eq_any(ids))
+        .order(api_key_secrets::id.desc())
+        .select((api_key_secrets::api_key_id, api_key_secrets::last_address))
+        .load(db)?;
+    let mut addresses: BTreeMap<ApiKeyID, Vec<String>> = BTreeMap::new();
+    for (key, address) in rows {
+        let known = addresses.entry(key).or_default();
+        known.extend(address.filter(|address| !known.contains(address)));
+    }
+    Ok(addresses)
+}
+
+/// Locks keys out.
+pub fn lock_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<()> {
+    diesel::update(of_these(tenant, ids)).set(api_keys::active.eq(false)).execute(db)?;
+    Ok(())
+}
+
+/// Lets keys in again, and sets their counters back.
+pub fn unlock_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<()> {
+    let counters = (api_keys::unlock_time.eq(None::<Timestamp>), api_keys::unsuccessful_sign_in_attempts.eq(0));
+    diesel::update(of_these(tenant, ids)).set((api_keys::active.eq(true), counters)).execute(db)?;
+    Ok(())
+}
+
+/// Moves the end of keys.
+pub fn extend_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>, end: Option<Timestamp>) -> Result<()> {
+    diesel::update(of_these(tenant, ids)).set(api_keys::expiry_date.eq(end)).execute(db)?;
+    Ok(())
+}
+
+/// Which of some folded names keys of a tenant have already.
+pub fn names_taken(db: &mut Db, tenant: TenantID, folds: Vec<String>) -> Result<Vec<String>> {
+    let query = visible_to(tenant).filter(api_keys::name_fold.eq_any(folds));
+    Ok(query.select(api_keys::name_fold).load(db)?)
 }

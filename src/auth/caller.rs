@@ -9,14 +9,14 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Absent, Door, Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::id::{RoleID, TenantID};
 use crate::rights::{Demand, Grant, Right};
 
 /// Which kind of credential a handler takes.
@@ -151,30 +151,28 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// The session, where it is there for making one key and no more.
+    pub fn one_shot(&self) -> Option<&SessionCaller> {
+        match self.who() {
+            Who::Administrator(session) if session.one_shot => Some(session),
+            _ => None,
+        }
+    }
+
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
     }
 }
 
-/// Whose calendar it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CalendarOwner {
-    /// A person.
-    Administrator(AdministratorID),
-    /// A key.
-    ApiKey(ApiKeyID),
-}
-
 impl<R: Demand> Caller<R> {
-    /// Whoever owns a calendar, as its secret stands for them: none where they could not sign in, or make this call
-    /// themselves, at this moment. They brought no credential, so they change nothing.
-    pub fn of_calendar(db: &mut Db, owner: CalendarOwner, origin: Origin, now: Timestamp) -> Result<Option<Self>> {
-        let identity = match owner {
-            CalendarOwner::Administrator(id) => lookup::person(db, id, origin, now)?,
-            CalendarOwner::ApiKey(id) => lookup::live_key(db, id, origin, now)?,
-        };
-        let able = identity.filter(|identity| must_have_right::<R>(identity).is_ok());
+    /// Somebody who left word for a call to be made later, as they are now; none where they could not make it
+    /// themselves any more. What they are asked to prove again is who they are, and nothing of it is presented: so this
+    /// is no caller to whom an answer may be given, only one in whose name something is made, or is looked up for
+    /// whoever they gave a secret URL to.
+    pub fn of_absent(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
+        let known = lookup::absent(db, who, origin.clone(), now)?;
+        let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());
         Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
@@ -237,6 +235,11 @@ fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
 fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
     let is_own_account = R::RIGHT.is_none() && R::WITH_INITIAL_PASSWORD;
     match session.limited {
+        _ if session.one_shot && !R::WITH_ONE_SHOT => Err(Error::new(
+            Reason::OneShotSession,
+            "This session makes one API key and ends with it: it may look for roles besides, and no more. Sign in \
+             without oneShot for anything else.",
+        )),
         _ if session.initial_password && !R::WITH_INITIAL_PASSWORD => {
             Err(Error::new(Reason::InitialPassword, "Change the initial password first."))
         }
@@ -270,6 +273,8 @@ pub struct Visitor {
     pub is_browser: bool,
     /// The `User-Agent`, whatever it says.
     pub user_agent: Vec<u8>,
+    /// Whose URL they come by.
+    pub door: Door,
     /// Whether a web page may be behind it.
     from_a_page: bool,
 }
@@ -306,6 +311,7 @@ impl FromRequest for Visitor {
             Ok(Self {
                 origin: origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?,
                 is_browser: headers.contains_key("sec-fetch-site"),
+                door: request.extensions().get::<Door>().cloned().unwrap_or_default(),
                 from_a_page: is_from_a_page(headers),
                 user_agent: headers.get("user-agent").map(|value| value.as_bytes().to_vec()).unwrap_or_default(),
             })

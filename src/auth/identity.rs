@@ -6,10 +6,38 @@ use uuid::Uuid;
 
 use crate::audit::Origin;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
 use crate::rights::Grant;
 use crate::secret::SecretDigest;
+
+/// By which URL a call came in, whose it is looked up.
+#[derive(Clone, Debug, Default)]
+pub enum Door {
+    /// By the general one, which is everybody's.
+    #[default]
+    General,
+    /// By a tenant's own.
+    Of {
+        /// Whose.
+        tenant: TenantID,
+        /// Its name, folded.
+        folded_name: String,
+    },
+    /// By one that is nobody's.
+    Nobodys,
+}
+
+impl Door {
+    /// Refuses whoever belongs elsewhere, in the words that are for doors that are not there.
+    pub fn admit(&self, tenant: TenantID) -> Result<()> {
+        match self {
+            Self::General => Ok(()),
+            Self::Of { tenant: own, .. } if *own == tenant => Ok(()),
+            Self::Of { .. } | Self::Nobodys => Err(Error::no_such_route()),
+        }
+    }
+}
 
 /// What the middleware found out, left for the extractor.
 pub struct Identified(pub Result<Arc<Identity>>);
@@ -37,7 +65,7 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do.
+    /// What it lets them do, and by which ways they may come.
     pub grant: Grant,
     /// Where the request came from.
     pub origin: Origin,
@@ -89,8 +117,19 @@ pub struct SessionCaller {
     pub user_interface: bool,
     /// Whether it was opened with the password that the first start made.
     pub initial_password: bool,
+    /// Whether it is there for making one key, and ends with that.
+    pub one_shot: bool,
     /// Whether it may do nothing but see to its owner's own account, and why.
     pub limited: Option<Limited>,
+}
+
+/// Somebody who left word for a call to be made later, and is looked up again when it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// A person.
+    Administrator(AdministratorID),
+    /// A key.
+    ApiKey(ApiKeyID),
 }
 
 /// A key that was presented with its secret.

@@ -5,15 +5,17 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Absent, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use crate::app::Rules;
 use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
-use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
+use crate::db::schema::{
+    administrators, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles, sessions, tenants,
+};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::{Grant, Reach, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::settings;
 
@@ -23,6 +25,8 @@ use crate::settings;
 pub struct GrantRow {
     all_computers: bool,
     all_policies: bool,
+    allow_user_interface: bool,
+    allow_web_service: bool,
     rights: Vec<u8>,
     computer_ids: String,
     computer_group_ids: String,
@@ -42,6 +46,7 @@ impl GrantRow {
                 computer_groups: ids(&self.computer_group_ids)?,
                 policies: ids(&self.policy_ids)?,
             },
+            ways: Ways { user_interface: self.allow_user_interface, web_service: self.allow_web_service },
         })
     }
 }
@@ -51,6 +56,7 @@ fn guid(text: &str) -> Result<Uuid> {
 }
 
 const ACTIVE: &str = "active";
+const PENDING_DELETION: &str = "pending-deletion";
 
 // ---- keys ----
 
@@ -63,7 +69,6 @@ pub struct KeyFacts {
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
-    pub allow_web_service: bool,
     pub grant: Grant,
     /// More than one while the key is being rotated.
     pub digests: Vec<SecretDigest>,
@@ -71,8 +76,7 @@ pub struct KeyFacts {
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Row =
-        (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+    type Row = (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String), GrantRow);
     let rows: Vec<Row> = api_key_secrets::table
         .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(api_key_secrets::api_key_id.eq(id))
@@ -82,12 +86,12 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             api_keys::active,
             api_keys::expiry_date,
             (tenants::id, tenants::guid, tenants::state),
-            (roles::id, roles::name, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .load(db)?;
     let digests = rows.iter().map(|row| row.0).collect();
-    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name, allow_web_service), grant)) =
+    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name), grant)) =
         rows.into_iter().next()
     else {
         return Ok(None);
@@ -100,10 +104,19 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         tenant_is_active: state == ACTIVE,
         role,
         role_name,
-        allow_web_service,
         grant: grant.grant()?,
         digests,
     }))
+}
+
+// ---- tenants ----
+
+/// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
+pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, String)>> {
+    // a tenant without a label of its own has its GUID for one
+    let is_its = tenants::slug.eq(label).or(tenants::slug.is_null().and(tenants::guid.eq(label)));
+    let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
+    Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
 }
 
 // ---- sessions ----
@@ -111,6 +124,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
 /// A session of the older sign-in that is not used for this long ends, in milliseconds.
 const LEGACY_IDLE: i64 = 10 * MINUTE;
 const LEGACY: &str = "legacy";
+const ONE_SHOT: &str = "oneShot";
 
 /// What is known about a live session; carried in the state that actix-session hands round.
 #[derive(Serialize, Deserialize)]
@@ -125,6 +139,8 @@ pub struct SessionFacts {
     pub initial_password: bool,
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
+    /// It is there for making one key.
+    pub one_shot: bool,
     pub limited: Option<Limited>,
     /// After so many milliseconds without use it ends.
     idle: i64,
@@ -133,8 +149,6 @@ pub struct SessionFacts {
     tenant: (TenantID, String),
     pub role: RoleID,
     pub role_name: String,
-    pub allow_user_interface: bool,
-    pub allow_web_service: bool,
     grant: GrantRow,
 }
 
@@ -164,7 +178,7 @@ impl SessionFacts {
 pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules) -> Result<Option<SessionFacts>> {
     type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
     type OwnerRow = (AdministratorID, String, Timestamp, bool, bool);
-    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(sessions::sid_digest.eq(sid))
@@ -193,7 +207,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
                 administrators::totp_seed.is_not_null(),
             ),
             (tenants::id, tenants::guid),
-            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .get_result(db)
@@ -225,6 +239,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
         legacy,
+        one_shot: session.8 == ONE_SHOT,
         limited,
         idle,
         administrator,
@@ -232,8 +247,6 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         tenant,
         role: role.0,
         role_name: role.1,
-        allow_user_interface: role.2,
-        allow_web_service: role.3,
         grant,
     }))
 }
@@ -255,7 +268,7 @@ pub enum Standing {
 pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
         Who::ApiKey(key) => self::key(db, key.id)?
-            .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+            .filter(|facts| facts.active && facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
             .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
             .map(|facts| (facts.role, facts.grant)),
@@ -266,6 +279,70 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
         Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
         Some(_) => Standing::Changed,
     })
+}
+
+/// Somebody who is not there, as they are now: none where they are locked, gone, or could not make a call themselves.
+pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    match who {
+        Absent::ApiKey(id) => absent_key(db, id, origin, now),
+        Absent::Administrator(id) => absent_administrator(db, id, origin, now),
+    }
+}
+
+fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    let facts = key(db, id)?
+        .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
+        .filter(|facts| facts.expires.is_none_or(|at| at > now));
+    Ok(facts.map(|facts| Identity {
+        tenant: facts.tenant,
+        // it presents nothing, and is what no presented secret is compared with
+        who: Who::ApiKey(KeyCaller { id, name: facts.name, expires: facts.expires, digest: SecretDigest::OF_NOBODY }),
+        role: facts.role,
+        role_name: facts.role_name,
+        grant: facts.grant,
+        origin,
+    }))
+}
+
+fn absent_administrator(db: &mut Db, id: AdministratorID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    type Row = (String, (TenantID, String), (RoleID, String), GrantRow);
+    let row: Option<Row> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::active)
+        .filter(tenants::state.eq(ACTIVE))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .select((
+            administrators::username,
+            (tenants::id, tenants::guid),
+            (roles::id, roles::name),
+            GrantRow::as_select(),
+        ))
+        .get_result(db)
+        .optional()?;
+    let Some((username, tenant, role, grant)) = row else { return Ok(None) };
+    let session = SessionCaller {
+        administrator: id,
+        username,
+        session: 0, // no row has this number
+        reference: String::new(),
+        created: now,
+        last_activity: now,
+        absolute_end: now,
+        user_interface: false,
+        initial_password: false,
+        one_shot: false,
+        limited: None,
+    };
+    Ok(Some(Identity {
+        tenant: Tenant { id: tenant.0, guid: guid(&tenant.1)? },
+        who: Who::Administrator(session),
+        role: role.0,
+        role_name: role.1,
+        grant: grant.grant()?,
+        origin,
+    }))
 }
 
 /// The role behind a session that nobody has ended.
@@ -284,62 +361,6 @@ fn session_role(db: &mut Db, session: i64, now: Timestamp) -> Result<Option<(Rol
     row.map(|(role, grant)| Ok((role, grant.grant()?))).transpose()
 }
 
-// ---- without a credential ----
-
-/// A key as it is, for whoever reads in its place; none where it would be refused.
-pub fn live_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
-    let facts = key(db, id)?.filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service);
-    let live = facts.filter(|facts| facts.expires.is_none_or(|at| at > now));
-    Ok(live.map(|facts| Identity {
-        tenant: facts.tenant,
-        who: Who::ApiKey(KeyCaller { id, name: facts.name, expires: facts.expires, digest: SecretDigest::OF_NOBODY }),
-        role: facts.role,
-        role_name: facts.role_name,
-        grant: facts.grant,
-        origin,
-    }))
-}
-
-/// A person as they are, for whoever reads in their place, as if by a session that is no row; none where they may not
-/// sign in.
-pub fn person(db: &mut Db, id: AdministratorID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
-    type Row = (String, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
-    let row: Option<Row> = administrators::table
-        .inner_join(roles::table)
-        .inner_join(tenants::table)
-        .filter(administrators::id.eq(id))
-        .filter(administrators::active)
-        .filter(tenants::state.eq(ACTIVE))
-        .select((
-            administrators::username,
-            (tenants::id, tenants::guid),
-            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
-            GrantRow::as_select(),
-        ))
-        .get_result(db)
-        .optional()?;
-    let Some((username, tenant, role, grant)) = row.filter(|row| row.2.2 || row.2.3) else { return Ok(None) };
-    Ok(Some(Identity {
-        tenant: Tenant { id: tenant.0, guid: guid(&tenant.1)? },
-        who: Who::Administrator(SessionCaller {
-            administrator: id,
-            username,
-            session: -1,
-            reference: String::new(),
-            created: now,
-            last_activity: now,
-            absolute_end: now,
-            user_interface: false,
-            initial_password: false,
-            limited: None,
-        }),
-        role: role.0,
-        role_name: role.1,
-        grant: grant.grant()?,
-        origin,
-    }))
-}
-
 /// Notes a session's use. The guard in the statement keeps an ended session ended (T-38).
 pub fn touch_session(db: &mut Db, session: i64, now: Timestamp) -> Result<()> {
     diesel::update(sessions::table.find(session))
@@ -356,4 +377,97 @@ pub fn end_session(db: &mut Db, sid: SecretDigest, now: Timestamp, why: &str) ->
         .filter(sessions::ended_at.is_null())
         .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
         .execute(db)?)
+}
+
+// ---- whoever began something that goes on ----
+
+/// What changes with everything that an administrator proves themselves by.
+pub fn credential_version(db: &mut Db, tenant: TenantID, id: AdministratorID) -> Result<Option<i64>> {
+    let query = administrators::table.filter(administrators::id.eq(id)).filter(administrators::tenant_id.eq(tenant));
+    Ok(query.select(administrators::credential_version).get_result(db).optional()?)
+}
+
+/// What an administrator may do at this moment, where they may sign in and have proved themselves by the same since.
+pub fn administrator_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: AdministratorID,
+    credential_version: i64,
+) -> Result<Option<Grant>> {
+    let row: Option<GrantRow> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::tenant_id.eq(tenant))
+        .filter(administrators::active)
+        .filter(administrators::credential_version.eq(credential_version))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .filter(tenants::state.eq(ACTIVE))
+        .select(GrantRow::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(|row| row.grant()).transpose()
+}
+
+/// What a key may do at this moment, and when it ends, where it lets in whoever presents this secret.
+pub fn key_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: ApiKeyID,
+    digest: &SecretDigest,
+    now: Timestamp,
+) -> Result<Option<(Grant, Option<Timestamp>)>> {
+    let found = key(db, id)?
+        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.active && facts.allow_web_service)
+        .filter(|facts| facts.expires.is_none_or(|at| at > now))
+        .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
+    Ok(found.map(|facts| (facts.grant, facts.expires)))
+}
+
+// ---- revoked keys ----
+
+/// What is known about a revoked key when somebody presents its ID.
+pub struct RevokedFacts {
+    pub name: String,
+    pub tenant: Tenant,
+    pub reason: String,
+    pub revoked: Timestamp,
+    pub last_presented: Option<Timestamp>,
+    pub digests: Vec<SecretDigest>,
+}
+
+/// Everything about one revoked key, by its ID.
+pub fn revoked_key(db: &mut Db, id: ApiKeyID) -> Result<Option<RevokedFacts>> {
+    type Row = (SecretDigest, String, (TenantID, String), String, Timestamp, Option<Timestamp>);
+    let rows: Vec<Row> = revoked_api_key_secrets::table
+        .inner_join(revoked_api_keys::table.inner_join(tenants::table))
+        .filter(revoked_api_key_secrets::api_key_id.eq(id))
+        .select((
+            revoked_api_key_secrets::digest,
+            revoked_api_keys::key_name,
+            (tenants::id, tenants::guid),
+            revoked_api_keys::reason,
+            revoked_api_keys::revoked_at,
+            revoked_api_keys::last_presented,
+        ))
+        .load(db)?;
+    let digests = rows.iter().map(|row| row.0).collect();
+    let Some((_, name, (tenant, tenant_guid), reason, revoked, last_presented)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let tenant = Tenant { id: tenant, guid: guid(&tenant_guid)? };
+    Ok(Some(RevokedFacts { name, tenant, reason, revoked, last_presented, digests }))
+}
+
+/// Notes that a revoked key was presented, unless that was noted within the last minute; answers whether it was noted.
+pub fn note_presented(db: &mut Db, id: ApiKeyID, address: &str, now: Timestamp) -> Result<bool> {
+    let long_ago = (revoked_api_keys::last_presented.is_null())
+        .or(revoked_api_keys::last_presented.le(now.minus(MINUTE)).assume_not_null())
+        // a clock was ahead
+        .or(revoked_api_keys::last_presented.gt(now.plus(MINUTE)).assume_not_null());
+    let noted = diesel::update(revoked_api_keys::table.filter(revoked_api_keys::id.eq(id)))
+        .filter(long_ago)
+        .set((revoked_api_keys::last_presented.eq(now), revoked_api_keys::last_presented_from.eq(address)))
+        .execute(db)?;
+    Ok(noted == 1)
 }

@@ -10,7 +10,7 @@ use crate::administrators;
 use crate::api_keys;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
-use crate::auth::{CalendarOwner, Caller, Visitor, Who};
+use crate::auth::{Absent, Caller, Visitor, Who};
 use crate::error::{Error, Result};
 use crate::locale::{Locale, TimeZone};
 use crate::rights::{Authenticated, ViewApiKeys};
@@ -30,7 +30,7 @@ pub async fn make(caller: Caller<ViewApiKeys>, app: App) -> Result<Json<wire::Ca
     })
     .await?;
     // as configured and not as the call names it: who makes a call may name any host
-    let base = app.public_url.as_deref().unwrap_or_default();
+    let base = app.urls.general().unwrap_or_default();
     let url = format!("{base}/api/calendar/{}.ics", *secret.expose());
     Ok(Json(wire::CalendarMade { url: wire::SecretOnce::new(&url) }))
 }
@@ -53,12 +53,14 @@ pub async fn read(visitor: Visitor, request: HttpRequest, app: App) -> Result<Ht
         .database
         .read(move |db| {
             let Some(owner) = store::owner_of(db, digest)? else { return Ok(None) };
-            let Some(caller) = Caller::<ViewApiKeys>::of_calendar(db, owner, visitor.origin, now)? else {
+            let Some(caller) = Caller::<ViewApiKeys>::of_absent(db, owner, &visitor.origin, now)? else {
                 return Ok(None);
             };
+            // at another tenant's URL nobody has heard of it
+            visitor.door.admit(caller.tenant().id).map_err(|_| no_such_calendar())?;
             let (locale, zone) = match owner {
-                CalendarOwner::Administrator(id) => administrators::language_of(db, caller.tenant().id, id)?,
-                CalendarOwner::ApiKey(id) => {
+                Absent::Administrator(id) => administrators::language_of(db, caller.tenant().id, id)?,
+                Absent::ApiKey(id) => {
                     api_keys::written(db, caller.tenant().id, id)?.map(|key| (key.locale, key.time_zone))
                 }
             }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use crate::auth::{CalendarOwner, Caller, Who};
+use crate::auth::{Absent, Caller, Who};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::db::schema::calendars;
@@ -45,13 +45,13 @@ pub fn remove<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<bool> {
 }
 
 /// Whose calendar is under a secret.
-pub fn owner_of(db: &mut Db, digest: SecretDigest) -> Result<Option<CalendarOwner>> {
+pub fn owner_of(db: &mut Db, digest: SecretDigest) -> Result<Option<Absent>> {
     let columns = (calendars::administrator_id, calendars::api_key_id);
     let row: Option<(Option<AdministratorID>, Option<ApiKeyID>)> =
         calendars::table.filter(calendars::digest.eq(digest)).select(columns).get_result(db).optional()?;
     Ok(match row {
-        Some((Some(person), _)) => Some(CalendarOwner::Administrator(person)),
-        Some((None, Some(key))) => Some(CalendarOwner::ApiKey(key)),
+        Some((Some(person), _)) => Some(Absent::Administrator(person)),
+        Some((None, Some(key))) => Some(Absent::ApiKey(key)),
         _ => None,
     })
 }

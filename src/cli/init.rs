@@ -17,7 +17,7 @@ use crate::config::{Config, Flags};
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
 
@@ -90,7 +90,7 @@ fn administrator(
                 .into(),
         ));
     }
-    passwords::check(username.as_str(), password)?;
+    passwords::check(&mut prepared.locked, username.as_str(), password)?;
     let cost = config.sign_in.bcrypt_cost;
     let id =
         bootstrap::make_administrator(&mut prepared.locked, &prepared.keyring, cost, username, password, None, now)?;
@@ -113,7 +113,7 @@ impl<'a> FirstKey<'a> {
         else {
             return Ok(None);
         };
-        let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: None };
+        let maker = Maker { grant: Grant::everything(), expires: None };
         let wanted = Wanted {
             key_name: Some(name.clone()),
             description: None,

@@ -149,7 +149,7 @@ async fn mail(app: &App, notice: &Notice) -> Outcome {
         return Outcome::Hopeless("this program cannot read what it is about");
     };
     let Some(mailer) = &app.mailer else { return Outcome::Hopeless("no mail server is configured") };
-    let (subject, body) = text(topic, &news, app.public_url.as_deref(), app.now());
+    let (subject, body) = text(topic, &news, app.urls.general(), app.now());
     let letter =
         Letter { to: notice.recipient.clone(), subject, body, reference: notice.reference(), date: notice.created };
     match mailer.send(&letter).await {

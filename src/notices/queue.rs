@@ -38,6 +38,7 @@ fn told_as(event: &Event) -> Option<HookEvent> {
         EventKind::ApiKeySecretReplaced => Some(HookEvent::KeyRotated),
         EventKind::ApiKeyDeleted => Some(HookEvent::KeyRevoked),
         EventKind::ApiKeyUpdated if event.details()["active"]["to"] == json!(false) => Some(HookEvent::KeyLocked),
+        EventKind::ClaimReused => Some(HookEvent::ClaimReused),
         EventKind::AdministratorLocked => Some(HookEvent::AdministratorLocked),
         EventKind::SignInThrottled => Some(HookEvent::SignInThrottled),
         _ => None,
@@ -123,7 +124,7 @@ fn tell_issuer(db: &mut Db, actor: &Actor, now: Timestamp, event: &Event, key: A
         role: event.details()["role"].as_str().unwrap_or_default().to_owned(),
         created: Some(now),
         by: actor.name().to_owned(),
-        by_key: actor.kind() == "apiKey",
+        by_kind: actor.kind().to_owned(),
         last: so_far + 1 == MOST_CREATED,
         ..news_of(&written)
     };
@@ -149,7 +150,7 @@ fn news_of(key: &Written) -> KeyNews {
         role: String::new(),
         created: None,
         by: String::new(),
-        by_key: false,
+        by_kind: String::new(),
         last: false,
     }
 }

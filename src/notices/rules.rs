@@ -152,9 +152,9 @@ pub struct KeyNews {
     /// Who made it, where it is new.
     #[serde(default)]
     pub by: String,
-    /// Whether that was a key.
+    /// What that is: `administrator`, `apiKey` or `claim`.
     #[serde(default)]
-    pub by_key: bool,
+    pub by_kind: String,
     /// Whether no more of these are written for a while.
     #[serde(default)]
     pub last: bool,

@@ -117,7 +117,8 @@ impl Words<'_> {
     }
 
     fn created(&self) -> (String, Vec<String>) {
-        let KeyNews { name, id, role, by, by_key, last, .. } = self.news;
+        let KeyNews { name, id, role, by, last, .. } = self.news;
+        let maker = self.maker();
         let made = self.moment(self.news.created.unwrap_or(self.now));
         let end = self.news.expiry.map(|at| self.moment(at));
         let (subject, mut paragraphs, more) = match self.locale {
@@ -126,7 +127,7 @@ impl Words<'_> {
                 vec![
                     format!(
                         "{} \"{by}\" created the API key \"{name}\" (ID {id}) with the role \"{role}\" on {made}. {}",
-                        if *by_key { "Your API key" } else { "The administrator" },
+                        maker,
                         end.map_or("It does not expire.".to_owned(), |end| format!("It expires on {end}.")),
                     ),
                     "You are told because it was made in your name. If you did not expect it, lock it out or delete it.".into(),
@@ -138,7 +139,7 @@ impl Words<'_> {
                 vec![
                     format!(
                         "{}「{by}」が {made} に、役割「{role}」のAPIキー「{name}」(ID {id}) を作成しました。{}",
-                        if *by_key { "あなたのAPIキー" } else { "管理者" },
+                        maker,
                         end.map_or("期限はありません。".to_owned(), |end| format!("有効期限は {end} です。")),
                     ),
                     "あなたの名義で作成されたためお知らせします。心当たりがない場合は、このキーをロックするか削除してください。".into(),
@@ -150,7 +151,7 @@ impl Words<'_> {
                 vec![
                     format!(
                         "{} « {by} » a créé la clé d'API « {name} » (ID {id}) avec le rôle « {role} » le {made}. {}",
-                        if *by_key { "Votre clé d'API" } else { "L'administrateur" },
+                        maker,
                         end.map_or("Elle n'expire pas.".to_owned(), |end| format!("Elle expire le {end}.")),
                     ),
                     "Vous recevez ce message parce qu'elle a été créée en votre nom. Si vous ne l'attendiez pas, verrouillez-la ou \
@@ -163,7 +164,7 @@ impl Words<'_> {
                 vec![
                     format!(
                         "{} \"{by}\" heeft op {made} de API-sleutel \"{name}\" (ID {id}) met de rol \"{role}\" gemaakt. {}",
-                        if *by_key { "Uw API-sleutel" } else { "De beheerder" },
+                        maker,
                         end.map_or("Hij verloopt niet.".to_owned(), |end| format!("Hij verloopt op {end}.")),
                     ),
                     "U krijgt dit bericht omdat hij op uw naam is gemaakt. Had u dit niet verwacht, vergrendel of verwijder hem dan."
@@ -176,6 +177,21 @@ impl Words<'_> {
             paragraphs.push(more.to_owned());
         }
         (subject, paragraphs)
+    }
+
+    /// What made a key.
+    fn maker(&self) -> &'static str {
+        let kinds = match self.locale {
+            Locale::EnUs => ["Your API key", "The claim", "The administrator"],
+            Locale::JaJp => ["あなたのAPIキー", "引換コード", "管理者"],
+            Locale::FrFr => ["Votre clé d'API", "Le code d'échange", "L'administrateur"],
+            Locale::NlNl => ["Uw API-sleutel", "De inwisselcode", "De beheerder"],
+        };
+        match self.news.by_kind.as_str() {
+            "apiKey" => kinds[0],
+            "claim" => kinds[1],
+            _ => kinds[2],
+        }
     }
 
     /// A day in the key's zone, as its language writes it.
@@ -289,7 +305,7 @@ mod tests {
             role: "Auditor".into(),
             created: None,
             by: "anna".into(),
-            by_key: false,
+            by_kind: "administrator".into(),
             last: false,
         }
     }

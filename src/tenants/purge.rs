@@ -6,10 +6,12 @@ use crate::administrators;
 use crate::api_keys;
 use crate::app::App;
 use crate::calendar;
+use crate::claims;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
+use crate::jobs;
 use crate::notices;
 use crate::roles;
 use crate::sessions;
@@ -27,7 +29,10 @@ const STEPS: &[Step] = &[
     notices::purge,
     webhooks::purge,
     calendar::purge,
+    claims::purge,
     api_keys::purge,
+    api_keys::purge_history,
+    jobs::purge,
     sessions::purge,
     contacts::purge,
     administrators::purge,

@@ -155,7 +155,7 @@ pub struct Window {
 }
 
 /// What can be asked for of a new key's life.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecycleWish {
     /// The rules it is to live under; the tenant's default where nothing is said. They stay for life.
@@ -166,41 +166,41 @@ pub struct LifecycleWish {
 }
 
 /// What is to bound a key's use. Null takes a bound away; what is not sent stays.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConstraintsWish {
     /// One of the profile's targets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<String>)]
     pub target: Patch<String>,
     /// Names, or objects with a `name`, of API types.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Vec<ApiTypeName>>)]
     pub api_types: Patch<Vec<ApiTypeName>>,
     /// Milliseconds since the epoch.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub not_before: Patch<Number>,
     /// Networks as CIDR writes them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Networks>)]
     pub networks: Patch<Networks>,
     /// 1 to 1,000,000,000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub remaining_uses: Patch<Number>,
     /// 1 to 1,000,000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub calls_per_minute: Patch<Number>,
     /// Hours of the week, 50 at most.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Vec<Window>>)]
     pub windows: Patch<Vec<Window>>,
 }
 
 /// An API type in a body: its name, or an object as answers carry it.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ApiTypeName {
     /// `logRetrieval`.

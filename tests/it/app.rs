@@ -78,6 +78,7 @@ pub struct Setup {
     pub smtp: Option<Smtp>,
     pub webhooks: Webhooks,
     pub outgoing_ca_file: Option<PathBuf>,
+    pub public_url: Option<String>,
 }
 
 impl Setup {
@@ -95,6 +96,7 @@ impl Setup {
             smtp: None,
             webhooks: Webhooks::default(),
             outgoing_ca_file: None,
+            public_url: None,
         }
     }
 
@@ -146,6 +148,7 @@ impl TestApp {
         });
         config.webhooks = setup.webhooks;
         config.outgoing_ca_file = setup.outgoing_ca_file;
+        config.public_url = setup.public_url;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());

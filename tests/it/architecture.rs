@@ -25,7 +25,9 @@ const SLICES: &[&str] = &[
     "api_key_profiles",
     "api_keys",
     "calendar",
+    "claims",
     "contacts",
+    "jobs",
     "notices",
     "roles",
     "sessions",
@@ -44,6 +46,9 @@ const TABLE: &[Part] = &[
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
     Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
+    // `Accept` is read by the parser that the server itself has.
+    Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
+    Part { files: &["reach.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
@@ -71,7 +76,7 @@ const TABLE: &[Part] = &[
     Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_use: &["app", "audit", "clock", "db", "dialect", "error", "id", "reach", "rights", "secret"],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -152,6 +157,29 @@ const TABLE: &[Part] = &[
         ],
         may_not: &["actix_web", "actix_session", "diesel", "chrono"],
     },
+    // A list of keys is read line by line: moments as RFC 3339 spells them.
+    Part {
+        files: &["api_keys/inventory.rs"],
+        may_use: &["clock", "error", "id", "secret"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    Part {
+        files: &["api_keys/bulk_rules.rs", "api_keys/history_rules.rs"],
+        may_use: &["clock", "error", "id", "name", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What IDs stood for when a key ended: roles and people, by what their slices offer.
+    Part {
+        files: &["api_keys/history_store.rs"],
+        may_use: &["administrators", "auth", "clock", "db", "error", "id", "name", "roles", "search", "secret"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Goes on behind the call that began it, and waits where the database is away.
+    Part {
+        files: &["jobs/work.rs"],
+        may_use: &["app", "audit", "auth", "clock", "db", "error", "id"],
+        may_not: &["actix_web::web", "actix_session", "diesel", "chrono"],
+    },
     Part {
         files: &["*/rules.rs", "administrators/second_factor.rs"],
         may_use: &[
@@ -209,10 +237,12 @@ const TABLE: &[Part] = &[
             "api_keys",
             "app",
             "calendar",
+            "claims",
             "contacts",
             "db",
             "error",
             "id",
+            "jobs",
             "notices",
             "roles",
             "sessions",
@@ -223,7 +253,15 @@ const TABLE: &[Part] = &[
     },
     // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
     Part {
-        files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/bulk.rs",
+            "api_keys/ensure.rs",
+            "api_keys/history.rs",
+            "api_keys/import.rs",
+            "sessions/legacy.rs",
+        ],
         may_use: &[
             "administrators",
             "api_key_profiles",
@@ -234,8 +272,10 @@ const TABLE: &[Part] = &[
             "body",
             "clock",
             "db",
+            "duration",
             "error",
             "id",
+            "jobs",
             "list",
             "locale",
             "name",
@@ -256,12 +296,19 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "settings", "usage"],
+        may_use: &[
+            "auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "reach", "settings",
+            "usage",
+        ],
         may_not: DIESEL,
     },
-    Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
+    Part {
+        files: &["observe.rs"],
+        may_use: &["audit", "dialect", "error", "reach", "secret", "wire"],
+        may_not: DIESEL,
+    },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
-    Part { files: &["openapi.rs"], may_use: &["api", "error", "settings", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "dialect", "error", "settings", "wire"], may_not: DIESEL },
     Part {
         files: &["api.rs"],
         may_use: &[
@@ -269,8 +316,10 @@ const TABLE: &[Part] = &[
             "api_keys",
             "audit",
             "calendar",
+            "claims",
             "contacts",
             "error",
+            "jobs",
             "openapi",
             "rights",
             "roles",
@@ -303,7 +352,10 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "error", "lease", "notices", "sessions", "tenants", "usage"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "notices", "sessions", "tenants",
+            "usage",
+        ],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -324,6 +376,7 @@ const TABLE: &[Part] = &[
             "locale",
             "name",
             "outgoing",
+            "reach",
             "roles",
             "secret",
             "tenants",
@@ -358,6 +411,7 @@ const TABLE: &[Part] = &[
             "roles",
             "secret",
             "sessions",
+            "settings",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
@@ -369,6 +423,10 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    // a key leaves the one table for the other
+    ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
+    ("jobs/store.rs", &["job_chunks", "jobs"]),
+    ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     ("calendar/store.rs", &["calendars"]),
     ("contacts/store.rs", &["contacts"]),
     ("notices/store.rs", &["notice_marks", "notices"]),
@@ -383,7 +441,19 @@ const TABLES: &[(&str, &[&str])] = &[
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
-    ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
+    (
+        "auth/lookup.rs",
+        &[
+            "administrators",
+            "api_key_secrets",
+            "api_keys",
+            "revoked_api_key_secrets",
+            "revoked_api_keys",
+            "roles",
+            "sessions",
+            "tenants",
+        ],
+    ),
     ("bootstrap.rs", &["installation"]),
 ];
 

@@ -52,6 +52,7 @@ impl<'a> Bench<'a> {
         app.post("/api/contacts", contact).key(&key).send().expect(200);
         let webhook = json!({ "name": "target", "url": "https://1.1.1.1/", "events": ["claim.reused"] });
         app.post("/api/webhooks", webhook).key(&key).send().expect(200);
+        app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -74,7 +75,10 @@ impl<'a> Bench<'a> {
             ("{contactID}", "1".into()),
             ("{webhookID}", "1".into()),
             ("{secret}", "0".repeat(32)),
+            ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
+            ("{revokedKeyID}", "99".into()),
+            ("{jobID}", "99".into()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
             ("{keyName}", "target".into()),
         ];
@@ -253,7 +257,7 @@ both! {
             let route = routes.iter().find(|route| route.path == *path).expect("it is there");
             (bench.path(route), methods)
         });
-        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
+        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/", "/docs/errors"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
         for (path, methods) in offered.chain(open) {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "BREW", "get"] {
                 if methods.contains(&method) {
@@ -346,10 +350,11 @@ both! {
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
             let limit = match route.operation {
-                "create_session" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
+                "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
+                "import_api_keys" => 4 * 1024 * 1024,
                 _ => 64 * 1024,
             };
-            for length in [limit + 1, three_mb, 1 << 40] {
+            for length in [limit + 1, three_mb.max(limit + 1), 1 << 40] {
                 // only the head is sent: the answer does not wait for the rest
                 let mut request = call.request.clone();
                 request.headers.push(("Content-Length".into(), length.to_string()));

@@ -150,6 +150,13 @@ both! {
             ("body_timeout", stalled()),
             ("name_taken", create(json!({ "keyName": "FULL", "roleID": 2 }))),
             ("conflict", app.post(&format!("/api/administrators/{changer}/totp/confirm"), json!({ "mfaCode": "000000" })).with(&changing).send()),
+            ("confirmation_needed", app.post("/api/apikeys/bulk/revoke", json!({ "searchCriteria": [] })).key(&key).send()),
+            ("import_refused", app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "full", "roleID": 2 }] })).key(&key).send()),
+            ("set_changed", {
+                let again = crate::jobs::confirmed(&app, &key, "lock", json!({ "searchCriteria": [] }));
+                mint("one more", 2);
+                again.send()
+            }),
             ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
             ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
             ("sign_in_throttled", throttled()),

@@ -18,6 +18,7 @@ const TABLES: &[&str] = &[
     "api_types",
     "api_key_api_types",
     "audit_events",
+    "claims",
     "contacts",
     "system_settings",
     "api_usage",
@@ -29,6 +30,10 @@ const TABLES: &[&str] = &[
     "notices",
     "notice_marks",
     "calendars",
+    "revoked_api_keys",
+    "revoked_api_key_secrets",
+    "jobs",
+    "job_chunks",
 ];
 
 impl TestApp {

@@ -1,3 +1,4 @@
+mod bulk;
 mod chains;
 mod create;
 mod current;
@@ -5,6 +6,8 @@ mod delete;
 mod describe;
 mod ensure;
 mod export;
+mod history;
+mod import;
 pub mod lattice;
 mod least;
 mod list;

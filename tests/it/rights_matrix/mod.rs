@@ -7,6 +7,7 @@
 mod administrators;
 mod api_keys;
 mod audit;
+mod claims;
 mod contacts;
 mod roles;
 mod sessions;
@@ -443,12 +444,19 @@ const SLICES: &[Slice] = &[
     usage::SLICE,
     audit::SLICE,
     webhooks::SLICE,
+    claims::SLICE,
 ];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
     ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    ("{revokedKeyID}", |scene, _| {
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        scene.app.delete(&format!("/api/apikeys/{id}")).key(&scene.maker).send().expect(204);
+        id
+    }),
+    ("{jobID}", |scene, _| crate::jobs::trifle(scene.app, &scene.maker)),
     // to look at, a role that every tenant has; to change and to remove, one that nobody bears
     ("{roleID}", |scene, route| match route.method.as_str() {
         "GET" => AUDITOR,
@@ -460,6 +468,7 @@ const IDS: &[(&str, Make)] = &[
         false => 1,
     }),
     ("{contactID}", |scene, _| contacts::fresh(scene)),
+    ("{claimID}", |scene, _| claims::fresh(scene).0),
     ("{tenantID}", |scene, _| scene.tenant()),
     ("{webhookID}", |scene, _| webhooks::fresh(scene)),
 ];
