@@ -13,6 +13,7 @@ use utoipa::openapi::schema::Schema;
 use crate::administrators::{handlers as administrators, own_account};
 use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import, secrets};
 use crate::audit::handlers as audit;
+use crate::calendar::handlers as calendar;
 use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
@@ -29,6 +30,7 @@ use crate::sessions::{handlers as sessions, legacy};
 use crate::settings::handlers as settings;
 use crate::tenants::handlers as tenants;
 use crate::usage::handlers as usage;
+use crate::webhooks::handlers as webhooks;
 use crate::wire;
 
 /// Which credentials a route takes.
@@ -182,6 +184,18 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/systemsettings/{name}", "modify_system_setting", "Modify a system setting", settings::modify).to(Any).needs::<EditSettings>().takes::<wire::SettingChange>().gives::<wire::SettingValue>(),
         route(DELETE, "/systemsettings/{name}", "reset_system_setting", "Reset a system setting", settings::reset).to(Any).needs::<EditSettings>().gives::<wire::SettingValue>(),
         route(GET, "/signinpage", "describe_sign_in_page", "Read what is to be read before signing in", settings::sign_in_page).to(Open).gives::<wire::SignInPage>(),
+        // who is told
+        route(GET, "/webhooks", "list_webhooks", "List webhooks", webhooks::list).to(Any).needs::<ViewSettings>().gives::<wire::Webhooks>(),
+        route(POST, "/webhooks", "create_webhook", "Create a webhook", webhooks::create).to(Any).needs::<EditSettings>().takes::<wire::NewWebhook>().gives::<wire::WebhookWithSecret>(),
+        route(POST, "/webhooks/search", "search_webhooks", "Search webhooks", webhooks::search).to(Any).needs::<ViewSettings>().takes::<wire::SearchFilter>().gives::<wire::Webhooks>(),
+        route(GET, "/webhooks/{webhookID}", "describe_webhook", "Describe a webhook", webhooks::describe).to(Any).needs::<ViewSettings>().gives::<wire::Webhook>(),
+        route(POST, "/webhooks/{webhookID}", "modify_webhook", "Modify a webhook", webhooks::modify).to(Any).needs::<EditSettings>().takes::<wire::WebhookChange>().gives::<wire::Webhook>(),
+        route(DELETE, "/webhooks/{webhookID}", "delete_webhook", "Delete a webhook", webhooks::delete).to(Any).needs::<EditSettings>(),
+        route(POST, "/webhooks/{webhookID}/secret", "replace_webhook_secret", "Give a webhook a new signing secret", webhooks::replace_secret).to(Any).needs::<EditSettings>().gives::<wire::WebhookWithSecret>(),
+        route(POST, "/webhooks/{webhookID}/test", "test_webhook", "Send a webhook a test message", webhooks::test).to(Any).needs::<EditSettings>(),
+        route(POST, "/calendar", "create_calendar", "Make the secret URL of one's calendar of keys that expire", calendar::make).to(Any).needs::<ViewApiKeys>().gives::<wire::CalendarMade>(),
+        route(DELETE, "/calendar", "delete_calendar", "Take the URL of one's calendar away", calendar::remove).to(Any),
+        route(GET, "/calendar/{secret}.ics", "read_calendar", "Read the calendar under a secret URL", calendar::read).to(Open).gives::<wire::CalendarText>(),
         // what was called
         route(GET, "/apiusagemetrics", "list_api_usage_metrics", "List API usage metrics", usage::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::ApiUsageMetrics>(),
         route(POST, "/apiusagemetrics/search", "search_api_usage_metrics", "Search API usage metrics", usage::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::ApiUsageMetrics>(),
@@ -274,11 +288,12 @@ fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits, one called `name` for letters, and one called `keyName` for whatever has no slash
-/// in it: anything else in its place is no route.
+/// A parameter stands for digits, one called `name` for letters, one called `secret` for upper-case hex digits, and one
+/// called `keyName` for whatever has no slash in it: anything else in its place is no route.
 fn pattern(path: &str) -> String {
     let digits = path.replace('}', ":[0-9]+}");
-    digits.replace("{name:[0-9]+}", "{name:[A-Za-z]+}").replace("{keyName:[0-9]+}", "{keyName}")
+    let names = digits.replace("{name:[0-9]+}", "{name:[A-Za-z]+}").replace("{keyName:[0-9]+}", "{keyName}");
+    names.replace("{secret:[0-9]+}", "{secret:[0-9A-F]+}")
 }
 
 /// A resource that knows which methods it takes.

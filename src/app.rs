@@ -21,6 +21,7 @@ use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
+use crate::outgoing::{Client, Mailer};
 use crate::reach::PublicUrl;
 use crate::settings;
 use crate::usage::CallLog;
@@ -51,6 +52,10 @@ pub struct Parts {
     pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
+    /// Sends mail; none where no mail server is configured.
+    pub mailer: Option<Mailer>,
+    /// Calls webhooks.
+    pub webhooks: Client,
     /// How clients reach the server, as far as that is known.
     pub urls: PublicUrl,
     /// The zone of keys and people that name none.

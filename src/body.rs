@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ClaimID, ContactID, JobID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ClaimID, ContactID, JobID, RoleID, TenantID, WebhookID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -94,6 +94,13 @@ impl Incoming for wire::NewContact {
     const SECRET: bool = true;
 }
 impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
+// the path of a receiver's URL may be as good as a password
+impl Incoming for wire::NewWebhook {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::WebhookChange {
     const SECRET: bool = true;
 }
 impl Incoming for wire::NewClaim {}
@@ -353,6 +360,7 @@ path_ids! {
     AdministratorID "administrator";
     ContactID "contact";
     TenantID "tenant";
+    WebhookID "webhook";
     JobID "job";
     ClaimID "claim";
 }

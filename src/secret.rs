@@ -10,6 +10,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -194,6 +195,8 @@ session_tokens! {
     SessionID, "firstkey/sid/v1";
     /// The second half of a session: the member `RID` of the sign-in answer, the header `rID` of later calls.
     RequestID, "firstkey/rid/v1";
+    /// What stands in the URL of a calendar.
+    CalendarSecret, "firstkey/calendar/v1";
 }
 
 /// What stands in front of a key's secret where it is digested, a byte of zero between them.
@@ -358,6 +361,45 @@ impl std::fmt::Debug for TotpSeed {
     }
 }
 
+/// What calls to a webhook are signed with: 256 bits, shared with the receiver (Standard Webhooks 1.0).
+pub struct WebhookSecret(SecretSlice<u8>);
+
+impl WebhookSecret {
+    /// 256 fresh random bits.
+    pub fn generate() -> Result<Self> {
+        Ok(Self(SecretSlice::from(random_bytes::<32>()?.to_vec())))
+    }
+
+    /// Takes the bytes that the vault has opened.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(SecretSlice::from(bytes))
+    }
+
+    /// The bytes, for sealing.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+
+    /// The form that is handed out, once: `whsec_` and base64.
+    pub fn printed(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("whsec_{}", STANDARD.encode(self.expose())))
+    }
+
+    /// The header `webhook-signature` of a message: HMAC-SHA-256 over its ID, the moment of sending in seconds, and
+    /// its body.
+    pub fn signature(&self, id: &str, seconds: u64, body: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.expose()).expect("HMAC takes keys of any length");
+        mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
 /// Six digits from a person's authenticator (RFC 6238).
 pub struct MfaCode(SecretString);
 
@@ -435,6 +477,18 @@ mod tests {
         }
         assert_eq!(MfaCode::from_number(42).expect("in range").expose(), "000042");
         assert!(MfaCode::from_number(1_000_000).is_none() && MfaCode::from_number(-1).is_none());
+    }
+
+    /// The example of the Standard Webhooks specification.
+    #[test]
+    fn a_message_is_signed_as_standard_webhooks_says() {
+        let secret = WebhookSecret::from_bytes(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64"));
+        assert_eq!(secret.printed().as_str(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        assert_eq!(
+            secret.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+        assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
     }
 
     #[test]

@@ -21,4 +21,7 @@ mod store;
 pub use handlers::maker;
 pub use history_store::purge as purge_history;
 pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
-pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};
+pub use store::{
+    Provenance, Written, ending, expiring, find_by_name, initial_password_changed, insert, person_behind, purge,
+    written,
+};

@@ -469,6 +469,73 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     Ok(diesel::delete(of_tenant.filter(api_keys::id.le(last))).execute(db)?)
 }
 
+// ---- for whoever writes about them ----
+
+/// What is written about a key.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
+pub struct Written {
+    /// The key.
+    pub id: ApiKeyID,
+    /// Its name.
+    pub key_name: String,
+    /// The language of what is written for it.
+    pub locale: String,
+    /// The zone of its dates.
+    pub time_zone: String,
+    /// When it ends.
+    pub expiry_date: Option<Timestamp>,
+    /// The rules it lives under.
+    pub profile_id: ProfileID,
+}
+
+/// One of a tenant's keys.
+pub fn written(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<Written>> {
+    Ok(visible_to(tenant).filter(api_keys::id.eq(id)).select(Written::as_select()).get_result(db).optional()?)
+}
+
+/// At most `most` of a tenant's keys that end after `above` and not after `up_to`, the first to end first, behind the
+/// last one seen.
+pub fn ending(
+    db: &mut Db,
+    tenant: TenantID,
+    (above, up_to): (Timestamp, Timestamp),
+    behind: Option<(Timestamp, ApiKeyID)>,
+    most: i64,
+) -> Result<Vec<Written>> {
+    let mut query = visible_to(tenant).filter(api_keys::expiry_date.gt(above)).filter(api_keys::expiry_date.le(up_to));
+    if let Some((at, id)) = behind {
+        let same = api_keys::expiry_date.eq(at).and(api_keys::id.gt(id));
+        query = query.filter(api_keys::expiry_date.ge(at)).filter(api_keys::expiry_date.gt(at).or(same));
+    }
+    Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
+}
+
+/// The person in whose name a key was made: who made it, or made the key that made it, and so on. None where one of
+/// them is gone, and where they belong to another tenant.
+pub fn person_behind(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<AdministratorID>> {
+    const MOST: usize = 32;
+    let mut next = Some(id);
+    for _ in 0..MOST {
+        let Some(id) = next else { return Ok(None) };
+        let columns = (api_keys::made_by_administrator_id, api_keys::made_by_key_id);
+        let made_by: Option<(Option<AdministratorID>, Option<ApiKeyID>)> =
+            visible_to(tenant).filter(api_keys::id.eq(id)).select(columns).get_result(db).optional()?;
+        match made_by {
+            Some((Some(person), _)) => return Ok(Some(person)),
+            Some((None, key)) => next = key,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// The first `most` keys that the caller can see and that are still to end, in the order in which they do.
+pub fn expiring<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp, most: i64) -> Result<Vec<Written>> {
+    let query = visible_to(caller.tenant().id).filter(api_keys::expiry_date.gt(now));
+    Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
+}
+
 // ---- many at once ----
 
 /// The keys that meet every criterion, however many, page by page in the order of their IDs.

@@ -6,7 +6,7 @@ use actix_session::SessionExt as _;
 use actix_web::HttpMessage as _;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use serde_json::json;
 
@@ -44,6 +44,7 @@ pub async fn identify(
         Err(error) => return Ok(refused(error, request)),
     };
     let outcome = identity_of(&app, &request, &door).await.map(Arc::new);
+    let mut ends = None;
     // whoever belongs elsewhere is told, after the same work, what is told where there is no such tenant
     let leads_nowhere = |error: &Error| error.reason() == Reason::NoSuchRoute;
     if matches!(door, Door::Nobodys) || outcome.as_ref().is_err_and(leads_nowhere) {
@@ -52,9 +53,13 @@ pub async fn identify(
     request.extensions_mut().insert(door);
     if let Ok(known) = &outcome {
         request.extensions_mut().insert(KnownCaller(known.clone()));
+        ends = end_of(known);
     }
     request.extensions_mut().insert(Identified(outcome));
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
+    if let Some(at) = ends {
+        tell_end(response.headers_mut(), at);
+    }
     let reason = response.response().error().and_then(|error| error.as_error::<Error>()).map(Error::reason);
     let without = response.request().extensions_mut().remove::<WithoutRequestID>();
     if let (Some(Reason::WrongRequestID), Some(WithoutRequestID(actor))) = (reason, without) {
@@ -66,6 +71,30 @@ pub async fn identify(
     }
     Ok(response.map_into_left_body())
 }
+
+/// When the key that a call is made with ends.
+fn end_of(identity: &Identity) -> Option<Timestamp> {
+    match &identity.who {
+        Who::ApiKey(key) => key.expires,
+        Who::Administrator(_) => None,
+    }
+}
+
+/// Tells whoever calls with a key that ends when that will be: `Sunset` (RFC 8594) for what knows it, and the
+/// millisecond.
+fn tell_end(headers: &mut HeaderMap, at: Timestamp) {
+    let values = [(SUNSET, at.http_date()), (EXPIRES, Some(at.to_string()))];
+    for (name, value) in values {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// When a key will end, as RFC 8594 writes it: whole seconds.
+pub const SUNSET: HeaderName = HeaderName::from_static("sunset");
+/// The same as RFC 3339 writes it, to the millisecond, in UTC.
+pub const EXPIRES: HeaderName = HeaderName::from_static("x-firstkey-expires");
 
 /// An answer without asking any route.
 fn refused<B>(error: Error, request: ServiceRequest) -> ServiceResponse<EitherBody<B>> {

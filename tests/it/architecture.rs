@@ -24,14 +24,17 @@ const SLICES: &[&str] = &[
     "administrators",
     "api_key_profiles",
     "api_keys",
+    "calendar",
     "claims",
     "contacts",
     "jobs",
+    "notices",
     "roles",
     "sessions",
     "settings",
     "tenants",
     "usage",
+    "webhooks",
 ];
 
 const TABLE: &[Part] = &[
@@ -66,11 +69,26 @@ const TABLE: &[Part] = &[
     Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
     // The URL of the database is a setting like any other, and its type stands with them.
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
+    Part { files: &["outgoing/"], may_use: &["clock", "config"], may_not: &["actix_web", "actix_session", "diesel"] },
     // ---- who is calling, and what is remembered of it ----
     Part {
         // a session's life is judged by its tenant's settings, a key's by its profile
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use:, &["api_key_profiles", "app", "audit", "clock", "constraints", "db", "error", "id", "locale", "rights", "secret", "secret_life", "settings"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "secret_life",
+            "settings",
+        ],
         may_not: ACTIX,
     },
     // Its tests make keys of all kinds.
@@ -88,7 +106,21 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["auth/"],
-        may_use: &["api_key_profiles", "app", "audit", "clock", "constraints", "db", "dialect", "error", "id", "locale", "reach", "rights", "secret"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "dialect",
+            "error",
+            "id",
+            "locale",
+            "reach",
+            "rights",
+            "secret",
+        ],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -108,6 +140,12 @@ const TABLE: &[Part] = &[
         may_use: &["app", "auth", "body", "clock", "error", "list", "rights", "search", "wire"],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
     },
+    // Whoever is to be told of an event is told in its transaction.
+    Part {
+        files: &["audit/change.rs"],
+        may_use: &["app", "auth", "clock", "db", "error", "notices"],
+        may_not: &["actix_web", "actix_session", "diesel"],
+    },
     Part {
         files: &["audit/"],
         may_use: &["app", "auth", "clock", "db", "error", "id", "keyring", "lease"],
@@ -126,6 +164,42 @@ const TABLE: &[Part] = &[
         files: &["settings/store.rs"],
         may_use: &["app", "auth", "db", "error", "id"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Dates as people write them: functions of values, which chrono knows how to take apart.
+    Part {
+        files: &["calendar/rules.rs", "notices/texts.rs"],
+        may_use: &["clock", "id", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    // Where a webhook leads is judged by the fence's own reader of URLs.
+    Part {
+        files: &["webhooks/rules.rs"],
+        may_use: &["clock", "error", "id", "name", "outgoing", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What is told to whom is put together of what every slice offers; no statement of theirs is made there.
+    Part {
+        files: &["notices/queue.rs", "notices/expiry.rs", "notices/delivery.rs"],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "api_keys",
+            "app",
+            "audit",
+            "clock",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "name",
+            "outgoing",
+            "rights",
+            "roles",
+            "secret",
+            "tenants",
+            "webhooks",
+        ],
+        may_not: &["actix_web", "actix_session", "diesel", "chrono"],
     },
     // A list of keys is read line by line: moments as RFC 3339 spells them.
     Part {
@@ -203,6 +277,7 @@ const TABLE: &[Part] = &[
             "keyring",
             "locale",
             "name",
+            "outgoing",
             "rights",
             "search",
             "secret",
@@ -218,15 +293,18 @@ const TABLE: &[Part] = &[
             "administrators",
             "api_keys",
             "app",
+            "calendar",
             "claims",
             "contacts",
             "db",
             "error",
             "id",
             "jobs",
+            "notices",
             "roles",
             "sessions",
             "usage",
+            "webhooks",
         ],
         may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
     },
@@ -261,6 +339,8 @@ const TABLE: &[Part] = &[
             "list",
             "locale",
             "name",
+            "notices",
+            "outgoing",
             "rights",
             "roles",
             "search",
@@ -277,7 +357,10 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "reach", "settings", "usage"],
+        may_use: &[
+            "auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "reach", "settings",
+            "usage",
+        ],
         may_not: DIESEL,
     },
     Part {
@@ -293,6 +376,7 @@ const TABLE: &[Part] = &[
             "administrators",
             "api_keys",
             "audit",
+            "calendar",
             "claims",
             "contacts",
             "error",
@@ -304,6 +388,7 @@ const TABLE: &[Part] = &[
             "tenants",
             "settings",
             "usage",
+            "webhooks",
             "wire",
         ],
         may_not: DIESEL,
@@ -328,7 +413,10 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use:, &["api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "notices", "sessions", "tenants",
+            "usage",
+        ],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -348,6 +436,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "outgoing",
             "reach",
             "roles",
             "secret",
@@ -403,12 +492,15 @@ const TABLES: &[(&str, &[&str])] = &[
     ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     // who sees a key depends on its profile, how it is on whoever issued it: in the same statement
     ("api_keys/conditions.rs", &["administrators", "api_key_profiles", "api_keys"]),
+    ("calendar/store.rs", &["calendars"]),
     ("contacts/store.rs", &["contacts"]),
+    ("notices/store.rs", &["notice_marks", "notices"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
     ("settings/store.rs", &["system_settings"]),
     ("tenants/store.rs", &["tenants"]),
     ("usage/store.rs", &["api_usage"]),
+    ("webhooks/store.rs", &["webhooks"]),
     ("audit/store.rs", &["audit_chain", "audit_cuts", "audit_events", "audit_seals"]),
     ("lease.rs", &["leases"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),

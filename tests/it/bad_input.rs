@@ -54,6 +54,8 @@ impl<'a> Bench<'a> {
         let job = crate::jobs::trifle(app, &key);
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
+        let webhook = json!({ "name": "target", "url": "https://1.1.1.1/", "events": ["claim.reused"] });
+        app.post("/api/webhooks", webhook).key(&key).send().expect(200);
         app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, revoked, job, rows: app.rows() }
@@ -75,6 +77,8 @@ impl<'a> Bench<'a> {
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
+            ("{webhookID}", "1".into()),
+            ("{secret}", "0".repeat(32)),
             ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{revokedKeyID}", self.revoked.to_string()),

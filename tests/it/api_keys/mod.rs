@@ -1,5 +1,5 @@
-mod bulk;
 mod bounds;
+mod bulk;
 mod chains;
 mod create;
 mod current;

@@ -14,6 +14,7 @@ mod sessions;
 mod settings;
 mod tenants;
 mod usage;
+mod webhooks;
 
 use std::cell::Cell;
 
@@ -401,6 +402,9 @@ impl<'a> Scene<'a> {
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
         let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
+        if path.contains("{secret}") {
+            path = path.replace("{secret}", &webhooks::calendar(self));
+        }
         path = path.replace("{keyName}", &format!("ensured%20{}", self.fresh()));
         for (parameter, make) in IDS {
             if path.contains(parameter) {
@@ -439,6 +443,7 @@ const SLICES: &[Slice] = &[
     settings::SLICE,
     usage::SLICE,
     audit::SLICE,
+    webhooks::SLICE,
     claims::SLICE,
 ];
 
@@ -473,6 +478,7 @@ const IDS: &[(&str, Make)] = &[
     ("{contactID}", |scene, _| contacts::fresh(scene)),
     ("{claimID}", |scene, _| claims::fresh(scene).0),
     ("{tenantID}", |scene, _| scene.tenant()),
+    ("{webhookID}", |scene, _| webhooks::fresh(scene)),
 ];
 
 fn literal(backend: Backend, hex: &str) -> String {

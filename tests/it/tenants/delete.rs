@@ -44,6 +44,22 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     app.execute(&format!(
         "insert into system_settings (tenant_id, name, value) values ({id}, 'platformSettingActiveSessionsMax', '5')"
     ));
+    let blob = match app.backend {
+        Backend::Sqlite => "zeroblob(32)",
+        Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    app.execute(&format!(
+        "insert into webhooks (tenant_id, name, name_fold, description, description_fold, url, events, active, secret, created) \
+         values ({id}, 'w', 'w', '', '', 'https://1.1.1.1/', '[]', true, {blob}, 1)"
+    ));
+    app.execute(&format!(
+        "insert into notices (tenant_id, dedupe, destination, webhook_id, recipient, kind, payload, created, attempts, next_at, \
+         state, last_error) select tenant_id, 'd' || id, 'webhook', id, '', '', '', 1, 0, 1, 'waiting', '' from webhooks"
+    ));
+    app.execute(&format!(
+        "insert into calendars (tenant_id, api_key_id, digest, created) \
+         select tenant_id, min(id), {blob}, 1 from api_keys where tenant_id = {id} group by tenant_id"
+    ));
     app.execute(&format!(
         "insert into revoked_api_keys (id, tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, role_id, \
          role_name, role_name_fold, issuer_type, issuer_name, issuer_name_fold, service_account, created, revoked_at, revoked_by_type, \
