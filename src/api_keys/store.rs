@@ -345,10 +345,7 @@ pub fn find_by_name(db: &mut Db, name: &str) -> Result<Option<ApiKeyID>> {
 /// At most `most` keys of some kinds behind `after`, by ID: a list's next piece.
 pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
     let query = visible_to(caller).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
-    let query = match conditions::of_kinds(kinds) {
-        Some(of_kinds) => query.filter(of_kinds),
-        None => query,
-    };
+    let query = query.filter(conditions::of_kinds(kinds));
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
@@ -357,8 +354,11 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKe
 /// those of `moment`.
 pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter, moment: &Moment) -> Result<Vec<ApiKey>> {
     let most = filter.most;
-    let fields = if is_broad(db, caller, &filter, moment)? { IN_ORDER_OF_ID } else { FIELDS };
-    let query = meeting(caller, filter, fields, moment)?.order(api_keys::id).limit(most);
+    let (fields, moment) = match is_broad(db, caller, &filter, moment)? {
+        true => (IN_ORDER_OF_ID, moment.in_order_of_id()),
+        false => (FIELDS, moment.clone()),
+    };
+    let query = meeting(caller, filter, fields, &moment)?.order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
@@ -385,10 +385,7 @@ fn meeting<R, V>(
 
 /// How many of the caller's keys of some kinds have each status, in one pass over them.
 pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &Moment) -> Result<[i64; 8]> {
-    let keys = match conditions::of_kinds(kinds) {
-        Some(of_kinds) => visible_to(caller).filter(of_kinds),
-        None => visible_to(caller),
-    };
+    let keys = visible_to(caller).filter(conditions::of_kinds(kinds));
     let with = |status| diesel::dsl::count(diesel::dsl::case_when(moment.has(status), api_keys::id.nullable()));
     let [a, b, c, d, e, f, g, h] = Status::ALL.map(with);
     let counted: (i64, i64, i64, i64, i64, i64, i64, i64) = keys.select((a, b, c, d, e, f, g, h)).get_result(db)?;
@@ -399,7 +396,8 @@ pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &M
 /// there are enough. PostgreSQL keeps statistics and decides for itself; SQLite does not know the values.
 fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: &Moment) -> Result<bool> {
     const MANY: i64 = 2_000;
-    if !matches!(db, Db::Sqlite(_)) || !filter.has_range() {
+    // a status may be that of few keys or of nearly all
+    if !matches!(db, Db::Sqlite(_)) || !(filter.has_range() || filter.names("status")) {
         return Ok(false);
     }
     let query = meeting(caller, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(MANY).limit(1);

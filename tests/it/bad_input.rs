@@ -425,7 +425,10 @@ both! {
 
     /// Published clients send a body with GET and DELETE: it is ignored, whatever it is.
     fn a_body_on_get_is_ignored(app: TestApp) {
-        let bench = Bench::set(&app);
+        let mut bench = Bench::set(&app);
+        // who asks for counts has the last uses written down, which happens each second anyway
+        app.flush();
+        bench.rows = app.rows();
         for body in [&b"{}"[..], b"not json", b"\0\xff", b"GET /api/apikeys/1 HTTP/1.1\r\nHost: x\r\n\r\n", &b" ".repeat(100_000)] {
             for route in routes().into_iter().filter(|route| route.method == "GET") {
                 let plain = bench.call(&route).send();
