@@ -4,4 +4,4 @@ mod rules;
 mod store;
 
 pub use rules::{Dialect, Profile, RightsFrom, Target, Throttle, Visibility, Window};
-pub use store::{Ladder, default_of, find_for, ladders};
+pub use store::{Ladder, all_for, default_of, find_for, ladders};
