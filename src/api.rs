@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import};
+use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import, secrets};
 use crate::audit::handlers as audit;
 use crate::calendar::handlers as calendar;
 use crate::claims::handlers as claims;
@@ -110,11 +110,14 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/search", "search_api_keys", "Search API keys", api_keys::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
         route(POST, "/apikeys/current", "modify_current_api_key", "Modify the API key of this call", api_keys::modify_current).to(Key).needs::<EditApiKeys>().takes::<wire::ApiKeyCurrentChange>().gives::<wire::ApiKeyCurrent>(),
-        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", api_keys::replace_current_secret).to(Key).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", secrets::replace_current).to(Key).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
-        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", secrets::replace).to(Any).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/{apiKeyID}/rotation/finish", "finish_api_key_rotation", "End the older of an API key's two secrets", secrets::finish).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}/rotation/undo", "undo_api_key_rotation", "End the newer of an API key's two secrets", secrets::undo).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}/refresh", "refresh_api_key", "Give an API key a new secret and a new life", secrets::refresh).to(Any).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/revoked", "list_revoked_api_keys", "List revoked API keys", history::list).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKeys>(),
         route(POST, "/apikeys/revoked/search", "search_revoked_api_keys", "Search revoked API keys", history::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::RevokedApiKeys>(),
         route(GET, "/apikeys/revoked/{revokedKeyID}", "describe_revoked_api_key", "Describe a revoked API key", history::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKey>(),

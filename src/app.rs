@@ -13,6 +13,7 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::rate_limit::RateLimits;
+use crate::auth::replaced_secrets::ReplacedSecrets;
 use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
@@ -39,6 +40,8 @@ pub struct Parts {
     pub lane: PasswordLane,
     /// What keys were used, not yet written down.
     pub key_usage: KeyUsage,
+    /// Which replaced secrets were presented, not yet written down.
+    pub replaced_secrets: ReplacedSecrets,
     /// How often each caller, each tenant and this node were called in the last minute.
     pub rate_limits: RateLimits,
     /// Which calls were made, not yet written down.

@@ -17,6 +17,7 @@ use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::{Layout, PasswordLane};
 use crate::auth::rate_limit::RateLimits;
+use crate::auth::replaced_secrets::ReplacedSecrets;
 use crate::clock::{Clock, DAY, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{Locked, MigrationError};
@@ -207,6 +208,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         keyring,
         lane: lane.map_err(StartError::Threads)?,
         key_usage: KeyUsage::default(),
+        replaced_secrets: ReplacedSecrets::default(),
         rate_limits: RateLimits::new(config.rate_limit),
         calls: CallLog::new(config.api_usage),
         clock,

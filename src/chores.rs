@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
+use crate::api_keys::secrets;
 use crate::api_keys::{bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
@@ -27,6 +28,7 @@ const CHORES: &[Chore] = &[
     ("the audit chain's head", seconds(3_600), |app| async move { audit::log_head(&app).await }.boxed_local()),
     ("time-out of sessions", seconds(60), |app| async move { time_sessions_out(&app).await.map(drop) }.boxed_local()),
     ("sweeping of old rows", seconds(3_600), |app| async move { sweep(&app).await }.boxed_local()),
+    ("end of rotations", seconds(60), |app| async move { end_rotations(&app).await }.boxed_local()),
     ("removal of tenants", seconds(60), |app| async move { purge(&app).await }.boxed_local()),
     ("sweeping of noted calls", seconds(60), |app| async move { sweep_calls(&app).await }.boxed_local()),
     ("telling of keys that end", seconds(60), |app| {
@@ -168,6 +170,14 @@ async fn purge(app: &App) -> Result<()> {
     match tenants::purge(app).await? {
         0 => {}
         removed => log::info!(removed; "what removed tenants held is gone"),
+    }
+    Ok(())
+}
+
+async fn end_rotations(app: &App) -> Result<()> {
+    match secrets::write_down_rotations(app).await? {
+        0 => {}
+        ended => log::info!(ended; "replaced secrets of API keys have ended"),
     }
     Ok(())
 }

@@ -55,7 +55,8 @@
 //! bounds a key's use · [`id`] a type for each kind of number · [`error`] the
 //! one error, its statuses and codes · [`dialect`] the three shapes it is answered in · [`name`] names, checked and folded · [`locale`] languages and time zones ·
 //! [`rights`] the table of rights, sets of them, what a handler demands · [`secret`] what must never be printed, and
-//! its digests · [`keyring`] the master key and what is derived from it.
+//! its digests ·
+//! [`secret_life`] until when one of a key's secrets lives · [`keyring`] the master key and what is derived from it.
 //!
 //! The edges:
 //! [`wire`] every JSON shape · [`body`] JSON in · [`list`] long answers out · [`search`] criteria to conditions ·
@@ -125,6 +126,7 @@ pub mod rights;
 pub mod roles;
 pub mod search;
 pub mod secret;
+pub mod secret_life;
 pub mod server;
 pub mod sessions;
 pub mod settings;

@@ -359,7 +359,19 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "import_", "redeem_"];
+    let changes = [
+        "create_",
+        "modify_",
+        "delete_",
+        "generate_",
+        "ensure_",
+        "import_",
+        "redeem_",
+        "replace_",
+        "refresh_",
+        "finish_",
+        "undo_",
+    ];
     route.path.starts_with("/apikeys/bulk/")
         || changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }

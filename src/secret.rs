@@ -69,6 +69,24 @@ impl SecretDigest {
         data_encoding::HEXLOWER.encode(&self.0)
     }
 
+    /// Reads `sha256:` and 64 hex digits of either case: how callers spell a digest.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_hex(&text.strip_prefix("sha256:")?.to_ascii_lowercase())
+    }
+
+    /// Whether it is a digest that comes of no secret, or of one that anybody hits upon: nothing but zeros, the digest
+    /// of nothing at all, of one byte over and over or of bytes that count up, with the label of keys and without.
+    pub fn is_of_no_secret(&self) -> bool {
+        let repeated = (0..=u8::MAX).map(|byte| [byte; 32]);
+        let counted = std::iter::once(std::array::from_fn(|n| u8::try_from(n).unwrap_or_default()));
+        let known = repeated.chain(counted).any(|secret: [u8; 32]| self.is_key_digest_of(&secret));
+        self.matches(&Self::OF_NOBODY) || self.matches(&Self([u8::MAX; 32])) || self.is_key_digest_of(b"") || known
+    }
+
+    fn is_key_digest_of(&self, secret: &[u8]) -> bool {
+        self.matches(&Self::labelled(KEY_LABEL, secret)) || self.matches(&Self(Sha256::digest(secret).into()))
+    }
+
     /// Reads what [`SecretDigest::to_hex`] wrote.
     pub fn from_hex(text: &str) -> Option<Self> {
         Some(Self(data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()?))
@@ -181,6 +199,9 @@ session_tokens! {
     CalendarSecret, "firstkey/calendar/v1";
 }
 
+/// What stands in front of a key's secret where it is digested, a byte of zero between them.
+const KEY_LABEL: &str = "firstkey/apikey/v1";
+
 /// The secret of an API key: 32 random bytes.
 pub struct SecretKey(Zeroizing<[u8; 32]>);
 
@@ -195,7 +216,7 @@ impl SecretKey {
 
     /// What is stored of it.
     pub fn digest(&self) -> SecretDigest {
-        SecretDigest::labelled("firstkey/apikey/v1", self.0.as_ref())
+        SecretDigest::labelled(KEY_LABEL, self.0.as_ref())
     }
 
     /// The form that is handed out, once: `<ID>:<base64>`, with the tenant's GUID in front of it
@@ -491,6 +512,35 @@ mod tests {
             String::new(),
         ] {
             assert!(ClaimCode::parse(&other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_that_anybody_hits_upon_is_known() {
+        let hex = |text: &str| SecretDigest::parse(&format!("sha256:{text}")).expect("a digest");
+        let of = |secret: [u8; 32]| SecretKey(Zeroizing::new(secret)).digest();
+        for known in [
+            hex(&"0".repeat(64)),
+            hex(&"F".repeat(64)),
+            hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            hex("66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925"),
+            of([0; 32]),
+            of([7; 32]),
+            of([255; 32]),
+            of(std::array::from_fn(|n| n as u8)),
+        ] {
+            assert!(known.is_of_no_secret(), "{known:?}");
+        }
+        assert!(!SecretKey::generate().expect("random").digest().is_of_no_secret());
+        for text in [
+            "",
+            "sha256:",
+            "sha1:00",
+            &"0".repeat(64),
+            &format!("sha256:{}", "0".repeat(63)),
+            &format!("sha256: {}", "0".repeat(64)),
+        ] {
+            assert!(SecretDigest::parse(text).is_none(), "{text}");
         }
     }
 

@@ -11,7 +11,10 @@ mod history_rules;
 mod history_store;
 pub mod import;
 pub mod inventory;
+mod rotation;
 mod rules;
+mod secret_store;
+pub mod secrets;
 mod status;
 mod store;
 

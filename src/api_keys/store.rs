@@ -6,12 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::conditions::{self, Keys, Moment, seen_by};
+use super::rotation::KEPT;
 use super::rules::{ApiKey, Issuer, Kind, Kinds, Properties};
+use super::secret_store;
 use super::status::Status;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
-use crate::db::schema::{api_key_secrets, api_keys};
+use crate::db::schema::api_keys;
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
@@ -21,7 +23,7 @@ use crate::search::{
     Comparison, Condition, Field, Filter, boolean, boolean_field, choice, choice_field, date, date_field, derived,
     lower, number, number_field, text, text_field, with_index, without_index,
 };
-use crate::secret::{SecretDigest, SecretKey};
+use crate::secret::SecretDigest;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
@@ -279,7 +281,7 @@ pub fn insert(
         .get_result(db)
         .map_err(refused)?;
     if let Some(digest) = digest.into() {
-        insert_secret(db, made_by.tenant, id, digest, now)?;
+        secret_store::insert(db, made_by.tenant, id, digest, now)?;
     }
     Ok(ApiKey {
         id,
@@ -294,19 +296,6 @@ pub fn insert(
         kind: made_by.kind,
         issuer: issuer(made_by.administrator, made_by.key),
     })
-}
-
-fn insert_secret(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
-    diesel::insert_into(api_key_secrets::table)
-        .values((
-            api_key_secrets::tenant_id.eq(tenant),
-            api_key_secrets::api_key_id.eq(key),
-            api_key_secrets::digest.eq(digest),
-            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-            api_key_secrets::created.eq(now),
-        ))
-        .execute(db)?;
-    Ok(())
 }
 
 /// One key that the caller is about to change: nobody else changes it until the transaction ends, so that of two
@@ -325,32 +314,19 @@ pub fn find_named_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, name: &Obj
     row.map(Row::into_key).transpose()
 }
 
-/// Whether a digest is that of a secret by which the key is known.
-pub fn has_secret<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID, digest: &SecretDigest) -> Result<bool> {
-    let digests: Vec<SecretDigest> = api_key_secrets::table
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(caller.tenant().id))
-        .select(api_key_secrets::digest)
-        .load(db)?;
-    Ok(digests.iter().fold(false, |known, stored| known | stored.matches(digest)))
+/// Forgets the wrong secrets that were presented for one of a tenant's keys.
+pub fn forget_wrong_secrets(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<()> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
+    Ok(())
 }
 
-/// Puts a new secret's digest in the place of every one that the key has, and forgets the wrong ones presented.
-pub fn replace_secret<R, V>(
-    db: &mut Db,
-    caller: &Caller<R, V>,
-    id: ApiKeyID,
-    digest: SecretDigest,
-    now: Timestamp,
-) -> Result<()> {
-    let tenant = caller.tenant().id;
-    diesel::delete(api_key_secrets::table)
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(tenant))
-        .execute(db)?;
-    insert_secret(db, tenant, id, digest, now)?;
-    diesel::update(row_of!(caller, id)).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
-    Ok(())
+/// [`find_to_change`] for a chore, which sees all that a tenant has.
+pub fn find_of_tenant_to_change(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    let row: Option<Row> = row.select(Row::as_select()).get_result(db).optional()?;
+    row.map(Row::into_key).transpose()
 }
 
 /// One key that the caller can see.
@@ -466,8 +442,8 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
     Ok(())
 }
 
-/// The most secrets that one key has at a time: two, while it is being rotated.
-const SECRETS: i64 = 2;
+/// The most secrets that one key has at a time: two that live, while it is being rotated, and those that are kept.
+const SECRETS: i64 = 2 + KEPT as i64;
 
 /// Of these keys, those that a caller sees, by name; and those that are not locked out, whoever sees them.
 pub fn issuers<R, V>(
@@ -610,22 +586,6 @@ pub fn these_to_change(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Resul
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_these(tenant: TenantID, ids: Vec<ApiKeyID>) -> _ {
     api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.eq_any(ids))
-}
-
-/// From where each of some keys was last used, where that is known.
-pub fn last_addresses(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<BTreeMap<ApiKeyID, Vec<String>>> {
-    let of_keys = api_key_secrets::table.filter(api_key_secrets::tenant_id.eq(tenant));
-    let rows: Vec<(ApiKeyID, Option<String>)> = of_keys
-        .filter(api_key_secrets::api_key_id.eq_any(ids))
-        .order(api_key_secrets::id.desc())
-        .select((api_key_secrets::api_key_id, api_key_secrets::last_address))
-        .load(db)?;
-    let mut addresses: BTreeMap<ApiKeyID, Vec<String>> = BTreeMap::new();
-    for (key, address) in rows {
-        let known = addresses.entry(key).or_default();
-        known.extend(address.filter(|address| !known.contains(address)));
-    }
-    Ok(addresses)
 }
 
 /// Locks keys out.

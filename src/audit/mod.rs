@@ -91,6 +91,14 @@ kinds! {
     ApiKeyDeleted = 5012 info "API Key Deleted";
     /// A key's secret was replaced.
     ApiKeySecretReplaced = 5013 info "API Key Secret Replaced";
+    /// The older of a key's two secrets ended: by itself, by hand, or with the newer one.
+    ApiKeyRotationFinished = 5180 info "API Key Rotation Finished";
+    /// The newer of a key's two secrets was taken back.
+    ApiKeyRotationUndone = 5181 info "API Key Rotation Undone";
+    /// Somebody presented a secret that was replaced.
+    ReplacedSecretPresented = 5182 warning "Replaced API Key Secret Presented";
+    /// A key was given a new secret and a new life by the rules it lives under.
+    ApiKeyRefreshed = 5183 info "API Key Refreshed";
     /// A contact was made.
     ContactCreated = 5040 info "Contact Created";
     /// A contact was changed.

@@ -35,7 +35,10 @@ const MOST_PEOPLE: i64 = 50;
 fn told_as(event: &Event) -> Option<HookEvent> {
     match event.kind() {
         EventKind::ApiKeyCreated => Some(HookEvent::KeyCreated),
-        EventKind::ApiKeySecretReplaced => Some(HookEvent::KeyRotated),
+        // a secret that is taken back is another one again
+        EventKind::ApiKeySecretReplaced | EventKind::ApiKeyRefreshed | EventKind::ApiKeyRotationUndone => {
+            Some(HookEvent::KeyRotated)
+        }
         EventKind::ApiKeyDeleted => Some(HookEvent::KeyRevoked),
         EventKind::ApiKeyUpdated if event.details()["active"]["to"] == json!(false) => Some(HookEvent::KeyLocked),
         EventKind::ClaimReused => Some(HookEvent::ClaimReused),

@@ -44,7 +44,7 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs", "secret_life.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     // `Accept` is read by the parser that the server itself has.
     Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
@@ -86,6 +86,7 @@ const TABLE: &[Part] = &[
             "locale",
             "rights",
             "secret",
+            "secret_life",
             "settings",
         ],
         may_not: ACTIX,
@@ -257,9 +258,15 @@ const TABLE: &[Part] = &[
         may_use: &["api_key_profiles", "auth", "clock", "db", "id", "search"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
+    // How a secret was used is a value of `auth`, where it is noted.
+    Part {
+        files: &["api_keys/rotation.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "duration", "error", "secret", "secret_life"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs"],
+        files: &["*/store.rs", "api_keys/secret_store.rs"],
         may_use: &[
             "auth",
             "clock",
@@ -274,6 +281,7 @@ const TABLE: &[Part] = &[
             "rights",
             "search",
             "secret",
+            "secret_life",
             "sessions",
         ],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
@@ -310,6 +318,7 @@ const TABLE: &[Part] = &[
             "api_keys/expand.rs",
             "api_keys/history.rs",
             "api_keys/import.rs",
+            "api_keys/secrets.rs",
             "sessions/legacy.rs",
         ],
         may_use: &[
@@ -336,6 +345,7 @@ const TABLE: &[Part] = &[
             "roles",
             "search",
             "secret",
+            "secret_life",
             "sessions",
             "settings",
             "tenants",
@@ -474,6 +484,7 @@ const TABLE: &[Part] = &[
 const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
+    ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
     // a key leaves the one table for the other
     ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
@@ -493,7 +504,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("audit/store.rs", &["audit_chain", "audit_cuts", "audit_events", "audit_seals"]),
     ("lease.rs", &["leases"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),
-    ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
+    ("auth/key_usage.rs", &["api_key_secrets", "api_keys"]), // the columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
     (
         "auth/lookup.rs",

@@ -10,6 +10,7 @@ fn nobodys() -> serde_json::Value {
 pub const SLICE: Slice = Slice {
     body: |scene, operation| match operation {
         "create_api_key" => Some(json!({ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR })),
+        "replace_api_secret_key" | "replace_current_api_secret_key" | "refresh_api_key" => Some(json!({})),
         "ensure_api_key" => Some(json!({ "roleID": AUDITOR })),
         "modify_api_key" | "modify_current_api_key" => Some(json!({ "description": "changed" })),
         "search_api_keys" => Some(json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": "key 1" }] })),

@@ -450,7 +450,15 @@ const SLICES: &[Slice] = &[
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
-    ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    // one that is between two secrets, where the call is about that
+    ("{apiKeyID}", |scene, route| {
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        if route.path.contains("/rotation/") {
+            let rotate = scene.app.post(&format!("/api/apikeys/{id}/secretkey"), json!({ "overlap": "1d" }));
+            rotate.key(&scene.maker).send().expect(200);
+        }
+        id
+    }),
     ("{revokedKeyID}", |scene, _| {
         let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
         scene.app.delete(&format!("/api/apikeys/{id}")).key(&scene.maker).send().expect(204);

@@ -101,8 +101,8 @@ fn many_keys(app: &TestApp, tenant: &Value) {
         "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) \
          select tenant_id, id, {}, 1, 1 from api_keys where tenant_id = {tenant} and key_name like 'k%'",
         match app.backend {
-            Backend::Sqlite => "zeroblob(32)",
-            Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+            Backend::Sqlite => "randomblob(32)",
+            Backend::Postgres => "sha256(key_name::bytea)",
         }
     ));
 }
