@@ -487,9 +487,14 @@ pub struct Written {
     pub profile_id: ProfileID,
 }
 
+/// The tenant's keys, whoever sees them.
+fn of_tenant(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).into_boxed()
+}
+
 /// One of a tenant's keys.
 pub fn written(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<Written>> {
-    Ok(visible_to(tenant).filter(api_keys::id.eq(id)).select(Written::as_select()).get_result(db).optional()?)
+    Ok(of_tenant(tenant).filter(api_keys::id.eq(id)).select(Written::as_select()).get_result(db).optional()?)
 }
 
 /// At most `most` of a tenant's keys that end after `above` and not after `up_to`, the first to end first, behind the
@@ -501,7 +506,7 @@ pub fn ending(
     behind: Option<(Timestamp, ApiKeyID)>,
     most: i64,
 ) -> Result<Vec<Written>> {
-    let mut query = visible_to(tenant).filter(api_keys::expiry_date.gt(above)).filter(api_keys::expiry_date.le(up_to));
+    let mut query = of_tenant(tenant).filter(api_keys::expiry_date.gt(above)).filter(api_keys::expiry_date.le(up_to));
     if let Some((at, id)) = behind {
         let same = api_keys::expiry_date.eq(at).and(api_keys::id.gt(id));
         query = query.filter(api_keys::expiry_date.ge(at)).filter(api_keys::expiry_date.gt(at).or(same));
@@ -518,7 +523,7 @@ pub fn person_behind(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Opti
         let Some(id) = next else { return Ok(None) };
         let columns = (api_keys::made_by_administrator_id, api_keys::made_by_key_id);
         let made_by: Option<(Option<AdministratorID>, Option<ApiKeyID>)> =
-            visible_to(tenant).filter(api_keys::id.eq(id)).select(columns).get_result(db).optional()?;
+            of_tenant(tenant).filter(api_keys::id.eq(id)).select(columns).get_result(db).optional()?;
         match made_by {
             Some((Some(person), _)) => return Ok(Some(person)),
             Some((None, key)) => next = key,
@@ -530,7 +535,7 @@ pub fn person_behind(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Opti
 
 /// The first `most` keys that the caller can see and that are still to end, in the order in which they do.
 pub fn expiring<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp, most: i64) -> Result<Vec<Written>> {
-    let query = visible_to(caller.tenant().id).filter(api_keys::expiry_date.gt(now));
+    let query = visible_to(caller).filter(api_keys::expiry_date.gt(now));
     Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
 }
 

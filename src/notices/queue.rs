@@ -16,7 +16,7 @@ use crate::db::Db;
 use crate::error::Result;
 use crate::id::{ApiKeyID, RoleID, TenantID, WebhookID};
 use crate::name::fold;
-use crate::rights::{Demand as _, ViewApiKeys};
+use crate::rights::{Demand as _, Reach, Rights, ViewApiKeys};
 use crate::roles;
 use crate::secret::random_bytes;
 use crate::webhooks::{self, HookEvent};
@@ -35,7 +35,10 @@ const MOST_PEOPLE: i64 = 50;
 fn told_as(event: &Event) -> Option<HookEvent> {
     match event.kind() {
         EventKind::ApiKeyCreated => Some(HookEvent::KeyCreated),
-        EventKind::ApiKeySecretReplaced => Some(HookEvent::KeyRotated),
+        // a secret that is taken back is another one again
+        EventKind::ApiKeySecretReplaced | EventKind::ApiKeyRefreshed | EventKind::ApiKeyRotationUndone => {
+            Some(HookEvent::KeyRotated)
+        }
         EventKind::ApiKeyDeleted => Some(HookEvent::KeyRevoked),
         EventKind::ApiKeyUpdated if event.details()["active"]["to"] == json!(false) => Some(HookEvent::KeyLocked),
         EventKind::ClaimReused => Some(HookEvent::ClaimReused),
@@ -203,21 +206,22 @@ impl Circle {
 
     /// Administrators who asked for notices, as far as they may see keys; and contacts.
     fn look_up(&self, db: &mut Db) -> Result<People> {
-        let mut sees: BTreeMap<RoleID, bool> = BTreeMap::new();
+        let mut known: BTreeMap<RoleID, (bool, bool)> = BTreeMap::new();
         let (mut full, mut all) = (Vec::new(), Vec::new());
         for (role, address) in administrators::notified(db, self.tenant, MOST_PEOPLE)? {
-            if !sees.contains_key(&role) {
-                let found = roles::find_for(db, self.tenant, role)?;
-                let may = |right| found.as_ref().is_some_and(|role| role.grant.rights.contains(right));
-                sees.insert(role, ViewApiKeys::RIGHT.is_some_and(may));
+            if !known.contains_key(&role) {
+                let grant = roles::find_for(db, self.tenant, role)?.map(|role| role.grant).unwrap_or_default();
+                let sees = ViewApiKeys::RIGHT.is_some_and(|right| grant.rights.contains(right));
+                let has_all = grant.rights == Rights::all() && Reach::everything().is_within(&grant.reach);
+                known.insert(role, (sees, has_all));
             }
-            if !sees.get(&role).copied().unwrap_or_default() {
-                continue;
-            }
-            if role == RoleID::FULL_ACCESS {
+            let (sees, has_all) = known.get(&role).copied().unwrap_or_default();
+            if has_all {
                 full.push(address.clone());
             }
-            all.push(address);
+            if sees {
+                all.push(address);
+            }
         }
         all.extend(contacts::addresses(db, self.tenant, MOST_PEOPLE)?);
         Ok(People { full, all })
