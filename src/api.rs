@@ -18,7 +18,11 @@ use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::jobs::handlers as jobs;
 use crate::rights::{
-    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ImportApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants,
+    DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators,
+    EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ImportApiKeys, ManageTenantApiKeys,
+    Right, ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings,
+    ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -120,6 +124,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/import", "import_api_keys", "Bring API keys from elsewhere", import::import).to(Any).needs::<ImportApiKeys>().takes::<wire::ImportedApiKeys>().gives::<wire::ImportAnswer>(),
         route(GET, "/jobs/{jobID}", "describe_job", "Describe work that goes on", jobs::describe).to(Any).gives::<wire::Job>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
+        route(GET, "/apikeys/counts", "count_api_keys", "Count API keys by status", api_keys::counts).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeyCounts>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         // keys that are made when a code is redeemed
         route(GET, "/claims", "list_claims", "List claims", claims::list).to(Any).needs::<ViewApiKeys>().gives::<wire::Claims>(),

@@ -82,6 +82,8 @@ reasons! {
     InvalidClaimCode = 401 "invalid_claim_code";
     /// The code of a claim is right, and its time is over.
     ClaimExpired = 401 "claim_expired";
+    /// The API key's secret is right, and the key is of no use before a moment that is still to come.
+    ApiKeyNotYetValid = 401 "api_key_not_yet_valid";
     /// The session's request ID is missing or is another session's.
     WrongRequestID = 403 "wrong_request_id";
     /// The role does not allow the web service (or the console) that the credential is for.
@@ -108,6 +110,14 @@ reasons! {
     ClaimAddressRefused = 403 "claim_address_refused";
     /// The code of a claim is right, and whoever made the claim could not make its key any more.
     ClaimMakerRefused = 403 "claim_maker_refused";
+    /// The API key's secret is right, and whoever issued the key, to whom it is bound, may not sign in any more.
+    IssuerDisabled = 403 "issuer_disabled";
+    /// The API key may not be used from the address that the call comes from.
+    AddressRefused = 403 "address_refused";
+    /// The API key may not be used at this hour of the week.
+    OutsideWindow = 403 "outside_window";
+    /// The API key has been used as often as it may be.
+    UsageExceeded = 403 "usage_exceeded";
     /// There is no such route.
     NoSuchRoute = 404 "no_such_route";
     /// There is no such object, or it is not visible to the caller.
@@ -132,6 +142,9 @@ reasons! {
     NotJson = 415 "not_json";
     /// Too many calls within a minute; the header `Retry-After` says when to try again.
     TooManyRequests = 429 "too_many_requests";
+    /// The API key, or all keys of its profile in the tenant, were used too often within a minute; the header
+    /// `Retry-After` says when to try again.
+    RateLimited = 429 "rate_limited";
     /// Too many attempts to sign in; the header `Retry-After` says for how long.
     SignInThrottled = 429 "sign_in_throttled";
     /// A fault of the server; the trace ID leads to its log line.

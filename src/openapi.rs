@@ -202,12 +202,42 @@ fn tag(path: &str) -> &str {
 
 /// Members of a route's query, and headers, that stand for more than true and false.
 fn more_parameters(route: &Route) -> Vec<Value> {
+    let kind = || {
+        json!({
+            "name": "kind", "in": "query", "required": false,
+            "description": "`standard` when missing; `machine` is every other kind.",
+            "schema": { "type": "string", "enum": ["standard", "siemAgent", "logCollector", "machine", "all"] },
+        })
+    };
+    let expand = || {
+        json!({
+            "name": "expand", "in": "query", "required": false,
+            "description": "What answers add: `lifecycle`, `constraints`, both with a comma between them, or `all`.",
+            "schema": { "type": "string" },
+        })
+    };
     match route.operation {
-        "export_api_keys" => vec![json!({
-            "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
-            "schema": { "type": "string", "enum": ["json", "csv"] },
-        })],
+        "export_api_keys" => vec![
+            json!({
+                "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
+                "schema": { "type": "string", "enum": ["json", "csv"] },
+            }),
+            kind(),
+            expand(),
+        ],
+        "list_api_keys" => vec![kind(), expand()],
+        "count_api_keys" => vec![kind()],
+        "create_api_key"
+        | "search_api_keys"
+        | "describe_api_key"
+        | "modify_api_key"
+        | "replace_api_secret_key"
+        | "describe_current_api_key"
+        | "modify_current_api_key"
+        | "replace_current_api_secret_key"
+        | "generate_tenant_api_secret_key" => vec![expand()],
         "ensure_api_key" => vec![
+            expand(),
             json!({
                 "name": "reissue", "in": "query", "required": false,
                 "description": "Allows a new secret where the caller holds another than the key has.",

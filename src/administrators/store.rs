@@ -1,6 +1,6 @@
 //! The table of administrators: what is kept of them, and what they sign in with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 
@@ -636,4 +636,21 @@ pub fn reset_everything(db: &mut Db, now: Timestamp) -> Result<usize> {
         .execute(db)?;
     sessions::end_all(db, now)?;
     Ok(reset)
+}
+
+/// Of these people, those of a tenant by name; and those who may sign in, whosever they are.
+pub fn issuers(
+    db: &mut Db,
+    tenant: TenantID,
+    people: &BTreeSet<AdministratorID>,
+) -> Result<(BTreeMap<AdministratorID, String>, BTreeSet<AdministratorID>)> {
+    if people.is_empty() {
+        return Ok((BTreeMap::new(), BTreeSet::new()));
+    }
+    let known: Vec<(AdministratorID, TenantID, String, bool)> = administrators::table
+        .filter(administrators::id.eq_any(people.clone()))
+        .select((administrators::id, administrators::tenant_id, administrators::username, administrators::active))
+        .load(db)?;
+    let may = known.iter().filter(|person| person.3).map(|person| person.0).collect();
+    Ok((known.into_iter().filter(|person| person.1 == tenant).map(|person| (person.0, person.2)).collect(), may))
 }

@@ -4,4 +4,4 @@ mod rules;
 mod store;
 
 pub use rules::{Dialect, Profile, RightsFrom, Target, Throttle, Visibility, Window};
-pub use store::{default_of, find_for};
+pub use store::{all_for, default_of, find_for};

@@ -8,7 +8,7 @@ use actix_web::web::Json;
 use serde_json::{Value, json};
 
 use super::bulk_rules::{CONFIRMATION, Confirmation, MOST_ROTATED, Order, Verb, Verdict};
-use super::handlers::{differences, maker, target, with_secret};
+use super::handlers::{bounds_of, differences, maker, moment, target, with_secret};
 use super::history_rules::{Party, Revocation, Why};
 use super::history_store;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
@@ -141,7 +141,10 @@ pub async fn rotate(
         .await?;
     keys.iter().for_each(|key| app.key_usage.forget_failures(key.id));
     let done = keys.len() as i64;
-    let api_keys = keys.into_iter().zip(&secrets).map(|(key, secret)| with_secret(key, secret, caller.tenant().key_prefix(), &app));
+    let api_keys = keys
+        .into_iter()
+        .zip(&secrets)
+        .map(|(key, secret)| with_secret(key, wire::ApiKeyMore::default(), secret, caller.tenant().key_prefix(), &app));
     let refused_keys: Vec<_> = refused
         .into_iter()
         .map(|(id, message)| wire::BulkRefusal { key_name: None, message, id: ApiKeyID::new(id) })
@@ -256,7 +259,8 @@ fn survey<R>(db: &mut Db, caller: &Caller<R>, asked: &Asked, app: &App) -> Resul
         Who::Administrator(_) => None,
     };
     let mut grants = Grants::default();
-    let mut pages = store::Pages::new(db, caller, &asked.filter)?;
+    let moment = moment(db, caller, now)?;
+    let mut pages = store::Pages::new(db, caller, &asked.filter, moment)?;
     loop {
         let page = pages.next(db, PAGE)?;
         let is_last = (page.len() as i64) < PAGE;
@@ -456,7 +460,9 @@ fn ids_of(items: Collection) -> Result<Vec<ApiKeyID>> {
 /// Some of a job's keys, in one transaction.
 fn work(db: &mut Db, task: &Task) -> Result<Step> {
     let order: Order = serde_json::from_str(&task.job.parameters).map_err(Error::internal)?;
-    let maker = Maker { grant: task.acting.grant.clone(), expires: task.acting.expires };
+    let acting = &task.acting;
+    let bounds = acting.bounds.as_ref().map(bounds_of).unwrap_or_default();
+    let maker = Maker { grant: acting.grant.clone(), expires: acting.expires, bounds };
     let (tenant, now) = (task.starter.tenant, task.now);
     let ids: Vec<ApiKeyID> = task.ids.iter().copied().map(ApiKeyID::new).collect();
     let Judged { todo, unchanged, left } = judge_again(db, tenant, &ids, &order, &maker, now)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::history_rules::Why;
-use super::rules::{ApiKey, Changes, Expiry, Maker, Properties, Wanted};
+use super::rules::{ApiKey, Changes, Expiry, Maker, Properties, Wanted, gives_more};
 use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Result};
 use crate::rights::Grant;
@@ -69,11 +69,19 @@ impl Order {
         maker.must_cover(role, "The key's role")?;
         let old = &key.properties;
         let changed = |active: Option<bool>, expiry: Expiry| {
-            Changes::new(Wanted { active, expiry, ..Wanted::default() })?.applied_to(old, maker, now).map(Some)
+            let new = Changes::new(Wanted { active, expiry, ..Wanted::default() })?.applied_to(old, maker, now)?;
+            if gives_more(old, &new, now) {
+                maker.must_end_with(key)?;
+            }
+            Ok(Some(new))
         };
         match self.verb {
             Verb::Revoke => Ok(Some(old.clone())),
-            Verb::Rotate => maker.must_last_as_long_as(old).map(|()| Some(old.clone())),
+            Verb::Rotate => {
+                maker.must_last_as_long_as(old)?;
+                maker.must_end_with(key)?;
+                Ok(Some(old.clone()))
+            }
             Verb::Lock if !old.active => Ok(None),
             Verb::Unlock if old.active => Ok(None),
             Verb::Lock => changed(Some(false), Expiry::Unsaid),
@@ -145,7 +153,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn full() -> Grant {
-        Grant { rights: Rights::all(), reach: Reach::everything() }
+        Grant::everything()
     }
 
     fn key(active: bool, expiry: Option<Timestamp>) -> ApiKey {
@@ -176,7 +184,7 @@ mod tests {
     /// `do` with the end that comes of it, `same`, or `no`.
     fn judged(verb: Verb, key: &ApiKey, maker_expires: Option<Timestamp>) -> (&'static str, Option<Timestamp>) {
         let order = Order { verb, why: Why::default(), note: String::new() };
-        match order.judge(key, &full(), &Maker { grant: full(), expires: maker_expires }, NOW) {
+        match order.judge(key, &full(), &Maker { grant: full(), expires: maker_expires, ..Maker::default() }, NOW) {
             Verdict::Do(properties) => ("do", properties.expiry),
             Verdict::Unchanged => ("same", None),
             Verdict::Refused(_) => ("no", None),
@@ -226,7 +234,7 @@ mod tests {
     fn nobody_touches_what_is_stronger() {
         for verb in [Verb::Revoke, Verb::Lock, Verb::Unlock, Verb::ExtendTo(None), Verb::ExtendBy(1), Verb::Rotate] {
             let order = Order { verb, why: Why::default(), note: String::new() };
-            let weak = Maker { grant: Grant::default(), expires: None };
+            let weak = Maker::default();
             assert!(matches!(order.judge(&key(true, Some(NOW)), &full(), &weak, NOW), Verdict::Refused(_)), "{verb:?}");
         }
     }

@@ -1,21 +1,27 @@
 //! `/api/apikeys`.
 
-use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Json;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::conditions::Moment;
+use super::expand::{Look, shown_networks, shown_window};
 use super::history_rules::{Revocation, Why};
-use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
+use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Wanted, gives_more};
+use super::status::Status;
 use super::store::{self, Provenance};
 use super::{history, history_store};
+use crate::api_key_profiles;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::key_usage::KeyUsage;
-use crate::auth::{Caller, ViaKey};
+use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
+use crate::constraints;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
@@ -34,22 +40,26 @@ const WARNING: HeaderName = HeaderName::from_static("x-firstkey-warning");
 /// Mints a key; its secret is in this answer and nowhere else.
 pub async fn create(
     caller: Caller<CreateApiKeys>,
+    query: Query,
     body: Body<wire::NewApiKey>,
     app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let now = app.now();
-    let plan = KeyPlan::new(body.0.into(), &maker(&caller), app.time_zone, now)?;
+) -> Result<Warned<wire::ApiKeyWithSecret>> {
+    let (now, maker) = (app.now(), maker(&caller));
+    let plan = KeyPlan::new(body.0.into(), &maker, app.time_zone, now)?;
+    let look = Look::of(&query, &app);
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
-    let key = app
+    let (key, more) = app
         .change_across(&caller, move |db, caller| {
             let (key, mut events) = mint(db, caller, plan, digest, now)?;
             events.extend(spent(db, caller, now)?);
-            Ok((key, events))
+            let more = look.at_one(db, caller, &key)?;
+            Ok(((key, more), events))
         })
         .await?;
     warn_of_initial_password(&caller, key.id);
-    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
+    let warning = unbounded(&key);
+    Ok(Warned(warning, with_secret(key, more, &secret, caller.tenant().key_prefix(), &app)))
 }
 
 /// Makes a key that whoever makes it may hand out, with the events of that.
@@ -62,7 +72,7 @@ pub fn mint<R, V>(
 ) -> Result<(ApiKey, Vec<Event>)> {
     let role = role_in_body(db, maker_of_it.tenant().id, &plan.properties)?;
     maker(maker_of_it).must_cover(&role.grant, "The role")?;
-    let key = store::insert(db, Provenance::of(maker_of_it), &plan.properties, digest, now)?;
+    let key = store::insert(db, Provenance::of(maker_of_it).of_kind(plan.kind), &plan.properties, digest, now)?;
     let event = created(&key, &role);
     Ok((key, vec![event]))
 }
@@ -109,41 +119,48 @@ pub(super) fn warn_of_initial_password<R, V>(caller: &Caller<R, V>, id: ApiKeyID
 pub async fn create_for_tenant(
     caller: Caller<ManageTenantApiKeys>,
     id: InPath<TenantID>,
+    query: Query,
     body: Body<wire::NewTenantApiKey>,
     app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
+) -> Result<Warned<wire::ApiKeyWithSecret>> {
     let (now, id) = (app.now(), id.0);
     let plan = KeyPlan::for_tenant(body.0.into(), &maker(&caller), app.time_zone, now)?;
+    let look = Look::of(&query, &app);
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
-    let (tenant, key) = app
+    let (tenant, key, more) = app
         .change_across(&caller, move |db, caller| {
             let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
             tenants::must_take_keys(&tenant)?;
             let role = role_in_body(db, id, &plan.properties)?;
-            let key = store::insert(db, Provenance::for_tenant(caller, id), &plan.properties, digest, now)?;
+            let made_by = Provenance::for_tenant(caller, id).of_kind(plan.kind);
+            let key = store::insert(db, made_by, &plan.properties, digest, now)?;
+            let more = look.at(db, caller, id, std::slice::from_ref(&key))?.pop().unwrap_or_default();
             let details = json!({
                 "role": role.name, "expiryDate": key.properties.expiry, "serviceAccount": true, "tenantID": id,
             });
             let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
-            Ok(((tenant, key), vec![event.clone(), event.in_tenant(id)]))
+            Ok(((tenant, key, more), vec![event.clone(), event.in_tenant(id)]))
         })
         .await?;
     let printed = secret.printed(Some(tenant.guid), key.id);
-    Ok(Json(wire::ApiKeyWithSecret {
+    let warning = unbounded(&key);
+    let answer = wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),
         service_account: key.service_account,
         id: key.id,
         head: head(key, &app),
-        more: wire::ApiKeyMore::default(),
-    }))
+        more,
+    };
+    Ok(Warned(warning, answer))
 }
 
-/// Every key of the tenant. Keys made with the initial password are named in a header until it is changed.
-pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
-    let me = caller.clone();
+/// Every key of the tenant that the caller sees, of the standard kind unless `?kind=` says otherwise. Keys made with the initial password are named in a header until it is changed.
+pub async fn list(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<HttpResponse> {
+    let (me, kinds) = (caller.clone(), kinds(&query)?);
     let warned = app.database.read(move |db| store::made_with_initial_password(db, &me)).await?;
-    let mut answer = all(caller, app).await?;
+    let look = Look::of(&query, &app);
+    let mut answer = all(caller, kinds, look, app).await?;
     if !warned.is_empty() {
         let ids: Vec<String> = warned.iter().map(ToString::to_string).collect();
         let warning = format!("made with the initial password, which is still to be changed: {}", ids.join(", "));
@@ -154,36 +171,52 @@ pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse>
 
 /// The tenant's whole inventory, to be kept or looked through in a spreadsheet: never a secret, nor a digest of one.
 pub async fn export(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<HttpResponse> {
+    let kinds = kinds(&query)?;
     match query.word("format", &["json", "csv"])? {
-        Some("csv") => all_as_csv(caller, app).await,
-        _ => all(caller, app).await,
+        Some("csv") => all_as_csv(caller, kinds, app).await,
+        _ => {
+            let look = Look::of(&query, &app);
+            all(caller, kinds, look, app).await
+        }
     }
 }
 
-async fn all(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
+fn kinds(query: &Query) -> Result<Kinds> {
+    query.word("kind", &Kinds::WORDS).map(Kinds::read)
+}
+
+async fn all(caller: Caller<ViewApiKeys>, kinds: Kinds, look: Look, app: App) -> Result<HttpResponse> {
     list::answer("apiKeys", move |after| {
-        let (caller, app) = (caller.clone(), app.clone());
+        let (caller, look, app) = (caller.clone(), look.clone(), app.clone());
         async move {
             let after = ApiKeyID::new(after);
-            let keys = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let page = app.database.read(move |db| {
+                let keys = store::list(db, &caller, kinds, after, list::PIECE)?;
+                let more = look.at(db, &caller, caller.tenant().id, &keys)?;
+                Ok((keys, more))
+            });
+            let (keys, more) = page.await?;
             let last = keys.last().map(|key| key.id.get());
-            Ok(Piece { last, items: keys.into_iter().map(|key| shown(key, &app)).collect() })
+            let items = keys.into_iter().zip(more).map(|(key, more)| shown(key, more, &app)).collect();
+            Ok(Piece { last, items })
         }
     })
     .await
 }
 
-async fn all_as_csv(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
+async fn all_as_csv(caller: Caller<ViewApiKeys>, kinds: Kinds, app: App) -> Result<HttpResponse> {
     list::answer_csv("apikeys.csv", move |after| {
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let after = ApiKeyID::new(after);
-            let read =
-                move |db: &mut Db| Ok((store::list(db, &caller, after, list::PIECE)?, roles::names(db, &caller)?));
+            let read = move |db: &mut Db| {
+                Ok((store::list(db, &caller, kinds, after, list::PIECE)?, roles::names(db, &caller)?))
+            };
             let (keys, names) = app.database.read(read).await?;
             // a role that was taken from a key and removed between the two reads has no name any more
             let name = |key: &ApiKey| names.get(&key.properties.role).cloned().unwrap_or_default();
-            let line = |key| wire::ApiKeyLine { role_name: name(&key), key: shown(key, &app) };
+            let line =
+                |key| wire::ApiKeyLine { role_name: name(&key), key: shown(key, wire::ApiKeyMore::default(), &app) };
             Ok(Piece { last: keys.last().map(|key| key.id.get()), items: keys.into_iter().map(line).collect() })
         }
     })
@@ -193,103 +226,162 @@ async fn all_as_csv(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpRespons
 /// Keys by criteria.
 pub async fn search(
     caller: Caller<ViewApiKeys>,
+    query: Query,
     filter: Body<wire::SearchFilter>,
     app: App,
 ) -> Result<Found<wire::ApiKeys>> {
     let filter = Filter::read(filter.0)?;
-    let keys = app.database.read(move |db| store::search(db, &caller, filter)).await?;
-    Ok(Found(keys.len(), wire::ApiKeys { api_keys: keys.into_iter().map(|key| shown(key, &app)).collect() }))
+    let (now, look) = (app.now(), Look::of(&query, &app));
+    if filter.names("status") {
+        app.key_usage.flush(&app.database).await?;
+    }
+    let found = app.database.read(move |db| {
+        let moment = moment(db, &caller, now)?;
+        let keys = store::search(db, &caller, filter, &moment)?;
+        let more = look.at(db, &caller, caller.tenant().id, &keys)?;
+        Ok((keys, more))
+    });
+    let (keys, more) = found.await?;
+    let shown = keys.into_iter().zip(more).map(|(key, more)| shown(key, more, &app)).collect::<Vec<_>>();
+    Ok(Found(shown.len(), wire::ApiKeys { api_keys: shown }))
+}
+
+/// How many keys have each status. What was used and is not written down yet is written first: the database counts.
+pub async fn counts(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<Json<wire::ApiKeyCounts>> {
+    let (kinds, now) = (kinds(&query)?, app.now());
+    app.key_usage.flush(&app.database).await?;
+    let counted = app.database.read(move |db| {
+        let moment = moment(db, &caller, now)?;
+        store::counts(db, &caller, kinds, &moment)
+    });
+    let statuses = Status::WORDS.into_iter().zip(counted.await?).collect();
+    Ok(Json(wire::ApiKeyCounts { statuses }))
+}
+
+/// What statuses depend on, now, in the caller's tenant.
+pub(super) fn moment<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp) -> Result<Moment> {
+    Ok(Moment::of(api_key_profiles::all_for(db, caller.tenant().id)?.values(), now))
 }
 
 /// One key.
-pub async fn describe(caller: Caller<ViewApiKeys>, id: InPath<ApiKeyID>, app: App) -> Result<Json<wire::ApiKey>> {
-    let key = app.database.read(move |db| store::find(db, &caller, id.0)).await?;
-    Ok(Json(shown(key.ok_or_else(no_such_key)?, &app)))
+pub async fn describe(
+    caller: Caller<ViewApiKeys>,
+    id: InPath<ApiKeyID>,
+    query: Query,
+    app: App,
+) -> Result<Json<wire::ApiKey>> {
+    let look = Look::of(&query, &app);
+    let (key, more) = app.database.read(move |db| found(db, &caller, id.0, no_such_key, &look)).await?;
+    Ok(Json(shown(key, more, &app)))
+}
+
+/// One key, with what is asked for besides.
+fn found<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    id: ApiKeyID,
+    gone: fn() -> Error,
+    look: &Look,
+) -> Result<(ApiKey, wire::ApiKeyMore)> {
+    let key = store::find(db, caller, id)?.ok_or_else(gone)?;
+    let more = look.at_one(db, caller, &key)?;
+    Ok((key, more))
 }
 
 /// The key that the call is made with; any live key may look at itself.
-pub async fn describe_current(caller: Caller<Authenticated, ViaKey>, app: App) -> Result<Json<wire::ApiKeyCurrent>> {
-    let (me, id) = (caller.clone(), caller.key().id);
-    let key = app.database.read(move |db| store::find(db, &me, id)).await?.ok_or_else(current_is_gone)?;
-    Ok(Json(shown_as_current(key, &caller, &app)))
+pub async fn describe_current(
+    caller: Caller<Authenticated, ViaKey>,
+    query: Query,
+    app: App,
+) -> Result<Json<wire::ApiKeyCurrent>> {
+    let (me, id, look) = (caller.clone(), caller.key().id, Look::of(&query, &app));
+    let (key, more) = app.database.read(move |db| found(db, &me, id, current_is_gone, &look)).await?;
+    Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
 
 /// Changes the name, the description, the language or the time zone of the key that the call is made with. The
 /// right is needed as for any other key: a stolen one does not hide under another name.
 pub async fn modify_current(
     caller: Caller<EditApiKeys, ViaKey>,
+    query: Query,
     body: Body<wire::ApiKeyCurrentChange>,
     app: App,
 ) -> Result<Json<wire::ApiKeyCurrent>> {
     let (now, maker, id) = (app.now(), maker(&caller), caller.key().id);
     let changes = Changes::new(body.0.into())?;
-    let key = app
+    let look = Look::of(&query, &app);
+    let (key, more) = app
         .change(&caller, move |db, caller| {
             let old = store::find_to_change(db, caller, id)?.ok_or_else(current_is_gone)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
             store::update(db, caller, id, &properties, false)?;
             let details = differences(&old.properties, &properties);
             let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
-            Ok((store::find(db, caller, id)?.ok_or_else(current_is_gone)?, event))
+            Ok((found(db, caller, id, current_is_gone, &look)?, event))
         })
         .await?;
-    Ok(Json(shown_as_current(key, &caller, &app)))
+    Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
 
 /// Gives a key a new secret; the old one is of no use from then on. Whatever body comes is left unread.
 pub async fn replace_secret(
     caller: Caller<EditApiKeys>,
     id: InPath<ApiKeyID>,
+    query: Query,
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
-    renew(caller, id.0, no_such_key, app).await
+    renew(caller, id.0, no_such_key, query, app).await
 }
 
 /// Gives the key that the call is made with a new secret. The right is needed as for any other key: a stolen one
 /// does not shut its owner out.
 pub async fn replace_current_secret(
     caller: Caller<EditApiKeys, ViaKey>,
+    query: Query,
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
     let id = caller.key().id;
-    renew(caller, id, current_is_gone, app).await
+    renew(caller, id, current_is_gone, query, app).await
 }
 
 async fn renew<V: 'static>(
     caller: Caller<EditApiKeys, V>,
     id: ApiKeyID,
     gone: fn() -> Error,
+    query: Query,
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let (now, maker) = (app.now(), maker(&caller));
+    let (now, maker, look) = (app.now(), maker(&caller), Look::of(&query, &app));
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
-    let key = app
+    let (key, more) = app
         .change(&caller, move |db, caller| {
             let old = store::find_to_change(db, caller, id)?.ok_or_else(gone)?;
             let role = role_of(db, caller, &old.properties)?;
             maker.must_cover(&role.grant, "The key's role")?;
             maker.must_last_as_long_as(&old.properties)?;
+            maker.must_end_with(&old)?;
             store::replace_secret(db, caller, id, digest, now)?;
             let event = Event::new(EventKind::ApiKeySecretReplaced, target(&old));
-            Ok((store::find(db, caller, id)?.ok_or_else(gone)?, event))
+            Ok((found(db, caller, id, gone, &look)?, event))
         })
         .await?;
     app.key_usage.forget_failures(id);
-    Ok(Json(with_secret(key, &secret, caller.tenant().key_prefix(), &app)))
+    Ok(Json(with_secret(key, more, &secret, caller.tenant().key_prefix(), &app)))
 }
 
 /// Changes what is sent of a key; a secret is never touched by it.
 pub async fn modify(
     caller: Caller<EditApiKeys>,
     id: InPath<ApiKeyID>,
+    query: Query,
     body: Body<wire::ApiKeyChange>,
     app: App,
-) -> Result<Json<wire::ApiKey>> {
-    let (now, maker, id) = (app.now(), maker(&caller), id.0);
+) -> Result<Warned<wire::ApiKey>> {
+    let (now, maker, id, look) = (app.now(), maker(&caller), id.0, Look::of(&query, &app));
     let changes = Changes::new(body.0.into())?;
     let unlocks = changes.unlocks();
-    let key = app
+    let (key, more) = app
         .change(&caller, move |db, caller| {
             let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
@@ -297,16 +389,19 @@ pub async fn modify(
             let old_role = role_of(db, caller, &old.properties)?;
             maker.must_cover(&old_role.grant, "The key's role")?;
             maker.must_cover(&role.grant, "The role")?;
+            if gives_more(&old.properties, &properties, now) {
+                maker.must_end_with(&old)?;
+            }
             store::update(db, caller, id, &properties, unlocks)?;
             let details = differences(&old.properties, &properties);
             let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
-            Ok((store::find(db, caller, id)?.ok_or_else(no_such_key)?, event))
+            Ok((found(db, caller, id, no_such_key, &look)?, event))
         })
         .await?;
     if unlocks {
         app.key_usage.forget_failures(id);
     }
-    Ok(Json(shown(key, &app)))
+    Ok(Warned(unbounded(&key), shown(key, more, &app)))
 }
 
 /// Revokes a key for good.
@@ -340,9 +435,41 @@ fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-/// What the rules want to know of whoever makes or changes a key.
+/// The caller as the rules know whoever makes something.
 pub fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
-    Maker { grant: caller.grant().clone(), expires: caller.expires() }
+    let bounds = caller.bounds().map(bounds_of);
+    Maker { grant: caller.grant().clone(), expires: caller.expires(), bounds: bounds.unwrap_or_default() }
+}
+
+/// The bounds of a key as the rules know them.
+pub(super) fn bounds_of(key: &KeyBounds) -> Bounds {
+    let issuer = key.administrator.map(Issuer::Administrator).or(key.key.map(Issuer::ApiKey));
+    let constraints = constraints::Constraints { not_before: None, ..key.constraints.clone() };
+    let ends_with = issuer.filter(|_| key.issuer_bound).map(|issuer| (key.profile, issuer));
+    Bounds { constraints, time_zone: Some(key.time_zone), ends_with }
+}
+
+/// An answer, with what the caller should know beside it in a header.
+pub struct Warned<T>(pub Option<String>, pub T);
+
+impl<T: serde::Serialize> Responder for Warned<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut answer = HttpResponse::Ok();
+        if let Some(warning) = self.0 {
+            answer.insert_header((WARNING, warning));
+        }
+        answer.json(self.1)
+    }
+}
+
+/// The warning that a key may be used from anywhere though its networks are named.
+pub(super) fn unbounded(key: &ApiKey) -> Option<String> {
+    let networks: Vec<String> = key.properties.constraints.networks.unbounded().map(ToString::to_string).collect();
+    let all = |network: &String| if network.contains(':') { "every IPv6 address" } else { "every IPv4 address" };
+    let first = networks.first()?;
+    Some(format!("constraints.networks.allow: {first} lets {} in", all(first)))
 }
 
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
@@ -362,7 +489,9 @@ pub(super) fn target(key: &ApiKey) -> Target {
 
 /// What changed, from what to what.
 pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
-    let pairs: [(&str, Value, Value); 7] = [
+    let (were, are) = (&old.constraints, &new.constraints);
+    let windows = |list: &[constraints::Window]| json!(list.iter().map(shown_window).collect::<Vec<_>>());
+    let pairs: [(&str, Value, Value); 12] = [
         ("keyName", json!(old.name.as_str()), json!(new.name.as_str())),
         ("description", json!(old.description.as_str()), json!(new.description.as_str())),
         ("locale", json!(old.locale.as_str()), json!(new.locale.as_str())),
@@ -370,6 +499,11 @@ pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
         ("timeZone", json!(old.time_zone.as_str()), json!(new.time_zone.as_str())),
         ("active", json!(old.active), json!(new.active)),
         ("expiryDate", json!(old.expiry), json!(new.expiry)),
+        ("constraints.notBefore", json!(were.not_before), json!(are.not_before)),
+        ("constraints.networks", json!(shown_networks(&were.networks)), json!(shown_networks(&are.networks))),
+        ("constraints.remainingUses", json!(were.remaining_uses), json!(are.remaining_uses)),
+        ("constraints.callsPerMinute", json!(were.calls_per_minute), json!(are.calls_per_minute)),
+        ("constraints.windows", windows(&were.windows), windows(&are.windows)),
     ];
     differences_of(pairs)
 }
@@ -391,28 +525,34 @@ pub(super) fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
     }
 }
 
-fn shown(key: ApiKey, app: &App) -> wire::ApiKey {
-    wire::ApiKey {
-        service_account: key.service_account,
-        id: key.id,
-        head: head(key, app),
-        more: wire::ApiKeyMore::default(),
-    }
+fn shown(key: ApiKey, more: wire::ApiKeyMore, app: &App) -> wire::ApiKey {
+    wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app), more }
 }
 
 /// A key with its secret, of a tenant whose keys have this in front of them.
-pub fn with_secret(key: ApiKey, secret: &SecretKey, prefix: Option<Uuid>, app: &App) -> wire::ApiKeyWithSecret {
+pub fn with_secret(
+    key: ApiKey,
+    more: wire::ApiKeyMore,
+    secret: &SecretKey,
+    prefix: Option<Uuid>,
+    app: &App,
+) -> wire::ApiKeyWithSecret {
     let printed = secret.printed(prefix, key.id);
     wire::ApiKeyWithSecret {
         secret_key: wire::SecretOnce::new(printed.expose()),
         service_account: key.service_account,
         id: key.id,
         head: head(key, app),
-        more: wire::ApiKeyMore::default(),
+        more,
     }
 }
 
-fn shown_as_current<R, V>(key: ApiKey, caller: &Caller<R, V>, app: &App) -> wire::ApiKeyCurrent {
+fn shown_as_current<R, V>(
+    key: ApiKey,
+    more: wire::ApiKeyMore,
+    caller: &Caller<R, V>,
+    app: &App,
+) -> wire::ApiKeyCurrent {
     let tenant = caller.tenant();
     wire::ApiKeyCurrent {
         service_account: key.service_account,
@@ -421,7 +561,7 @@ fn shown_as_current<R, V>(key: ApiKey, caller: &Caller<R, V>, app: &App) -> wire
         tenant_guid: tenant.guid.hyphenated().to_string(),
         id: key.id,
         head: head(key, app),
-        more: wire::ApiKeyMore::default(),
+        more,
     }
 }
 
@@ -433,8 +573,30 @@ fn asked(expiry_date: Patch<Number>) -> Expiry {
     }
 }
 
+/// What a body says of bounds. What the key is for (`target`, `apiTypes`) is read beside its profile.
+fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
+    fn said<T, U>(patch: Patch<T>, plain: impl FnOnce(T) -> U) -> Option<Option<U>> {
+        match patch {
+            Patch::Absent => None,
+            Patch::Null => Some(None),
+            Patch::Value(value) => Some(Some(plain(value))),
+        }
+    }
+    let number = |Number(number)| number;
+    let wish = wish.unwrap_or_default();
+    constraints::Wanted {
+        not_before: said(wish.not_before, number),
+        networks: said(wish.networks, |networks| (networks.allow, networks.deny)),
+        remaining_uses: said(wish.remaining_uses, number),
+        calls_per_minute: said(wish.calls_per_minute, number),
+        windows: said(wish.windows, |windows| {
+            windows.into_iter().map(|window| (window.days, window.from, window.to)).collect()
+        }),
+    }
+}
+
 macro_rules! wanted_from {
-    ($($body:ty),+) => {$(
+    ($($body:ty { $($kind:ident)? }),+) => {$(
         impl From<$body> for Wanted {
             fn from(body: $body) -> Self {
                 Self {
@@ -445,13 +607,20 @@ macro_rules! wanted_from {
                     time_zone: body.time_zone,
                     active: body.active.map(|Flag(active)| active),
                     expiry: asked(body.expiry_date),
+                    constraints: bounds(body.constraints),
+                    kind: None$(.or(body.$kind).and_then(|wish: wire::LifecycleWish| wish.kind))?,
                 }
             }
         }
     )+};
 }
 
-wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::WantedApiKey, wire::ApiKeyChange);
+wanted_from!(
+    wire::NewApiKey { lifecycle },
+    wire::NewTenantApiKey { lifecycle },
+    wire::WantedApiKey { lifecycle },
+    wire::ApiKeyChange {}
+);
 
 impl From<wire::ApiKeyCurrentChange> for Wanted {
     fn from(body: wire::ApiKeyCurrentChange) -> Self {
@@ -463,6 +632,8 @@ impl From<wire::ApiKeyCurrentChange> for Wanted {
             time_zone: body.time_zone,
             active: None,
             expiry: Expiry::Unsaid,
+            constraints: constraints::Wanted::default(),
+            kind: None,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 pub mod bulk;
 mod bulk_rules;
+mod conditions;
 pub mod ensure;
+mod expand;
 pub mod handlers;
 pub mod history;
 mod history_rules;
@@ -10,8 +12,10 @@ mod history_store;
 pub mod import;
 pub mod inventory;
 mod rules;
+mod status;
 mod store;
 
+pub use handlers::maker;
 pub use history_store::purge as purge_history;
-pub use rules::{ApiKey, Expiry, KeyPlan, Maker, Wanted};
+pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{Provenance, find_by_name, initial_password_changed, insert, purge};

@@ -1,7 +1,7 @@
 //! What a key may be: plain functions of values.
 
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
-use crate::constraints::Constraints;
+use crate::constraints::{self, Constraints};
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID};
 use crate::locale::{Locale, TimeZone};
@@ -75,6 +75,33 @@ impl Kind {
     }
 }
 
+/// Which kinds of key a list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// Every one.
+    All,
+    /// All but the standard one.
+    Machines,
+    /// One.
+    Only(Kind),
+}
+
+impl Kinds {
+    /// What is listed where nothing is said.
+    pub const STANDARD: Self = Self::Only(Kind::Standard);
+    /// Every word there is.
+    pub const WORDS: [&'static str; 5] = ["standard", "siemAgent", "logCollector", "machine", "all"];
+
+    /// Reads the word; none is the standard kind.
+    pub fn read(word: Option<&str>) -> Self {
+        match word {
+            Some("all") => Self::All,
+            Some("machine") => Self::Machines,
+            word => word.and_then(Kind::parse).map_or(Self::STANDARD, Self::Only),
+        }
+    }
+}
+
 /// Who made a key. They may be gone, or belong to the primary tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issuer {
@@ -106,12 +133,66 @@ pub struct Properties {
 }
 
 /// Who makes or changes a key, as far as the rules care.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Maker {
     /// The most that may be handed out.
     pub grant: Grant,
     /// When the maker itself ends.
     pub expires: Option<Timestamp>,
+    /// What else bounds the maker.
+    pub bounds: Bounds,
+}
+
+/// What bounds the key that makes a call, besides its end; nothing bounds a person.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// Its networks, hours and numbers. Its beginning has passed.
+    pub constraints: Constraints,
+    /// Whose clocks its hours are.
+    pub time_zone: Option<TimeZone>,
+    /// Its profile and whoever issued it, where it is of use only as long as they may sign in.
+    pub ends_with: Option<(ProfileID, Issuer)>,
+}
+
+impl Bounds {
+    /// The zone of a key that names none: hours mean something in their own zone only.
+    fn zone(&self, otherwise: TimeZone) -> TimeZone {
+        self.time_zone.filter(|_| !self.constraints.windows.is_empty()).unwrap_or(otherwise)
+    }
+
+    /// Insists that a key is bounded as much.
+    fn must_hold(&self, key: &Properties) -> Result<()> {
+        let zone = self.time_zone.unwrap_or(key.time_zone);
+        match key.constraints.escapes(key.time_zone, &self.constraints, zone, Timestamp::from_millis(0)) {
+            Some(member) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "constraints.{member}: the key that makes this call is bounded there, and what it makes, lets in or \
+                     renews must be bounded as much."
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The bounds of a new key.
+    fn bound(&self, wanted: constraints::Changes, expiry: Option<Timestamp>, now: Timestamp) -> Result<Constraints> {
+        if self.ends_with.is_some() {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is of use only as long as whoever issued it may sign in, and cannot make \
+                 keys. Sign in to make one.",
+            ));
+        }
+        let bounds = wanted.or_else(&self.constraints).applied_to(&Constraints::default(), expiry, now)?;
+        if bounds.remaining_uses == Some(0) {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "constraints.remainingUses: the key that makes this call has no use left to hand on.",
+            ));
+        }
+        Ok(bounds)
+    }
 }
 
 impl Maker {
@@ -128,8 +209,9 @@ impl Maker {
     }
 
     /// A key that ends renews no secret of one that lasts longer: whoever has the new secret has that key's life
-    /// (T-03).
+    /// (T-03). Nor does one that is bounded otherwise renew that of one that is bounded less.
     pub fn must_last_as_long_as(&self, key: &Properties) -> Result<()> {
+        self.bounds.must_hold(key)?;
         match self.expires {
             Some(end) if outlives(key.expiry, end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -143,6 +225,19 @@ impl Maker {
 }
 
 impl Maker {
+    /// A key that is of use only as long as somebody may sign in gives a new secret, another role or life to none but
+    /// those that are bound to the same.
+    pub fn must_end_with(&self, key: &ApiKey) -> Result<()> {
+        match self.bounds.ends_with {
+            Some(bound) if key.issuer.map(|issuer| (key.profile, issuer)) != Some(bound) => Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is of use only as long as whoever issued it may sign in; the other one is \
+                 not bound to the same.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether nothing is kept from it.
     fn has_full_access(&self) -> bool {
         self.grant.covers(&Grant::everything())
@@ -211,6 +306,8 @@ pub fn expiry(
 pub struct KeyPlan {
     /// What it will be.
     pub properties: Properties,
+    /// What kind of thing will have it.
+    pub kind: Kind,
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
@@ -230,6 +327,15 @@ pub struct Wanted {
     pub active: Option<bool>,
     /// When it ends.
     pub expiry: Expiry,
+    /// What else is to bound its use.
+    pub constraints: constraints::Wanted,
+    /// What kind of thing is to have it; looked at only where it is made.
+    pub kind: Option<String>,
+}
+
+fn kind(word: Option<&str>) -> Result<Option<Kind>> {
+    let read = |word| Kind::parse(word).ok_or_else(|| Error::member("lifecycle.kind", &Kind::WORDS.join(", ")));
+    word.map(read).transpose()
 }
 
 impl KeyPlan {
@@ -237,7 +343,7 @@ impl KeyPlan {
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
         let role = wanted.role.ok_or_else(role_needed);
         let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
-        Self::checked(wanted, role, expiry, zone)
+        Self::checked(wanted, role, expiry, maker, zone, now)
     }
 
     /// Checks what was asked for of a key that the primary tenant makes for another.
@@ -253,29 +359,35 @@ impl KeyPlan {
             Ok(expiry)
         });
         let role = wanted.role.unwrap_or(RoleID::FULL_ACCESS);
-        Self::checked(wanted, Ok(role), expiry, zone)
+        Self::checked(wanted, Ok(role), expiry, maker, zone, now)
     }
 
     fn checked(
         wanted: Wanted,
         role: Result<RoleID>,
         expiry: Result<Option<Timestamp>>,
+        maker: &Maker,
         zone: TimeZone,
+        now: Timestamp,
     ) -> Result<Self> {
         let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
         let role = role?;
-        Ok(Self {
-            properties: Properties {
-                name: ObjectName::parse("keyName", &name)?,
-                description: Description::parse("description", &wanted.description.unwrap_or_default())?,
-                locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
-                role,
-                time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
-                active: wanted.active.unwrap_or(true),
-                expiry: expiry?,
-                constraints: Constraints::default(),
-            },
-        })
+        let zone = maker.bounds.zone(zone);
+        let mut properties = Properties {
+            name: ObjectName::parse("keyName", &name)?,
+            description: Description::parse("description", &wanted.description.unwrap_or_default())?,
+            locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
+            role,
+            time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
+            active: wanted.active.unwrap_or(true),
+            expiry: None,
+            constraints: Constraints::default(),
+        };
+        let (kind, bounds) = (kind(wanted.kind.as_deref())?, constraints::Changes::read(wanted.constraints)?);
+        properties.expiry = expiry?;
+        properties.constraints = maker.bounds.bound(bounds, properties.expiry, now)?;
+        maker.bounds.must_hold(&properties)?;
+        Ok(Self { properties, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -289,6 +401,7 @@ pub struct Changes {
     time_zone: Option<TimeZone>,
     active: Option<bool>,
     expiry: Expiry,
+    constraints: constraints::Changes,
 }
 
 impl Changes {
@@ -302,6 +415,7 @@ impl Changes {
             time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
             active: wanted.active,
             expiry: wanted.expiry,
+            constraints: constraints::Changes::read(wanted.constraints)?,
         })
     }
 
@@ -312,6 +426,7 @@ impl Changes {
 
     /// The properties as they will be.
     pub fn applied_to(self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+        let expiry = expiry(self.expiry, old.expiry, maker.expires, now)?;
         let new = Properties {
             name: self.name.unwrap_or_else(|| old.name.clone()),
             description: self.description.unwrap_or_else(|| old.description.clone()),
@@ -319,10 +434,13 @@ impl Changes {
             role: self.role.unwrap_or(old.role),
             time_zone: self.time_zone.unwrap_or(old.time_zone),
             active: self.active.unwrap_or(old.active),
-            expiry: expiry(self.expiry, old.expiry, maker.expires, now)?,
-            constraints: old.constraints.clone(),
+            expiry,
+            constraints: self.constraints.applied_to(&old.constraints, expiry, now)?,
         };
-        let gains = new.role != old.role || (new.active && !old.active);
+        let gains = gains(old, &new);
+        if gives_more(old, &new, now) {
+            maker.bounds.must_hold(&new)?;
+        }
         match maker.expires {
             Some(end) if gains && outlives(new.expiry, end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -336,11 +454,32 @@ impl Changes {
     }
 }
 
+/// Whether whoever holds the key's secret may do something else with it, or anything again.
+fn gains(old: &Properties, new: &Properties) -> bool {
+    new.role != old.role || (new.active && !old.active)
+}
+
+/// Whether it lasts longer.
+fn is_longer(old: &Properties, new: &Properties) -> bool {
+    old.expiry.is_some_and(|end| outlives(new.expiry, end))
+}
+
+/// Whether it is of use where, when or as often as it was not.
+fn is_wider(old: &Properties, new: &Properties, now: Timestamp) -> bool {
+    new.constraints.escapes(new.time_zone, &old.constraints, old.time_zone, now).is_some()
+}
+
+/// Whether a change gives whoever holds a key's secret anything that they had not.
+pub fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
+    gains(old, new) || is_longer(old, new) || is_wider(old, new, now)
+}
+
 /// What the key of a name is to be, whether it is there already or not.
 #[derive(Clone, Debug)]
 pub struct Ensured {
     name: ObjectName,
     role: RoleID,
+    kind: Option<Kind>,
     changes: Changes,
 }
 
@@ -349,11 +488,28 @@ impl Ensured {
     pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
         let name = ObjectName::parse("keyName", in_path)?;
         let role = wanted.role.ok_or_else(role_needed);
+        let kind = kind(wanted.kind.as_deref());
         let changes = Changes::new(wanted)?;
         if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
             return Err(Error::member("keyName", "the name in the path is needed, or none"));
         }
-        Ok(Self { name, role: role?, changes })
+        Ok(Self { name, role: role?, kind: kind?, changes })
+    }
+
+    /// What kind of thing is to have it, should it be made.
+    pub fn kind(&self) -> Kind {
+        self.kind.unwrap_or_default()
+    }
+
+    /// A key is of one kind for life.
+    pub fn must_be_of(&self, kind: Kind) -> Result<()> {
+        match self.kind {
+            Some(wanted) if wanted != kind => {
+                let message = format!("lifecycle.kind: the key is of the kind {}, for life.", kind.as_str());
+                Err(Error::new(Reason::Conflict, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The name in the path.
@@ -364,16 +520,19 @@ impl Ensured {
     /// The properties of a new key; `zone` is the server's own, for keys that name none.
     pub fn for_new_key(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
         let changes = self.changes;
-        Ok(Properties {
+        let expiry = expiry(changes.expiry, maker.expires, maker.expires, now)?;
+        let properties = Properties {
             name: changes.name.unwrap_or(self.name),
             description: changes.description.unwrap_or_else(Description::none),
             locale: changes.locale.unwrap_or_default(),
             role: self.role,
-            time_zone: changes.time_zone.unwrap_or(zone),
+            time_zone: changes.time_zone.unwrap_or_else(|| maker.bounds.zone(zone)),
             active: changes.active.unwrap_or(true),
-            expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
-            constraints: Constraints::default(),
-        })
+            expiry,
+            constraints: maker.bounds.bound(changes.constraints, expiry, now)?,
+        };
+        maker.bounds.must_hold(&properties)?;
+        Ok(properties)
     }
 
     /// Whether anything of what was sent is not so already. What was not sent is as it should be.
@@ -389,6 +548,7 @@ impl Ensured {
             || other(changes.time_zone.as_ref(), &old.time_zone)
             || other(changes.active.as_ref(), &old.active)
             || !changes.expiry.is(old.expiry)
+            || changes.constraints.differs_from(&old.constraints)
     }
 
     /// Whether a lock is taken off.
@@ -402,6 +562,7 @@ impl Ensured {
         if self.changes.expiry.is(old.expiry) {
             self.changes.expiry = Expiry::Unsaid;
         }
+        self.changes.constraints = self.changes.constraints.without_refill(&old.constraints);
         self.changes.applied_to(old, maker, now)
     }
 }

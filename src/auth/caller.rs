@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Absent, Door, Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
-use crate::rights::{Demand, Grant, Right};
+use crate::rights::{Demand, Grant, Reach, Right, Rights};
 
 /// Which kind of credential a handler takes.
 pub trait CredentialKind: 'static {
@@ -130,6 +130,21 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// What else bounds the caller, if it is a key.
+    pub fn bounds(&self) -> Option<&KeyBounds> {
+        match self.who() {
+            Who::ApiKey(key) => Some(&key.bounds),
+            Who::Administrator(_) => None,
+        }
+    }
+
+    /// Whether nothing of the tenant is kept from the caller, by whichever way they came in: the role Full Access, or
+    /// one that is as strong.
+    pub fn has_full_access(&self) -> bool {
+        let Grant { rights, reach, .. } = self.grant();
+        *rights == Rights::all() && Reach::everything().is_within(reach)
+    }
+
     /// Insists on a further demand, where what a call needs turns out only on the way.
     pub fn must<D: Demand>(&self) -> Result<()> {
         if let Who::Administrator(session) = self.who() {
@@ -138,8 +153,15 @@ impl<R, V> Caller<R, V> {
         must_have_right::<D>(&self.identity)
     }
 
-    /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again.
+    /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again. One
+    /// that is bounded otherwise gives nobody access that is not.
     pub fn must_last(&self) -> Result<()> {
+        if self.bounds().is_some_and(|bounds| !bounds.is_open()) {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is bounded in its use, and cannot give anybody access that is not.",
+            ));
+        }
         match self.expires() {
             Some(end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -255,7 +277,7 @@ fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
 }
 
 /// Missing is taken as `v1`; published clients exist that leave it out.
-fn check_api_version(headers: &HeaderMap) -> Result<()> {
+pub fn check_api_version(headers: &HeaderMap) -> Result<()> {
     let unknown = headers.get_all("api-version").any(|version| version.as_bytes() != b"v1");
     if unknown {
         return Err(Error::new(Reason::UnknownApiVersion, "api-version: only v1 is known."));

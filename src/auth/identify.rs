@@ -10,10 +10,12 @@ use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 use serde_json::json;
 
-use super::caller::{is_from_a_page, page_refused};
+use super::caller::{check_api_version, is_from_a_page, page_refused};
+use super::check::{self, Rule};
 use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
 use super::presented::{self, Carried};
+use super::rate_limit::KeyUse;
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
@@ -91,7 +93,11 @@ async fn identity_of(app: &App, request: &ServiceRequest, door: &Door) -> Result
             Reason::NotSignedIn,
             "Sign in with POST /api/sessions, or send an API key in the header api-secret-key.",
         )),
-        Carried::Key(key) if !has_cookie => key_identity(app, key, origin, door).await,
+        Carried::Key(key) if !has_cookie => {
+            // a call that is refused for what it says of the API's version is no use of the key
+            let is_use = check_api_version(request.headers()).is_ok();
+            key_identity(app, request, key, origin, door, is_use).await
+        }
         Carried::OtherScheme if !has_cookie => Err(Error::new(
             Reason::NotSignedIn,
             "Authorization: the schemes Bearer and Token are taken, each with an API key behind it.",
@@ -110,7 +116,14 @@ pub fn invalid_key() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door) -> Result<Identity> {
+async fn key_identity(
+    app: &App,
+    request: &ServiceRequest,
+    text: &[u8],
+    origin: Origin,
+    door: &Door,
+    is_use: bool,
+) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
     // who is no key is looked for among those that were: a wrong secret costs the same either way
@@ -122,7 +135,15 @@ async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door) -> Re
     if let Some(revoked) = revoked {
         note_revoked(app, &key, revoked, now, &origin).await;
     }
-    let identity = check_key(&key, known, now, origin, door);
+    let proven = prove(&key, known);
+    if let Ok(facts) = &proven {
+        // from here on whatever is refused is refused in the words that the key's owner reads
+        request.extensions_mut().insert(facts.dialect);
+    }
+    let identity = match proven.and_then(|facts| check_key(&key, facts, now, origin, door)) {
+        Ok((identity, counted)) if is_use => use_key(app, identity, &counted, now).await.map_err(Refusal::Other),
+        outcome => outcome.map(|(identity, _)| identity),
+    };
     match &identity {
         Ok(_) => app.key_usage.succeeded(id, now),
         Err(Refusal::WrongSecret { key_exists: true }) => app.key_usage.failed(id),
@@ -170,15 +191,29 @@ impl Refusal {
     }
 }
 
+/// Counts a use of a key that nothing else speaks against, in memory and in its row. Where it may not be used so often
+/// nothing is counted.
+async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Timestamp) -> Result<Identity> {
+    app.rate_limits.take_key(counted, now).map_err(Rule::into_error)?;
+    if let Who::ApiKey(KeyCaller { id, bounds, .. }) = &mut identity.who
+        && bounds.constraints.remaining_uses.is_some()
+    {
+        let id = *id;
+        let taken = app.database.write(move |db| lookup::take_use(db, id)).await;
+        match taken {
+            Ok(Some(left)) => bounds.constraints.remaining_uses = left.0,
+            outcome => {
+                app.rate_limits.give_back(counted, now);
+                return Err(outcome.err().unwrap_or_else(|| Rule::UsageExceeded.into_error()));
+            }
+        }
+    }
+    Ok(identity)
+}
+
 /// Nothing is said about a key before its secret has proved right, and an unknown ID costs the same
 /// comparison as a known one.
-fn check_key(
-    key: &PresentedKey,
-    known: Option<KeyFacts>,
-    now: Timestamp,
-    origin: Origin,
-    door: &Door,
-) -> Result<Identity, Refusal> {
+fn prove(key: &PresentedKey, known: Option<KeyFacts>) -> Result<KeyFacts, Refusal> {
     let presented = key.secret.digest();
     let Some(facts) = known else {
         let _ = presented.matches(&SecretDigest::OF_NOBODY);
@@ -188,32 +223,54 @@ fn check_key(
     if !right || key.tenant != facts.tenant.key_prefix() {
         return Err(Refusal::WrongSecret { key_exists: true });
     }
+    Ok(facts)
+}
+
+/// What is to be said about a key whose secret has proved right.
+fn check_key(
+    key: &PresentedKey,
+    facts: KeyFacts,
+    now: Timestamp,
+    origin: Origin,
+    door: &Door,
+) -> Result<(Identity, KeyUse), Refusal> {
     door.admit(facts.tenant.id).map_err(Refusal::Other)?;
-    let refused = |reason, message: String| Err(Refusal::Other(Error::new(reason, message)));
     if !facts.tenant_is_active {
         return Err(Refusal::Other(invalid_key()));
     }
-    if !facts.active {
-        return refused(
-            Reason::ApiKeyLocked,
-            "The API key is locked out. Somebody who may edit API keys can let it in.".into(),
-        );
-    }
-    if let Some(at) = facts.expires.filter(|at| *at <= now) {
-        let message = format!("The API key expired at {at}. Create a new one, or ask for its expiry date to be moved.");
-        return refused(Reason::ApiKeyExpired, message);
+    if let Some(rule) = check::standing(&facts, now) {
+        return Err(Refusal::Other(rule.into_error()));
     }
     if !facts.grant.ways.web_service {
         return Err(Refusal::Other(web_service_not_allowed(&facts.role_name)));
     }
-    Ok(Identity {
+    if let Some(rule) = check::call(&facts, now, origin.address) {
+        return Err(Refusal::Other(rule.into_error()));
+    }
+    let counted = KeyUse {
+        key: key.id,
+        tenant: facts.tenant.id,
+        profile: facts.bounds.profile,
+        own: facts.bounds.constraints.calls_per_minute,
+        throttle: facts.throttle,
+    };
+    let who = KeyCaller {
+        id: key.id,
+        name: facts.name,
+        expires: facts.expires,
+        digest: key.secret.digest(),
+        dialect: facts.dialect,
+        bounds: Box::new(facts.bounds),
+    };
+    let identity = Identity {
         tenant: facts.tenant,
-        who: Who::ApiKey(KeyCaller { id: key.id, name: facts.name, expires: facts.expires, digest: presented }),
+        who: Who::ApiKey(who),
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
         origin,
-    })
+    };
+    Ok((identity, counted))
 }
 
 fn web_service_not_allowed(role: &str) -> Error {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::api_key_profiles::Dialect;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
+use crate::constraints::Constraints;
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::locale::TimeZone;
 use crate::rights::Grant;
 use crate::secret::SecretDigest;
 
@@ -143,4 +146,34 @@ pub struct KeyCaller {
     pub expires: Option<Timestamp>,
     /// The digest of the secret that it was presented with.
     pub digest: SecretDigest,
+    /// In which shape it is answered that something is refused.
+    pub dialect: Dialect,
+    /// What else bounds it, and whatever is made with it; of its uses those that are left after this one.
+    pub bounds: Box<KeyBounds>,
+}
+
+/// What bounds a key, besides its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBounds {
+    /// From where, when and how often it may be used.
+    pub constraints: Constraints,
+    /// Whose clocks its hours are.
+    pub time_zone: TimeZone,
+    /// The rules it lives under.
+    pub profile: ProfileID,
+    /// Whether it is of use only as long as whoever issued it may sign in.
+    pub issuer_bound: bool,
+    /// The person who issued it, if it was one.
+    pub administrator: Option<AdministratorID>,
+    /// The key that it was made with, if it was.
+    pub key: Option<ApiKeyID>,
+}
+
+impl KeyBounds {
+    /// Whether nothing is said but that it may have begun late, which is over.
+    pub fn is_open(&self) -> bool {
+        let Constraints { networks, remaining_uses, calls_per_minute, windows, .. } = &self.constraints;
+        let is_bounded = remaining_uses.is_some() || calls_per_minute.is_some() || !windows.is_empty();
+        networks.is_empty() && !is_bounded && !self.issuer_bound
+    }
 }

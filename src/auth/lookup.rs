@@ -5,16 +5,21 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Absent, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::check;
+use super::identity::{Absent, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use crate::api_key_profiles::{Dialect, Throttle, Window};
 use crate::app::Rules;
 use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
+use crate::constraints::{Constraints, from_json};
 use crate::db::schema::{
-    administrators, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles, sessions, tenants,
+    administrators, api_key_profiles, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles,
+    sessions, tenants,
 };
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::locale::TimeZone;
 use crate::rights::{Grant, Reach, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::settings;
@@ -72,30 +77,101 @@ pub struct KeyFacts {
     pub grant: Grant,
     /// More than one while the key is being rotated.
     pub digests: Vec<SecretDigest>,
+    /// What bounds its use, its end aside.
+    pub bounds: KeyBounds,
+    /// Whether whoever issued it is there and not locked out. It matters where the key is bound to them.
+    pub issuer_may_sign_in: bool,
+    /// How often keys of its profile may be used.
+    pub throttle: Throttle,
+    /// In which shape it is answered that something is refused.
+    pub dialect: Dialect,
 }
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
+struct BoundsRow {
+    time_zone: String,
+    not_before: Option<Timestamp>,
+    networks: String,
+    remaining_uses: Option<i64>,
+    calls_per_minute: Option<i64>,
+    windows: String,
+    made_by_administrator_id: Option<AdministratorID>,
+    made_by_key_id: Option<ApiKeyID>,
+}
+
+impl BoundsRow {
+    fn into_bounds(self, profile: &ProfileRow) -> Result<KeyBounds> {
+        Ok(KeyBounds {
+            constraints: Constraints {
+                target: None,
+                not_before: self.not_before,
+                networks: from_json(&self.networks)?,
+                remaining_uses: self.remaining_uses,
+                calls_per_minute: self.calls_per_minute,
+                windows: from_json(&self.windows)?,
+            },
+            time_zone: TimeZone::parse(&self.time_zone).map_err(Error::internal)?,
+            profile: profile.id,
+            issuer_bound: profile.issuer_bound,
+            administrator: self.made_by_administrator_id,
+            key: self.made_by_key_id,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_key_profiles, check_for_backend(MultiBackend))]
+struct ProfileRow {
+    id: ProfileID,
+    issuer_bound: bool,
+    key_calls_per_minute: Option<i64>,
+    tenant_calls_per_minute: Option<i64>,
+    calls_window: String,
+    error_dialect: String,
+}
+
+impl ProfileRow {
+    fn throttle(&self) -> Result<Throttle> {
+        let window = Window::parse(&self.calls_window).ok_or_else(|| Error::internal("a profile's minute is none"))?;
+        Ok(Throttle { key: self.key_calls_per_minute, tenant: self.tenant_calls_per_minute, window })
+    }
+
+    fn dialect(&self) -> Result<Dialect> {
+        Dialect::parse(&self.error_dialect).ok_or_else(|| Error::internal("a profile's dialect is none"))
+    }
+}
+
+diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Row = (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String), GrantRow);
+    type Issuer = (Option<bool>, Option<bool>);
+    type Key = (String, bool, Option<Timestamp>);
+    type Whose = ((TenantID, String, String), (RoleID, String));
+    type Row = (SecretDigest, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
+    let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
+    let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
+    let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
+    let key = key.left_join(administrators::table.on(issuer)).left_join(issuing_keys.on(issuing_key));
     let rows: Vec<Row> = api_key_secrets::table
-        .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
+        .inner_join(key)
         .filter(api_key_secrets::api_key_id.eq(id))
         .select((
             api_key_secrets::digest,
-            api_keys::key_name,
-            api_keys::active,
-            api_keys::expiry_date,
-            (tenants::id, tenants::guid, tenants::state),
-            (roles::id, roles::name),
+            (api_keys::key_name, api_keys::active, api_keys::expiry_date),
+            BoundsRow::as_select(),
+            ProfileRow::as_select(),
+            (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
+            ((tenants::id, tenants::guid, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
         ))
         .load(db)?;
     let digests = rows.iter().map(|row| row.0).collect();
-    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name), grant)) =
-        rows.into_iter().next()
-    else {
+    let Some((_, (name, active, expires), bounds, profile, issuer, whose, grant)) = rows.into_iter().next() else {
         return Ok(None);
     };
+    let ((tenant, tenant_guid, state), (role, role_name)) = whose;
     Ok(Some(KeyFacts {
         name,
         active,
@@ -106,6 +182,10 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         role_name,
         grant: grant.grant()?,
         digests,
+        bounds: bounds.into_bounds(&profile)?,
+        issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
+        throttle: profile.throttle()?,
+        dialect: profile.dialect()?,
     }))
 }
 
@@ -118,6 +198,27 @@ pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, Str
     let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
     Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
 }
+
+/// Takes one of the uses that a key has left, and answers how many are left then; nothing where it has none. Of many
+/// calls at once no more get one than there are.
+pub fn take_use(db: &mut Db, id: ApiKeyID) -> Result<Option<Uses>> {
+    let left: Option<Option<i64>> = diesel::update(api_keys::table.find(id))
+        .filter(api_keys::remaining_uses.gt(0))
+        .set(api_keys::remaining_uses.eq(api_keys::remaining_uses - 1))
+        .returning(api_keys::remaining_uses)
+        .get_result(db)
+        .optional()?;
+    if let Some(left) = left {
+        return Ok(Some(Uses(left)));
+    }
+    // the bound was taken away, or raised, since the key was looked up: only in this rare case is it asked once more
+    let now: Option<Option<i64>> =
+        api_keys::table.find(id).select(api_keys::remaining_uses).get_result(db).optional()?;
+    Ok(now.filter(Option::is_none).map(Uses))
+}
+
+/// The uses that a key has left; none where they are not bounded.
+pub struct Uses(pub Option<i64>);
 
 // ---- sessions ----
 
@@ -268,15 +369,15 @@ pub enum Standing {
 pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
         Who::ApiKey(key) => self::key(db, key.id)?
-            .filter(|facts| facts.active && facts.tenant_is_active && facts.grant.ways.web_service)
-            .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
+            .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
+            .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)
             .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
-            .map(|facts| (facts.role, facts.grant)),
-        Who::Administrator(session) => session_role(db, session.session, now)?,
+            .map(|facts| (facts.role, facts.grant, is_bounded_as_before(key, facts.bounds))),
+        Who::Administrator(session) => session_role(db, session.session, now)?.map(|(role, grant)| (role, grant, true)),
     };
     Ok(match found {
         None => Standing::Gone,
-        Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
+        Some((role, grant, true)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
         Some(_) => Standing::Changed,
     })
 }
@@ -291,12 +392,19 @@ pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Resul
 
 fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
     let facts = key(db, id)?
-        .filter(|facts| facts.active && facts.tenant_is_active && facts.grant.ways.web_service)
-        .filter(|facts| facts.expires.is_none_or(|at| at > now));
+        .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
+        .filter(|facts| check::standing(facts, now).is_none());
     Ok(facts.map(|facts| Identity {
         tenant: facts.tenant,
         // it presents nothing, and is what no presented secret is compared with
-        who: Who::ApiKey(KeyCaller { id, name: facts.name, expires: facts.expires, digest: SecretDigest::OF_NOBODY }),
+        who: Who::ApiKey(KeyCaller {
+            id,
+            name: facts.name,
+            expires: facts.expires,
+            digest: SecretDigest::OF_NOBODY,
+            dialect: facts.dialect,
+            bounds: Box::new(facts.bounds),
+        }),
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
@@ -343,6 +451,14 @@ fn absent_administrator(db: &mut Db, id: AdministratorID, origin: Origin, now: T
         grant: grant.grant()?,
         origin,
     }))
+}
+
+/// Whether what the key makes is still to be bounded as was known when the call began. Other calls take their uses.
+fn is_bounded_as_before(key: &KeyCaller, mut bounds: KeyBounds) -> bool {
+    if bounds.constraints.remaining_uses.is_some() == key.bounds.constraints.remaining_uses.is_some() {
+        bounds.constraints.remaining_uses = key.bounds.constraints.remaining_uses;
+    }
+    bounds == *key.bounds
 }
 
 /// The role behind a session that nobody has ended.
@@ -409,19 +525,19 @@ pub fn administrator_grant(
     row.map(|row| row.grant()).transpose()
 }
 
-/// What a key may do at this moment, and when it ends, where it lets in whoever presents this secret.
+/// What a key may do at this moment, when it ends, and what bounds it, where it lets in whoever presents this secret.
 pub fn key_grant(
     db: &mut Db,
     tenant: TenantID,
     id: ApiKeyID,
     digest: &SecretDigest,
     now: Timestamp,
-) -> Result<Option<(Grant, Option<Timestamp>)>> {
+) -> Result<Option<(Grant, Option<Timestamp>, KeyBounds)>> {
     let found = key(db, id)?
-        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.active && facts.allow_web_service)
-        .filter(|facts| facts.expires.is_none_or(|at| at > now))
+        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.grant.ways.web_service)
+        .filter(|facts| check::standing(facts, now).is_none())
         .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
-    Ok(found.map(|facts| (facts.grant, facts.expires)))
+    Ok(found.map(|facts| (facts.grant, facts.expires, facts.bounds)))
 }
 
 // ---- revoked keys ----

@@ -9,6 +9,7 @@
 //! 4. The extractor [`Caller`] compares what the handler demands with who it is, and refuses.
 
 mod caller;
+mod check;
 pub mod identify;
 mod identity;
 pub mod key_usage;
@@ -22,5 +23,6 @@ mod starter;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use identity::{Absent, Door, Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use check::Rule;
+pub use identity::{Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
 pub use starter::{Acting, Starter};

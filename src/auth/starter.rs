@@ -1,7 +1,7 @@
 //! Somebody who has begun what goes on after their call: as much of them as is kept, and what they may do later.
 
 use super::caller::Caller;
-use super::identity::Who;
+use super::identity::{KeyBounds, Who};
 use super::lookup;
 use crate::clock::Timestamp;
 use crate::db::Db;
@@ -39,6 +39,8 @@ pub struct Acting {
     pub grant: Grant,
     /// When they end, if they do.
     pub expires: Option<Timestamp>,
+    /// What bounds them, where they are a key.
+    pub bounds: Option<KeyBounds>,
 }
 
 impl Acting {
@@ -116,11 +118,11 @@ impl Starter {
         match &self.who {
             Begun::Administrator { id, credential_version } => {
                 let grant = lookup::administrator_grant(db, self.tenant, *id, *credential_version)?;
-                Ok(grant.map(|grant| Acting { grant, expires: None }))
+                Ok(grant.map(|grant| Acting { grant, expires: None, bounds: None }))
             }
             Begun::ApiKey { id, digest } => {
                 let found = lookup::key_grant(db, self.tenant, *id, digest, now)?;
-                Ok(found.map(|(grant, expires)| Acting { grant, expires }))
+                Ok(found.map(|(grant, expires, bounds)| Acting { grant, expires, bounds: Some(bounds) }))
             }
         }
     }

@@ -139,7 +139,9 @@ pub async fn redeem(
         }
     });
     match outcome.await? {
-        Outcome::Minted(key, prefix) => Ok(Json(api_keys::handlers::with_secret(*key, &secret, prefix, &app))),
+        Outcome::Minted(key, prefix) => {
+            Ok(Json(api_keys::handlers::with_secret(*key, wire::ApiKeyMore::default(), &secret, prefix, &app)))
+        }
         Outcome::Reused => Err(used()),
     }
 }

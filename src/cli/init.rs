@@ -8,12 +8,13 @@ use serde_json::json;
 use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators;
-use crate::api_keys::{self, Expiry, KeyPlan, Maker, Provenance, Wanted};
+use crate::api_keys::{self, Bounds, Expiry, KeyPlan, Maker, Provenance, Wanted};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_new_private};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
+use crate::constraints;
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
@@ -113,7 +114,7 @@ impl<'a> FirstKey<'a> {
         else {
             return Ok(None);
         };
-        let maker = Maker { grant: Grant::everything(), expires: None };
+        let maker = Maker { grant: Grant::everything(), expires: None, bounds: Bounds::default() };
         let wanted = Wanted {
             key_name: Some(name.clone()),
             description: None,
@@ -122,6 +123,8 @@ impl<'a> FirstKey<'a> {
             time_zone: None,
             active: None,
             expiry: Expiry::Unsaid,
+            constraints: constraints::Wanted::default(),
+            kind: None,
         };
         let zone = TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref());
         let plan = KeyPlan::new(wanted, &maker, zone, now)?;

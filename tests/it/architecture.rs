@@ -41,12 +41,18 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     // `Accept` is read by the parser that the server itself has.
     Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["reach.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
+    // Hours are those of a zone's clocks.
+    Part {
+        files: &["constraints.rs", "constraints/"],
+        may_use: &["clock", "error", "locale"],
+        may_not: &["actix_web", "diesel", "std::time"],
+    },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
     // A public URL's host is checked by the parser that the server itself uses.
@@ -62,17 +68,54 @@ const TABLE: &[Part] = &[
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
     // ---- who is calling, and what is remembered of it ----
     Part {
-        // a session's life is judged by its tenant's settings
+        // a session's life is judged by its tenant's settings, a key's by its profile
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "settings",
+        ],
         may_not: ACTIX,
+    },
+    // Its tests make keys of all kinds.
+    Part {
+        files: &["auth/check.rs"],
+        may_use: &["clock", "constraints", "error", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
     Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "id", "secret"], may_not: ACTIX },
-    Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
+    Part {
+        files: &["auth/rate_limit.rs"],
+        may_use: &["api_key_profiles", "clock", "config", "error", "id"],
+        may_not: ACTIX,
+    },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "dialect", "error", "id", "reach", "rights", "secret"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "dialect",
+            "error",
+            "id",
+            "locale",
+            "reach",
+            "rights",
+            "secret",
+        ],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -135,12 +178,13 @@ const TABLE: &[Part] = &[
         may_not: &["actix_web::web", "actix_session", "diesel", "chrono"],
     },
     Part {
-        files: &["*/rules.rs", "administrators/second_factor.rs"],
+        files: &["*/rules.rs", "administrators/second_factor.rs", "api_keys/status.rs"],
         may_use: &[
             "api_key_profiles",
             "app",
             "clock",
             "constraints",
+            "dialect",
             "duration",
             "error",
             "id",
@@ -161,6 +205,12 @@ const TABLE: &[Part] = &[
             "std::fs",
             "std::env",
         ],
+    },
+    // What statements about keys share: who sees which, and how a key is.
+    Part {
+        files: &["api_keys/conditions.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "db", "id", "search"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
@@ -208,6 +258,7 @@ const TABLE: &[Part] = &[
             "administrators/own_account.rs",
             "api_keys/bulk.rs",
             "api_keys/ensure.rs",
+            "api_keys/expand.rs",
             "api_keys/history.rs",
             "api_keys/import.rs",
             "sessions/legacy.rs",
@@ -221,6 +272,7 @@ const TABLE: &[Part] = &[
             "auth",
             "body",
             "clock",
+            "constraints",
             "db",
             "duration",
             "error",
@@ -295,7 +347,9 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use:, &["api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage",
+        ],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -340,6 +394,7 @@ const TABLE: &[Part] = &[
             "bootstrap",
             "clock",
             "config",
+            "constraints",
             "db",
             "error",
             "id",
@@ -366,6 +421,8 @@ const TABLES: &[(&str, &[&str])] = &[
     ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
     ("jobs/store.rs", &["job_chunks", "jobs"]),
     ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
+    // who sees a key depends on its profile, how it is on whoever issued it: in the same statement
+    ("api_keys/conditions.rs", &["administrators", "api_key_profiles", "api_keys"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
@@ -381,6 +438,7 @@ const TABLES: &[(&str, &[&str])] = &[
         "auth/lookup.rs",
         &[
             "administrators",
+            "api_key_profiles",
             "api_key_secrets",
             "api_keys",
             "revoked_api_key_secrets",

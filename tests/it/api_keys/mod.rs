@@ -1,3 +1,4 @@
+mod bounds;
 mod bulk;
 mod chains;
 mod create;
@@ -16,8 +17,10 @@ mod numbers;
 mod presenting;
 mod rotate;
 mod search;
+mod status;
 mod tenants;
 mod usage;
+mod visibility;
 
 use serde_json::Value;
 
