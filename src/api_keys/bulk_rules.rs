@@ -147,7 +147,6 @@ mod tests {
     use crate::id::{ApiKeyID, ProfileID, RoleID};
     use crate::locale::{Locale, TimeZone};
     use crate::name::{Description, ObjectName};
-    use crate::rights::{Reach, Rights};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

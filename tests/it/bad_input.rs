@@ -35,24 +35,28 @@ struct Bench<'a> {
     session: Session,
     /// Of a key that the calls may be about.
     id: Value,
+    /// Of one that is no more.
+    revoked: Value,
+    /// Of work that was done.
+    job: i64,
     rows: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
     fn set(app: &'a TestApp) -> Self {
         let key = app.full_key();
-        let id = app
-            .post("/api/apikeys", json!({ "keyName": "target", "roleID": 2 }))
-            .key(&key)
-            .send()
-            .expect(200)
-            .json()["ID"]
-            .clone();
+        let made = |name: &str| {
+            let body = json!({ "keyName": name, "roleID": 2 });
+            app.post("/api/apikeys", body).key(&key).send().expect(200).json()["ID"].clone()
+        };
+        let (id, revoked) = (made("target"), made("revoked"));
+        app.delete(&format!("/api/apikeys/{revoked}")).key(&key).send().expect(204);
+        let job = crate::jobs::trifle(app, &key);
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
         app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
-        Self { app, key, session, id, rows: app.rows() }
+        Self { app, key, session, id, revoked, job, rows: app.rows() }
     }
 
     /// Insists that the call is refused in the documented shape and that no row has changed.
@@ -73,8 +77,8 @@ impl<'a> Bench<'a> {
             ("{contactID}", "1".into()),
             ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
-            ("{revokedKeyID}", "99".into()),
-            ("{jobID}", "99".into()),
+            ("{revokedKeyID}", self.revoked.to_string()),
+            ("{jobID}", self.job.to_string()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
             ("{keyName}", "target".into()),
         ];

@@ -163,7 +163,7 @@ both! {
             ("confirmation_needed", app.post("/api/apikeys/bulk/revoke", json!({ "searchCriteria": [] })).key(&key).send()),
             ("import_refused", app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "full", "roleID": 2 }] })).key(&key).send()),
             ("set_changed", {
-                let again = crate::jobs::confirmed(&app, &key, "lock", json!({ "searchCriteria": [] }));
+                let again = crate::jobs::confirmed(&app, &key, "lock", json!({ "searchCriteria": { "fieldName": "keyName", "stringValue": "one more" } }));
                 mint("one more", 2);
                 again.send()
             }),

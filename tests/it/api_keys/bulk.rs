@@ -161,7 +161,7 @@ both! {
             let answer = dry(&app, &keeper, verb, &named("k %")).expect(200).json();
             assert_eq!(names(&answer, "keys"), ["k weak"], "{verb}");
             assert_eq!(answer["refused"], json!({ "count": 1, "keys": [{
-                "keyName": "k strong", "message": "The key's role has rights, computers or policies that the caller has not.", "ID": strong["ID"],
+                "keyName": "k strong", "message": "The key's role has rights, computers, policies or ways of access that the caller has not.", "ID": strong["ID"],
             }] }), "{verb}");
         }
         let id = begun(&app, &keeper, "revoke", named("k %"));
