@@ -20,6 +20,9 @@ impl ErrorDialect {
     /// Every shape, the default first.
     pub const ALL: [Self; 3] = [Self::DeepSecurity, Self::TrendCloudAppSecurity, Self::Problem];
 
+    /// Every name there is.
+    pub const WORDS: &'static [&'static str] = &["deepSecurity", "trendCloudAppSecurity", "problem"];
+
     /// As it is written and stored.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -129,6 +132,7 @@ mod tests {
         for dialect in ErrorDialect::ALL {
             assert_eq!(ErrorDialect::parse(dialect.as_str()), Some(dialect));
         }
+        assert_eq!(ErrorDialect::ALL.map(ErrorDialect::as_str), ErrorDialect::WORDS);
         assert_eq!(ErrorDialect::parse("Problem"), None);
     }
 

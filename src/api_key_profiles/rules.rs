@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+pub use crate::dialect::ErrorDialect as Dialect;
 use crate::id::{ProfileID, TenantID};
 
 /// The rules that a family of keys lives under. Lengths of time are milliseconds.
@@ -125,14 +126,5 @@ words! {
         Sliding = "sliding",
         /// Sixty seconds from the first call on, and then anew.
         FromFirstCall = "fromFirstCall",
-    }
-    /// In which shape refusals are answered.
-    Dialect {
-        /// `message`, `code`, `traceId`.
-        DeepSecurity = "deepSecurity",
-        /// `code` (a number), `msg`, `traceId`.
-        TrendCloudAppSecurity = "trendCloudAppSecurity",
-        /// RFC 9457.
-        Problem = "problem",
     }
 }

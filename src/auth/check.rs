@@ -137,7 +137,7 @@ mod tests {
             role: RoleID::AUDITOR,
             role_name: String::new(),
             grant: Grant::default(),
-            digests: Vec::new(),
+            secrets: Vec::new(),
             bounds: KeyBounds {
                 constraints: Constraints {
                     not_before: does(1).then_some(NOW.plus(1)),

@@ -126,7 +126,7 @@ async fn identity_of(app: &App, request: &ServiceRequest, door: &Door) -> Result
         Carried::Key(key) if !has_cookie => {
             // a call that is refused for what it says of the API's version is no use of the key
             let is_use = check_api_version(request.headers()).is_ok();
-            key_identity(app, key, origin, door, is_use).await
+            key_identity(app, request, key, origin, door, is_use).await
         }
         Carried::OtherScheme if !has_cookie => Err(Error::new(
             Reason::NotSignedIn,
@@ -146,7 +146,14 @@ pub fn invalid_key() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door, is_use: bool) -> Result<Identity> {
+async fn key_identity(
+    app: &App,
+    request: &ServiceRequest,
+    text: &[u8],
+    origin: Origin,
+    door: &Door,
+    is_use: bool,
+) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
     // who is no key is looked for among those that were: a wrong secret costs the same either way
@@ -163,7 +170,12 @@ async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door, is_us
     {
         secret.life = secret.life.used(app.key_usage.last_use(secret.id));
     }
-    let identity = match check_key(&key, known, now, origin, door) {
+    let proven = prove(&key, known, now, &origin);
+    if let Ok((facts, _)) = &proven {
+        // from here on whatever is refused is refused in the words that the key's owner reads
+        request.extensions_mut().insert(facts.dialect);
+    }
+    let identity = match proven.and_then(|proven| check_key(&key, proven, now, origin, door)) {
         Ok((identity, counted)) if is_use => use_key(app, identity, &counted, now).await.map_err(Refusal::Other),
         outcome => outcome.map(|(identity, _)| identity),
     };
@@ -243,13 +255,13 @@ async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Times
 
 /// Nothing is said about a key before its secret has proved right, and an unknown ID costs the same
 /// comparison as a known one.
-fn check_key(
+/// Answers with the number of the secret too.
+fn prove(
     key: &PresentedKey,
     known: Option<KeyFacts>,
     now: Timestamp,
-    origin: Origin,
-    door: &Door,
-) -> Result<(Identity, KeyUse), Refusal> {
+    origin: &Origin,
+) -> Result<(KeyFacts, i64), Refusal> {
     let presented = key.secret.digest();
     let Some(facts) = known else {
         let _ = presented.matches(&SecretDigest::OF_NOBODY);
@@ -271,11 +283,22 @@ fn check_key(
             tenant,
             reference,
             ended,
-            origin,
+            origin: origin.clone(),
         }));
     }
-    door.admit(facts.tenant.id).map_err(Refusal::Other)?;
     let secret = secret.id;
+    Ok((facts, secret))
+}
+
+/// What is to be said about a key whose secret has proved right.
+fn check_key(
+    key: &PresentedKey,
+    (facts, secret): (KeyFacts, i64),
+    now: Timestamp,
+    origin: Origin,
+    door: &Door,
+) -> Result<(Identity, KeyUse), Refusal> {
+    door.admit(facts.tenant.id).map_err(Refusal::Other)?;
     if !facts.tenant_is_active {
         return Err(Refusal::Other(invalid_key()));
     }
@@ -299,7 +322,7 @@ fn check_key(
         id: key.id,
         name: facts.name,
         expires: facts.expires,
-        digest: presented,
+        digest: key.secret.digest(),
         secret,
         presented: now,
         dialect: facts.dialect,

@@ -231,6 +231,7 @@ const TABLE: &[Part] = &[
             "app",
             "clock",
             "constraints",
+            "dialect",
             "duration",
             "error",
             "id",

@@ -117,12 +117,12 @@ both! {
             let before = app.last_event();
             app.clock.advance(later);
             assert_eq!(redeem_from(&app, code(&claim), from).refusal(), refusal(409, "claim_used"));
-            assert_eq!(app.get("/api/apikeys/current").key(&secret(&key)).send().refusal(), refusal(401, "invalid_api_key"));
             let id = &claim["ID"];
             assert_eq!(app.events_after(before), [
                 format!("5123 claim/{id}/k claim/{id}/k {{\"apiKeyID\":{},\"revoked\":true}}", key["ID"]),
-                format!("5012 claim/{id}/k apiKey/{}/k {{\"reason\":\"claim used again\"}}", key["ID"]),
+                format!("5012 claim/{id}/k apiKey/{}/k {{\"note\":\"the code that it was made with was used again\",\"reason\":\"leaked\"}}", key["ID"]),
             ]);
+            assert_eq!(app.get("/api/apikeys/current").key(&secret(&key)).send().refusal(), refusal(401, "invalid_api_key"));
             assert_eq!(seen(&app, &full, &claim)["status"], "reused");
             // and again: nothing is left to revoke, and nothing more is said of it
             let rows = app.rows();

@@ -70,6 +70,39 @@ both! {
         }
     }
 
+    /// TC-24: the profile of a key says in which shape it is refused, from the moment that its secret has proved right;
+    /// `Accept` says otherwise.
+    fn a_profile_says_in_which_shape_its_keys_are_refused(app: TestApp) {
+        let (full, auditor) = (app.full_key(), app.auditor_key());
+        let id = auditor.split_once(':').expect("parts").0;
+        let usual = |status: u16, call: Call<'_>| call.send().expect(status).json()["message"].as_str().expect("in the usual shape").to_owned();
+        let told = usual(403, app.post("/api/apikeys", json!({})).key(&auditor));
+        app.execute(&format!("update api_keys set profile_id = 2 where id = {id}"));
+        let trend = |status: u16, call: Call<'_>| {
+            let answer = call.send().expect(status);
+            let trace = answer.header("x-request-id").expect("an ID").to_owned();
+            assert_eq!(answer.header("content-type"), Some("application/json"));
+            let body = answer.json();
+            assert_eq!(answer.text(), format!(r#"{{"code":{status},"msg":{},"traceId":"{trace}"}}"#, body["msg"]));
+            body["msg"].as_str().expect("a text").to_owned()
+        };
+        assert_eq!(trend(403, app.post("/api/apikeys", json!({})).key(&auditor)), told);
+        trend(404, app.get("/api/nothing").key(&auditor));
+        trend(405, app.call("PATCH", "/api/apikeys").key(&auditor));
+        trend(400, app.get("/api/apikeys/current").key(&auditor).header("api-version", "v2"));
+        trend(403, app.get("/api/apikeys").key(&auditor).header("Accept", "application/json"));
+        let problem = app.get("/api/apikeys").key(&auditor).header("Accept", PROBLEM).send().expect(403);
+        assert_eq!(problem.header("content-type"), Some(PROBLEM));
+        // refused for what the key itself is
+        app.execute(&format!("update api_keys set active = false where id = {id}"));
+        trend(401, app.get("/api/apikeys/current").key(&auditor));
+        trend(401, app.get("/api/apikeys/current").header("Authorization", &format!("Bearer {auditor}")));
+        // who has not the secret is not told of a profile
+        usual(401, app.get("/api/apikeys/current").key(&format!("{id}:{}=", "A".repeat(43))));
+        usual(400, app.get("/api/apikeys/current").key(&auditor).header("X-API-Key", &auditor));
+        usual(404, app.get("/api/apikeys/2147483647").key(&full));
+    }
+
     /// TC-28: an answer that is no refusal has its one shape, whatever is asked for.
     fn what_succeeds_is_json_whatever_is_asked_for(app: TestApp) {
         let key = app.full_key();

@@ -15,5 +15,8 @@ pub const SLICE: Slice = Slice {
         "redeem_claim" => Some(json!({ "code": fresh(scene).1 })),
         _ => None,
     },
-    except: |_, _| None,
+    except: |route, caller| {
+        let is_foreign = caller.starts_with("other tenant's") && route.path.contains("{claimID}");
+        is_foreign.then_some((404, "not_found"))
+    },
 };
