@@ -255,7 +255,6 @@ mod tests {
             "https://u:p@hooks.example.com/",
             "https://hooks.example.com/#x",
             "https://hooks.example.com./",
-            "https://127.0.0.1./",
             "https://hooks.example.com:0/",
             "https://hooks.example.com:99999/",
             "https://hooks.example.com/ x",

@@ -48,7 +48,7 @@ both! {
         assert_eq!(answer, json!({
             "count": 3, "neverUsed": 1, "usedWithin24h": 1, "unchanged": 0, "refused": { "count": 0, "keys": [] }, "ownKeyLeftOut": false,
             "keys": [
-                with(key(0), json!({ "lastSignIn": START.millis() })),
+                with(key(0), json!({ "lastSignIn": START.millis(), "callers": ["127.0.0.1"] })),
                 with(key(1), json!({ "lastSignIn": START.millis() - 2 * DAY, "callers": ["10.0.0.7"] })),
                 key(2),
             ],

@@ -71,8 +71,8 @@ pub fn many_keys(app: &TestApp, tenant: i64, count: i64) {
         "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) \
          select tenant_id, id, {}, 1, 1 from api_keys where tenant_id = {tenant} and key_name like 'bulk %'",
         match app.backend {
-            Backend::Sqlite => "zeroblob(32)",
-            Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+            Backend::Sqlite => "randomblob(32)",
+            Backend::Postgres => "sha256(key_name::bytea)",
         }
     ));
 }
