@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ContactID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ContactID, ProfileID, RoleID, TenantID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -87,6 +87,14 @@ impl Incoming for wire::NewContact {
     const SECRET: bool = true;
 }
 impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::NewProfile {}
+impl Incoming for wire::ProfileChange {}
+impl Incoming for wire::NewApiType {}
+impl Incoming for wire::ApiTypeChange {}
+impl Incoming for wire::AuthorizationGrant {
+    const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
 impl Incoming for wire::SettingChange {}
@@ -265,6 +273,8 @@ path_ids! {
     AdministratorID "administrator";
     ContactID "contact";
     TenantID "tenant";
+    ProfileID "API key profile";
+    ApiTypeID "API type";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.

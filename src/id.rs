@@ -96,6 +96,8 @@ ids! {
     AuditEventID;
     /// The rules a family of keys lives under. 1 is Deep Security's.
     ProfileID;
+    /// What a key can be for.
+    ApiTypeID;
 }
 
 impl TenantID {

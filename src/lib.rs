@@ -66,7 +66,7 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -89,6 +89,7 @@ pub mod administrators;
 pub mod api;
 pub mod api_key_profiles;
 pub mod api_keys;
+pub mod api_types;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -191,6 +191,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             "name" => {
                 json!({ "type": "string", "enum": CATALOGUE.iter().map(|setting| setting.name).collect::<Vec<_>>() })
             }
+            "apiTypeName" => json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9._-]*$", "maxLength": 64 }),
             "keyName" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             _ => json!({ "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") }),
         };

@@ -1,7 +1,8 @@
 //! Key profiles: the rules that a family of keys lives under, as data.
 
+pub mod handlers;
 mod rules;
 mod store;
 
 pub use rules::{Dialect, Profile, RightsFrom, Target, Throttle, Visibility, Window};
-pub use store::{default_of, find_for};
+pub use store::{default_id, default_of, find_for, find_to_use, of_issuers, purge};

@@ -4,8 +4,10 @@
 use actix_web::web::Json;
 
 use super::handlers::{created, differences, head, maker, role_in_body, role_of, target, warn_of_initial_password};
+use super::profiled;
 use super::rules::{ApiKey, Ensured, Maker};
 use super::store::{self, Provenance};
+use crate::api_types;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
 use crate::auth::Caller;
@@ -98,6 +100,7 @@ async fn fulfilled(wish: &Wish, caller: &Caller<EnsureApiKeys>, app: &App) -> Re
 }
 
 fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
+    profiled::prepare(db, caller, wish.key.asked_under())?;
     match store::find_named_to_change(db, caller, wish.key.name())? {
         None => create(db, caller, wish),
         Some(old) => keep_or_change(db, caller, wish, old),
@@ -106,18 +109,25 @@ fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 
 fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     caller.must::<CreateApiKeys>()?;
-    let properties = wish.key.for_new_key(&wish.maker, wish.zone, wish.now)?;
-    let role = role_in_body(db, caller.tenant().id, &properties)?;
-    wish.maker.must_cover(&role.grant, "The role")?;
-    let key = store::insert(db, Provenance::of(caller), &properties, wish.secret, wish.now)?;
-    let event = created(&key, &role);
+    let plan = wish.key.into_plan(&wish.maker, wish.zone, wish.now)?;
+    let settled = profiled::settle(db, caller, caller.tenant().id, plan, wish.now)?;
+    wish.maker.must_cover(&settled.role.grant, "The role")?;
+    let key = profiled::insert(db, Provenance::of(caller), &settled, wish.secret, wish.now)?;
+    let event = created(&key, &settled);
     Ok((Done { outcome: Outcome::Created, key, starts_anew: false }, vec![event]))
 }
 
 /// Nobody comes by more this way than by the plain calls: each outcome needs what they need.
 fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: ApiKey) -> Result<(Done, Vec<Event>)> {
+    let profile = profiled::profile_of(db, caller.tenant().id, &old)?;
+    wish.key.must_name_role(&profile)?;
+    let under = wish.key.asked_under().clone();
+    if under.profile.is_some_and(|wanted| wanted != old.profile) {
+        return Err(another_profile());
+    }
+    let types = api_types::of_key(db, caller.tenant().id, old.id)?;
     let holds = wish.held.map_or(Ok(true), |held| store::has_secret(db, caller, old.id, &held))?;
-    let (differs, unlocks) = (wish.key.differs_from(&old.properties), wish.key.unlocks(&old.properties));
+    let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
     if !holds && !wish.may_reissue {
         return Err(not_the_secret());
     }
@@ -126,30 +136,49 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
         return Ok((Done { outcome: Outcome::Unchanged, key: old, starts_anew: false }, Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
-    if !holds {
+    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
+    let changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
+    if changed.replaces_secret && !wish.may_reissue {
+        return Err(other_types_need_another_secret());
+    }
+    let renews = !holds || changed.replaces_secret;
+    if renews {
         caller.must::<CreateApiKeys>()?;
     }
-    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
-    let role = role_in_body(db, caller.tenant().id, &properties)?;
+    let properties = &changed.properties;
+    let role = role_in_body(db, caller.tenant().id, properties)?;
     let old_role = role_of(db, caller, &old.properties)?;
     wish.maker.must_cover(&old_role.grant, "The key's role")?;
     wish.maker.must_cover(&role.grant, "The role")?;
-    if !holds {
-        wish.maker.must_last_as_long_as(&properties)?;
+    if renews {
+        wish.maker.must_last_as_long_as(properties)?;
     }
     let mut events = Vec::new();
     if differs {
-        store::update(db, caller, old.id, &properties, unlocks)?;
-        let details = differences(&old.properties, &properties);
+        store::update(db, caller, old.id, properties, unlocks)?;
+        changed.store_types(db, caller, old.id)?;
+        let details = changed.told(differences(&old.properties, properties));
         events.push(Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details));
     }
-    if !holds {
+    if renews {
         store::replace_secret(db, caller, old.id, wish.secret, wish.now)?;
         events.push(Event::new(EventKind::ApiKeySecretReplaced, target(&old)));
     }
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
-    let outcome = if holds { Outcome::Updated } else { Outcome::Reissued };
-    Ok((Done { outcome, key, starts_anew: unlocks || !holds }, events))
+    let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
+    Ok((Done { outcome, key, starts_anew: unlocks || renews }, events))
+}
+
+fn another_profile() -> Error {
+    let message = "lifecycle.profileID: the key has another profile, which stays for life. Delete it first, or leave the \
+                   member out.";
+    Error::new(Reason::Conflict, message)
+}
+
+fn other_types_need_another_secret() -> Error {
+    let message = "constraints.apiTypes: the key is for others, and its profile has its secret replaced with them. With \
+                   ?reissue=allow it gets a new one, and the one that it has is of no use from then on.";
+    Error::new(Reason::Conflict, message)
 }
 
 fn not_the_secret() -> Error {

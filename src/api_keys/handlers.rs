@@ -5,15 +5,17 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Json;
 use serde_json::{Value, json};
 
+use super::profiled::{self, Settled};
 use super::rules::{ApiKey, Changes, Expiry, KeyPlan, Maker, Properties, Wanted};
 use super::store::{self, Provenance};
+use super::under_profile::Asked;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID, TenantID};
+use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
@@ -37,10 +39,10 @@ pub async fn create(
     let digest = secret.digest();
     let key = app
         .change(&caller, move |db, caller| {
-            let role = role_in_body(db, caller.tenant().id, &plan.properties)?;
-            maker.must_cover(&role.grant, "The role")?;
-            let key = store::insert(db, Provenance::of(caller), &plan.properties, digest, now)?;
-            let event = created(&key, &role);
+            let settled = profiled::settle(db, caller, caller.tenant().id, plan, now)?;
+            maker.must_cover(&settled.role.grant, "The role")?;
+            let key = profiled::insert(db, Provenance::of(caller), &settled, digest, now)?;
+            let event = created(&key, &settled);
             Ok((key, event))
         })
         .await?;
@@ -49,9 +51,8 @@ pub async fn create(
 }
 
 /// The event of a key that was minted.
-pub(super) fn created(key: &ApiKey, role: &Role) -> Event {
-    let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
-    Event::new(EventKind::ApiKeyCreated, target(key)).with(details)
+pub(super) fn created(key: &ApiKey, settled: &Settled) -> Event {
+    Event::new(EventKind::ApiKeyCreated, target(key)).with(settled.details())
 }
 
 pub(super) fn warn_of_initial_password<R, V>(caller: &Caller<R, V>, id: ApiKeyID) {
@@ -76,11 +77,11 @@ pub async fn create_for_tenant(
         .change_across(&caller, move |db, caller| {
             let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
             tenants::must_take_keys(&tenant)?;
-            let role = role_in_body(db, id, &plan.properties)?;
-            let key = store::insert(db, Provenance::for_tenant(caller, id), &plan.properties, digest, now)?;
-            let details = json!({
-                "role": role.name, "expiryDate": key.properties.expiry, "serviceAccount": true, "tenantID": id,
-            });
+            let settled = profiled::settle(db, caller, id, plan, now)?;
+            let key = profiled::insert(db, Provenance::for_tenant(caller, id), &settled, digest, now)?;
+            let mut details = settled.details();
+            details["serviceAccount"] = json!(true);
+            details["tenantID"] = json!(id);
             let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
             Ok(((tenant, key), vec![event.clone(), event.in_tenant(id)]))
         })
@@ -235,34 +236,55 @@ async fn renew<V: 'static>(
     Ok(Json(with_secret(key, &secret, &caller, &app)))
 }
 
-/// Changes what is sent of a key; a secret is never touched by it.
+/// Changes what is sent of a key. Its secret stays, unless it is for other API types now and its profile has the
+/// secret replaced then: the new one is in this answer.
 pub async fn modify(
     caller: Caller<EditApiKeys>,
     id: InPath<ApiKeyID>,
     body: Body<wire::ApiKeyChange>,
     app: App,
-) -> Result<Json<wire::ApiKey>> {
+) -> Result<Json<wire::ApiKeyChanged>> {
     let (now, maker, id) = (app.now(), maker(&caller), id.0);
     let changes = Changes::new(body.0.into())?;
     let unlocks = changes.unlocks();
-    let key = app
-        .change(&caller, move |db, caller| {
+    // should the change need one
+    let secret = SecretKey::generate()?;
+    let digest = secret.digest();
+    let (key, replaced) = app
+        .change_across(&caller, move |db, caller| {
+            let under = changes.asked_under().clone();
+            profiled::prepare(db, caller, &under)?;
             let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
             let role = role_in_body(db, caller.tenant().id, &properties)?;
             let old_role = role_of(db, caller, &old.properties)?;
             maker.must_cover(&old_role.grant, "The key's role")?;
             maker.must_cover(&role.grant, "The role")?;
-            store::update(db, caller, id, &properties, unlocks)?;
-            let details = differences(&old.properties, &properties);
-            let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
-            Ok((store::find(db, caller, id)?.ok_or_else(no_such_key)?, event))
+            let changed = profiled::change(db, caller, &old, properties, &under, &maker, now)?;
+            store::update(db, caller, id, &changed.properties, unlocks)?;
+            changed.store_types(db, caller, id)?;
+            let details = changed.told(differences(&old.properties, &changed.properties));
+            let mut events = vec![Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details)];
+            if changed.replaces_secret {
+                maker.must_last_as_long_as(&changed.properties)?;
+                store::replace_secret(db, caller, id, digest, now)?;
+                events.push(Event::new(EventKind::ApiKeySecretReplaced, target(&old)));
+            }
+            let key = store::find(db, caller, id)?.ok_or_else(no_such_key)?;
+            Ok(((key, changed.replaces_secret), events))
         })
         .await?;
-    if unlocks {
+    if unlocks || replaced {
         app.key_usage.forget_failures(id);
     }
-    Ok(Json(shown(key, &app)))
+    let printed = replaced.then(|| secret.printed(caller.tenant().key_prefix(), id));
+    Ok(Json(wire::ApiKeyChanged {
+        secret_key: printed.map(|printed| wire::SecretOnce::new(printed.expose())),
+        service_account: key.service_account,
+        id,
+        head: head(key, &app),
+        more: wire::ApiKeyMore::default(),
+    }))
 }
 
 /// Revokes a key for good.
@@ -279,7 +301,7 @@ pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ApiKeyID>, app: Ap
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn no_such_key() -> Error {
+pub(super) fn no_such_key() -> Error {
     Error::not_found("API key")
 }
 
@@ -309,7 +331,7 @@ pub(super) fn target(key: &ApiKey) -> Target {
 
 /// What changed, from what to what.
 pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
-    let pairs: [(&str, Value, Value); 7] = [
+    let pairs: [(&str, Value, Value); 8] = [
         ("keyName", json!(old.name.as_str()), json!(new.name.as_str())),
         ("description", json!(old.description.as_str()), json!(new.description.as_str())),
         ("locale", json!(old.locale.as_str()), json!(new.locale.as_str())),
@@ -317,6 +339,7 @@ pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
         ("timeZone", json!(old.time_zone.as_str()), json!(new.time_zone.as_str())),
         ("active", json!(old.active), json!(new.active)),
         ("expiryDate", json!(old.expiry), json!(new.expiry)),
+        ("target", json!(old.constraints.target), json!(new.constraints.target)),
     ];
     differences_of(pairs)
 }
@@ -379,11 +402,34 @@ fn asked(expiry_date: Patch<Number>) -> Expiry {
     }
 }
 
+/// What the key's profile has a say in; 0 is no profile in particular, as everywhere.
+fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
+    let named = lifecycle.and_then(|lifecycle| lifecycle.profile_id).filter(|Number(id)| *id != 0);
+    let (target, api_types) = constraints
+        .map(|constraints| {
+            let target = match &constraints.target {
+                Patch::Absent => None,
+                Patch::Null => Some(None),
+                Patch::Value(target) => Some(Some(target.clone())),
+            };
+            let api_types = match &constraints.api_types {
+                Patch::Absent => None,
+                Patch::Null => Some(Vec::new()),
+                Patch::Value(types) => Some(types.iter().map(|kind| kind.name().to_owned()).collect()),
+            };
+            (target, api_types)
+        })
+        .unwrap_or_default();
+    Asked { profile: named.map(|Number(id)| ProfileID::new(id)), target, api_types }
+}
+
 macro_rules! wanted_from {
-    ($($body:ty),+) => {$(
+    ($($body:ty: $lifecycle:expr),+) => {$(
         impl From<$body> for Wanted {
             fn from(body: $body) -> Self {
+                let lifecycle: fn(&$body) -> Option<&wire::LifecycleWish> = $lifecycle;
                 Self {
+                    under: under(lifecycle(&body), body.constraints.as_ref()),
                     key_name: body.key_name,
                     description: body.description,
                     locale: body.locale,
@@ -397,7 +443,12 @@ macro_rules! wanted_from {
     )+};
 }
 
-wanted_from!(wire::NewApiKey, wire::NewTenantApiKey, wire::WantedApiKey, wire::ApiKeyChange);
+wanted_from!(
+    wire::NewApiKey: |body| body.lifecycle.as_ref(),
+    wire::NewTenantApiKey: |body| body.lifecycle.as_ref(),
+    wire::WantedApiKey: |body| body.lifecycle.as_ref(),
+    wire::ApiKeyChange: |_| None
+);
 
 impl From<wire::ApiKeyCurrentChange> for Wanted {
     fn from(body: wire::ApiKeyCurrentChange) -> Self {
@@ -409,6 +460,7 @@ impl From<wire::ApiKeyCurrentChange> for Wanted {
             time_zone: body.time_zone,
             active: None,
             expiry: Expiry::Unsaid,
+            under: Asked::default(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What a key may be: plain functions of values.
 
+use super::under_profile::{self, Asked, Under};
+use crate::api_key_profiles::{Profile, RightsFrom};
+use crate::api_types::KeyApiType;
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
 use crate::constraints::Constraints;
 use crate::error::{Error, Reason, Result};
@@ -204,11 +207,14 @@ pub fn expiry(
     }
 }
 
-/// A key to be made, checked but for its role, which the transaction looks up.
+/// A key to be made, checked as far as that goes without its profile and its role, which the transaction looks up.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
-    /// What it will be.
-    pub properties: Properties,
+    /// But for the role.
+    properties: Properties,
+    role: Option<RoleID>,
+    expiry: Expiry,
+    under: Under,
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
@@ -227,12 +233,14 @@ pub struct Wanted {
     pub active: Option<bool>,
     /// When it ends.
     pub expiry: Expiry,
+    /// What its profile has a say in.
+    pub under: Asked,
 }
 
 impl KeyPlan {
     /// Checks what was asked for; `zone` is the server's own, for keys that name none.
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
-        let role = wanted.role.ok_or_else(role_needed);
+        let role = wanted.role;
         let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
         Self::checked(wanted, role, expiry, zone)
     }
@@ -250,23 +258,45 @@ impl KeyPlan {
             Ok(expiry)
         });
         let role = wanted.role.unwrap_or(RoleID::FULL_ACCESS);
-        Self::checked(wanted, Ok(role), expiry, zone)
+        Self::checked(wanted, Some(role), expiry, zone)
+    }
+
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.under
+    }
+
+    /// What it comes to under a profile; `issuers` is the role of whoever makes it, where the profile asks for that.
+    pub fn under(self, profile: &Profile, issuers: Option<RoleID>, now: Timestamp) -> Result<Properties> {
+        let mut properties = self.properties;
+        properties.role = under_profile::role(profile, self.role, issuers)?;
+        properties.expiry = under_profile::end_of_new(profile, self.expiry, properties.expiry, now)?;
+        properties.constraints.target = under_profile::target(profile, self.under.wanted_target())?;
+        Ok(properties)
+    }
+
+    /// What it comes to under a profile that bounds nothing, as Deep Security's.
+    pub fn alone(self) -> Result<Properties> {
+        Ok(Properties { role: self.role.ok_or_else(role_needed)?, ..self.properties })
     }
 
     fn checked(
         wanted: Wanted,
-        role: Result<RoleID>,
+        role: Option<RoleID>,
         expiry: Result<Option<Timestamp>>,
         zone: TimeZone,
     ) -> Result<Self> {
         let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
-        let role = role?;
         Ok(Self {
+            role,
+            expiry: wanted.expiry,
+            under: Under::new(wanted.under)?,
             properties: Properties {
                 name: ObjectName::parse("keyName", &name)?,
                 description: Description::parse("description", &wanted.description.unwrap_or_default())?,
                 locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
-                role,
+                // until the profile says which
+                role: role.unwrap_or(RoleID::AUDITOR),
                 time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
                 active: wanted.active.unwrap_or(true),
                 expiry: expiry?,
@@ -286,6 +316,7 @@ pub struct Changes {
     time_zone: Option<TimeZone>,
     active: Option<bool>,
     expiry: Expiry,
+    under: Under,
 }
 
 impl Changes {
@@ -299,7 +330,13 @@ impl Changes {
             time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
             active: wanted.active,
             expiry: wanted.expiry,
+            under: Under::new(wanted.under)?,
         })
+    }
+
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.under
     }
 
     /// Whether a lock is taken off: that also sets the counters back.
@@ -337,7 +374,6 @@ impl Changes {
 #[derive(Clone, Debug)]
 pub struct Ensured {
     name: ObjectName,
-    role: RoleID,
     changes: Changes,
 }
 
@@ -345,12 +381,24 @@ impl Ensured {
     /// Checks what was asked for of the key that the path names.
     pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
         let name = ObjectName::parse("keyName", in_path)?;
-        let role = wanted.role.ok_or_else(role_needed);
         let changes = Changes::new(wanted)?;
         if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
             return Err(Error::member("keyName", "the name in the path is needed, or none"));
         }
-        Ok(Self { name, role: role?, changes })
+        Ok(Self { name, changes })
+    }
+
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.changes.under
+    }
+
+    /// A role must be named, unless the profile asks for that of whoever made the key.
+    pub fn must_name_role(&self, profile: &Profile) -> Result<()> {
+        match (profile.rights_from, self.changes.role) {
+            (RightsFrom::Role, None) => Err(role_needed()),
+            _ => Ok(()),
+        }
     }
 
     /// The name in the path.
@@ -358,23 +406,28 @@ impl Ensured {
         &self.name
     }
 
-    /// The properties of a new key; `zone` is the server's own, for keys that name none.
-    pub fn for_new_key(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
+    /// A new key; `zone` is the server's own, for keys that name none.
+    pub fn into_plan(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<KeyPlan> {
         let changes = self.changes;
-        Ok(Properties {
-            name: changes.name.unwrap_or(self.name),
-            description: changes.description.unwrap_or_else(Description::none),
-            locale: changes.locale.unwrap_or_default(),
-            role: self.role,
-            time_zone: changes.time_zone.unwrap_or(zone),
-            active: changes.active.unwrap_or(true),
-            expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
-            constraints: Constraints::default(),
+        Ok(KeyPlan {
+            properties: Properties {
+                name: changes.name.unwrap_or(self.name),
+                description: changes.description.unwrap_or_else(Description::none),
+                locale: changes.locale.unwrap_or_default(),
+                role: changes.role.unwrap_or(RoleID::AUDITOR),
+                time_zone: changes.time_zone.unwrap_or(zone),
+                active: changes.active.unwrap_or(true),
+                expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
+                constraints: Constraints::default(),
+            },
+            role: changes.role,
+            expiry: changes.expiry,
+            under: changes.under,
         })
     }
 
     /// Whether anything of what was sent is not so already. What was not sent is as it should be.
-    pub fn differs_from(&self, old: &Properties) -> bool {
+    pub fn differs_from(&self, old: &Properties, types: &[KeyApiType]) -> bool {
         fn other<T: PartialEq>(wanted: Option<&T>, is: &T) -> bool {
             wanted.is_some_and(|wanted| wanted != is)
         }
@@ -382,10 +435,11 @@ impl Ensured {
         other(changes.name.as_ref(), &old.name)
             || other(changes.description.as_ref(), &old.description)
             || other(changes.locale.as_ref(), &old.locale)
-            || other(Some(&self.role), &old.role)
+            || other(changes.role.as_ref(), &old.role)
             || other(changes.time_zone.as_ref(), &old.time_zone)
             || other(changes.active.as_ref(), &old.active)
             || !changes.expiry.is(old.expiry)
+            || changes.under.differs_from(old, types)
     }
 
     /// Whether a lock is taken off.

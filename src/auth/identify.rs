@@ -10,7 +10,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 
 use super::caller::{is_from_a_page, page_refused};
-use super::identity::{Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
+use super::identity::{Identified, Identity, KeyCaller, KnownCaller, Pending, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, SessionFacts};
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
@@ -144,6 +144,7 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
+        pending: facts.pending,
         origin,
     })
 }
@@ -177,6 +178,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
         tenant: facts.tenant()?,
         role: facts.role,
         grant: facts.grant()?,
+        pending: Pending::default(),
         origin,
         who: Who::Administrator(SessionCaller {
             administrator: facts.administrator,

@@ -8,7 +8,7 @@ use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
-use crate::rights::Grant;
+use crate::rights::{Grant, Right, Rights};
 use crate::secret::SecretDigest;
 
 /// What the middleware found out, left for the extractor.
@@ -37,10 +37,24 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do.
+    /// What it lets them do; of a key for some API types, what is left of that.
     pub grant: Grant,
+    /// What a key may not do yet.
+    pub pending: Pending,
     /// Where the request came from.
     pub origin: Origin,
+}
+
+/// API types of a key that wait for an authorization, by name, and the rights that it would have by each.
+#[derive(Clone, Debug, Default)]
+pub struct Pending(pub Vec<(String, Rights)>);
+
+impl Pending {
+    /// The names of those that one of these rights is waiting with.
+    pub fn with(&self, rights: impl Iterator<Item = Right> + Clone) -> Vec<&str> {
+        let waits = |(_, pending): &&(String, Rights)| rights.clone().any(|right| pending.contains(right));
+        self.0.iter().filter(waits).map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// A tenant as every caller carries it.

@@ -5,14 +5,16 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, Limited, Tenant, Who};
+use super::identity::{Identity, Limited, Pending, Tenant, Who};
 use crate::app::Rules;
 use crate::clock::{MINUTE, Timestamp};
-use crate::db::schema::{administrators, api_key_secrets, api_keys, roles, sessions, tenants};
+use crate::db::schema::{
+    administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, roles, sessions, tenants,
+};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
-use crate::rights::{Grant, Reach, Rights};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::rights::{Grant, Reach, Right, Rights};
 use crate::secret::SecretDigest;
 use crate::settings;
 
@@ -63,15 +65,28 @@ pub struct KeyFacts {
     pub role: RoleID,
     pub role_name: String,
     pub allow_web_service: bool,
+    /// What is left of the role's by the key's API types.
     pub grant: Grant,
+    /// What would be left besides, were those API types authorized that wait for it.
+    pub pending: Pending,
     /// More than one while the key is being rotated.
     pub digests: Vec<SecretDigest>,
 }
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Row =
-        (SecretDigest, String, bool, Option<Timestamp>, (TenantID, String, String), (RoleID, String, bool), GrantRow);
+    type RoleRow = (RoleID, String, bool);
+    type Row = (
+        SecretDigest,
+        String,
+        bool,
+        Option<Timestamp>,
+        (TenantID, String, String),
+        RoleRow,
+        GrantRow,
+        (ProfileID, bool),
+    );
+    let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
     let rows: Vec<Row> = api_key_secrets::table
         .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(api_key_secrets::api_key_id.eq(id))
@@ -83,15 +98,17 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             (tenants::id, tenants::guid, tenants::state),
             (roles::id, roles::name, roles::allow_web_service),
             GrantRow::as_select(),
+            (api_keys::profile_id, diesel::dsl::exists(for_types)),
         ))
         .load(db)?;
     let digests = rows.iter().map(|row| row.0).collect();
-    let Some((_, name, active, expires, (tenant, tenant_guid, state), (role, role_name, allow_web_service), grant)) =
+    let Some((_, name, active, expires, (tenant, tenant_guid, state), role, grant, (profile, has_types))) =
         rows.into_iter().next()
     else {
         return Ok(None);
     };
-    Ok(Some(KeyFacts {
+    let (role, role_name, allow_web_service) = role;
+    let mut facts = KeyFacts {
         name,
         active,
         expires,
@@ -101,8 +118,77 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         role_name,
         allow_web_service,
         grant: grant.grant()?,
+        pending: Pending::default(),
         digests,
-    }))
+    };
+    if profile != ProfileID::DEEP_SECURITY {
+        take_role_of_issuer(db, id, &mut facts)?;
+    }
+    if has_types {
+        cut_to_types(db, id, &mut facts)?;
+    }
+    Ok(Some(facts))
+}
+
+/// Where the key's profile says so, its role is that of whoever made it, as it is now; they may be gone, and then
+/// nothing is left of it.
+fn take_role_of_issuer(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
+    type Row = (String, Option<(RoleID, String, bool)>, Option<GrantRow>);
+    let issuer = administrators::id
+        .nullable()
+        .eq(api_keys::made_by_administrator_id)
+        .and(administrators::tenant_id.eq(api_keys::tenant_id));
+    let (rights_from, role, grant): Row = api_keys::table
+        .inner_join(api_key_profiles::table)
+        .left_join(administrators::table.on(issuer))
+        .left_join(roles::table.on(roles::id.nullable().eq(administrators::role_id.nullable())))
+        .filter(api_keys::id.eq(id))
+        .select((
+            api_key_profiles::rights_from,
+            (roles::id, roles::name, roles::allow_web_service).nullable(),
+            Option::<GrantRow>::as_select(),
+        ))
+        .get_result(db)?;
+    if rights_from != FROM_ISSUER {
+        return Ok(());
+    }
+    match role.zip(grant) {
+        Some(((role, name, allow_web_service), grant)) => {
+            (facts.role, facts.role_name, facts.allow_web_service) = (role, name, allow_web_service);
+            facts.grant = grant.grant()?;
+        }
+        None => facts.grant = Grant::default(),
+    }
+    Ok(())
+}
+
+const FROM_ISSUER: &str = "issuer";
+
+/// A key that is for some API types has those rights of its role that belong to one of them. What waits for an
+/// authorization counts for nothing yet.
+fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
+    let types: Vec<(String, bool, bool, String)> = api_key_api_types::table
+        .inner_join(api_types::table)
+        .filter(api_key_api_types::api_key_id.eq(id))
+        .order(api_types::id)
+        .select((
+            api_types::name,
+            api_types::needs_authorization,
+            api_key_api_types::granted.is_not_null(),
+            api_types::rights,
+        ))
+        .load(db)?;
+    let of_role = facts.grant.rights;
+    facts.grant.rights = Rights::NONE;
+    for (name, needs_authorization, granted, rights) in types {
+        let names: Vec<String> = serde_json::from_str(&rights).map_err(Error::internal)?;
+        let rights: Rights = names.iter().filter_map(|name| Right::find_dotted(name)).collect();
+        match needs_authorization && !granted {
+            true => facts.pending.0.push((name, rights.common(&of_role))),
+            false => facts.grant.rights = facts.grant.rights.joined(&rights.common(&of_role)),
+        }
+    }
+    Ok(())
 }
 
 // ---- sessions ----

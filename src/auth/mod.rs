@@ -18,4 +18,4 @@ pub mod sid_cookie;
 pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
-pub use identity::{Identity, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use identity::{Identity, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who};

@@ -8,13 +8,13 @@ use serde_json::json;
 use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators;
-use crate::api_keys::{self, Expiry, KeyPlan, Maker, Provenance, Wanted};
+use crate::api_keys::{self, Asked, Expiry, KeyPlan, Maker, Provenance, Wanted};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_new_private};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
-use crate::id::{AdministratorID, RoleID, TenantID};
+use crate::id::{AdministratorID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
 use crate::rights::{Grant, Reach, Rights};
@@ -122,6 +122,7 @@ impl<'a> FirstKey<'a> {
             time_zone: None,
             active: None,
             expiry: Expiry::Unsaid,
+            under: Asked::default(),
         };
         let zone = TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref());
         let plan = KeyPlan::new(wanted, &maker, zone, now)?;
@@ -165,7 +166,8 @@ impl<'a> FirstKey<'a> {
         // a file that cannot be written leaves no key behind.
         let key = prepared.locked.change(|db| {
             let made_by = Provenance::on_the_host(administrator);
-            let key = api_keys::insert(db, made_by, &self.plan.properties, digest, now)?;
+            let properties = self.plan.clone().alone()?;
+            let key = api_keys::insert(db, made_by, ProfileID::DEEP_SECURITY, &properties, digest, now)?;
             let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
             let event = event.with(json!({ "role": role.name, "expiryDate": null }));
             audit::record(db, &Actor::system("firstkey init"), now, &[event])?;

@@ -3,7 +3,9 @@
 
 use super::store;
 use crate::administrators;
+use crate::api_key_profiles;
 use crate::api_keys;
+use crate::api_types;
 use crate::app::App;
 use crate::contacts;
 use crate::db::Db;
@@ -20,8 +22,17 @@ const CHUNK: i64 = 500;
 type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
-const STEPS: &[Step] =
-    &[api_keys::purge, sessions::purge, contacts::purge, administrators::purge, roles::purge, usage::purge];
+const STEPS: &[Step] = &[
+    api_types::purge_of_keys,
+    api_keys::purge,
+    api_key_profiles::purge,
+    api_types::purge,
+    sessions::purge,
+    contacts::purge,
+    administrators::purge,
+    roles::purge,
+    usage::purge,
+];
 
 /// Removes every tenant that is to be removed; answers how many that were.
 pub async fn purge(app: &App) -> Result<usize> {

@@ -3,10 +3,12 @@
 mod account;
 mod administrator;
 mod api_key;
+mod api_type;
 mod audit;
 mod contact;
 mod lenient;
 mod lifecycle;
+mod profile;
 mod rights;
 mod role;
 mod search;
@@ -18,15 +20,19 @@ mod usage;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyMore,
+    ApiKey, ApiKeyChange, ApiKeyChanged, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyMore,
     ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
+pub use api_type::{ApiType, ApiTypeChange, ApiTypes, AuthorizationGrant, KeyApiTypes, NewApiType};
 pub use audit::{AuditEvent, AuditHead};
 pub use contact::{Contact, ContactChange, NewContact};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
     ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
     Networks, Rotation, RotationWish, Window,
+};
+pub use profile::{
+    NewProfile, NewProfileTarget, Profile, ProfileCalls, ProfileCallsChange, ProfileChange, ProfileTarget, Profiles,
 };
 pub use rights::{RightsChange, RightsTree};
 pub use role::{NewRole, Role, RoleChange};

@@ -24,6 +24,7 @@ const SLICES: &[&str] = &[
     "administrators",
     "api_key_profiles",
     "api_keys",
+    "api_types",
     "contacts",
     "roles",
     "sessions",
@@ -107,9 +108,10 @@ const TABLE: &[Part] = &[
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
     Part {
-        files: &["*/rules.rs", "administrators/second_factor.rs"],
+        files: &["*/rules.rs", "administrators/second_factor.rs", "api_keys/under_profile.rs"],
         may_use: &[
             "api_key_profiles",
+            "api_types",
             "app",
             "clock",
             "constraints",
@@ -157,22 +159,44 @@ const TABLE: &[Part] = &[
     // Piece by piece through every slice, each of which removes its own rows.
     Part {
         files: &["tenants/purge.rs"],
-        may_use: &["administrators", "api_keys", "app", "contacts", "db", "error", "id", "roles", "sessions", "usage"],
-        may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
-    },
-    // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
-    Part {
-        files: &["*/handlers.rs", "administrators/own_account.rs", "api_keys/ensure.rs", "sessions/legacy.rs"],
         may_use: &[
             "administrators",
             "api_key_profiles",
             "api_keys",
+            "api_types",
+            "app",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "roles",
+            "sessions",
+            "usage",
+        ],
+        may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
+    Part {
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/authorizations.rs",
+            "api_keys/ensure.rs",
+            "api_keys/profiled.rs",
+            "sessions/legacy.rs",
+        ],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "api_keys",
+            "api_types",
             "app",
             "audit",
             "auth",
             "body",
             "clock",
             "db",
+            "duration",
             "error",
             "id",
             "list",
@@ -203,7 +227,9 @@ const TABLE: &[Part] = &[
         files: &["api.rs"],
         may_use: &[
             "administrators",
+            "api_key_profiles",
             "api_keys",
+            "api_types",
             "audit",
             "contacts",
             "error",
@@ -303,6 +329,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("api_types/store.rs", &["api_key_api_types", "api_types"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
@@ -314,7 +341,20 @@ const TABLES: &[(&str, &[&str])] = &[
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
-    ("auth/lookup.rs", &["administrators", "api_key_secrets", "api_keys", "roles", "sessions", "tenants"]),
+    (
+        "auth/lookup.rs",
+        &[
+            "administrators",
+            "api_key_api_types",
+            "api_key_profiles",
+            "api_key_secrets",
+            "api_keys",
+            "api_types",
+            "roles",
+            "sessions",
+            "tenants",
+        ],
+    ),
     ("bootstrap.rs", &["installation"]),
 ];
 
