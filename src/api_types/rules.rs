@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 64;
 /// What keys can be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiType {
-    /// Those below 100 are built in.
+    /// Never given twice.
     pub id: ApiTypeID,
     /// Unique in the tenant.
     pub name: String,

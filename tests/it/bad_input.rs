@@ -50,6 +50,7 @@ impl<'a> Bench<'a> {
             .clone();
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
+        app.post("/api/apikeyprofiles", json!({ "name": "target" })).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, rows: app.rows() }
     }
@@ -71,6 +72,9 @@ impl<'a> Bench<'a> {
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
             ("{tenantID}", "0".into()),
+            ("{profileID}", "4".into()),
+            ("{apiTypeID}", "1".into()),
+            ("{apiTypeName}", "logRetrieval".into()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
             ("{keyName}", "target".into()),
         ];
@@ -309,6 +313,9 @@ both! {
                 if route.path.ends_with("{keyName}") && ["%2F", ";a=b", ".json"].iter().any(|end| other.ends_with(end)) {
                     continue;
                 }
+                if route.path.ends_with("{apiTypeName}") && other.ends_with(".json") {
+                    continue;
+                }
                 bench.refused(app.call(route.method.as_str(), &other).key(&bench.key), 404, "no_such_route");
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
@@ -342,7 +349,7 @@ both! {
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
             let limit = match route.operation {
-                "create_session" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
+                "create_session" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" | "authorize_api_type" => 4 * 1024,
                 _ => 64 * 1024,
             };
             for length in [limit + 1, three_mb, 1 << 40] {

@@ -6,8 +6,10 @@
 
 mod administrators;
 mod api_keys;
+mod api_types;
 mod audit;
 mod contacts;
+mod profiles;
 mod roles;
 mod sessions;
 mod settings;
@@ -400,6 +402,7 @@ impl<'a> Scene<'a> {
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
         let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
+        path = path.replace("{apiTypeName}", api_keys::TYPE);
         path = path.replace("{keyName}", &format!("ensured%20{}", self.fresh()));
         for (parameter, make) in IDS {
             if path.contains(parameter) {
@@ -431,6 +434,8 @@ struct Slice {
 const SLICES: &[Slice] = &[
     sessions::SLICE,
     api_keys::SLICE,
+    profiles::SLICE,
+    api_types::SLICE,
     roles::SLICE,
     administrators::SLICE,
     contacts::SLICE,
@@ -443,7 +448,12 @@ const SLICES: &[Slice] = &[
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
-    ("{apiKeyID}", |scene, _| scene.key(AUDITOR)["ID"].as_i64().expect("an ID")),
+    ("{apiKeyID}", |scene, route| match route.operation {
+        "authorize_api_type" | "withdraw_api_type_authorization" => api_keys::waiting(scene, route),
+        _ => scene.key(AUDITOR)["ID"].as_i64().expect("an ID"),
+    }),
+    ("{profileID}", |scene, _| profiles::fresh(scene)),
+    ("{apiTypeID}", |scene, _| api_types::fresh(scene)),
     // to look at, a role that every tenant has; to change and to remove, one that nobody bears
     ("{roleID}", |scene, route| match route.method.as_str() {
         "GET" => AUDITOR,

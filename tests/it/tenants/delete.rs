@@ -43,6 +43,23 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     app.execute(&format!(
         "insert into system_settings (tenant_id, name, value) values ({id}, 'platformSettingActiveSessionsMax', '5')"
     ));
+    app.execute(&format!(
+        "insert into api_types (tenant_id, name, name_fold, title, title_fold, description, description_fold, needs_authorization, rights) \
+         values ({id}, 'read', 'read', 'read', 'read', '', '', false, '[]')"
+    ));
+    app.execute(&format!(
+        "insert into api_key_api_types (tenant_id, api_key_id, api_type_id) \
+         select k.tenant_id, k.id, t.id from api_keys k, api_types t where k.tenant_id = {id} and t.tenant_id = {id}"
+    ));
+    app.execute(&format!(
+        "insert into api_key_profiles (tenant_id, name, name_fold, description, description_fold, immutable, rights_from, \
+         targets, api_types_required, replace_secret_on_type_change, refresh_revives, max_overlap, warn_before, issuer_bound, \
+         visibility, calls_window, error_dialect) values ({id}, 'p', 'p', '', '', false, 'role', '[]', false, false, false, 0, \
+         '[]', false, 'all', 'sliding', 'deepSecurity')"
+    ));
+    app.execute(&format!(
+        "insert into default_api_key_profiles (tenant_id, profile_id) select tenant_id, id from api_key_profiles where tenant_id = {id}"
+    ));
     app.flush();
     for table in tables(app) {
         assert!(rows_in(app, &table, &tenant["ID"]) > 0, "put a row into {table}, or its removal is not tried");
