@@ -45,7 +45,8 @@
 //!    [`api_keys::KeyPlan`]: names checked, no longer life than its maker's. No clock, no database.
 //! 4. [`secret::SecretKey::generate`], outside any transaction; from here on only its digest travels inwards.
 //! 5. `App::change` begins, lends the closure the transaction and the caller, and wants an [`audit::Event`] back:
-//!    the role is looked up, must lie within the maker's, the key is inserted. No event, no commit.
+//!    `api_keys/profiled.rs` looks up the profile and what it makes of the plan, the role must lie within the maker's, the
+//!    key is inserted. No event, no commit.
 //! 6. [`wire::ApiKeyWithSecret`] carries the secret out, this once, in the documented order of members.
 //!
 //! # What lies where

@@ -448,10 +448,16 @@ mod tests {
         for right in Right::all() {
             assert_eq!(Right::find_dotted(&format!("{right:?}")), Some(right));
         }
-        for text in ["", ".", "canViewApiKeys", "platformRights.apikeyRights.canViewApiKeys.", "platformRights.apikeyRights"] {
+        for text in
+            ["", ".", "canViewApiKeys", "platformRights.apikeyRights.canViewApiKeys.", "platformRights.apikeyRights"]
+        {
             assert_eq!(Right::find_dotted(text), None, "{text}");
         }
-        for text in ["canViewAPIKeys", "platformRights.apiKeyRights.canViewApiKeys", "platformRights.apikeyRights.canViewApiKey"] {
+        for text in [
+            "canViewAPIKeys",
+            "platformRights.apiKeyRights.canViewApiKeys",
+            "platformRights.apikeyRights.canViewApiKey",
+        ] {
             assert_eq!(format!("{:?}", Right::near(text)[0]), "platformRights.apikeyRights.canViewApiKeys", "{text}");
         }
     }

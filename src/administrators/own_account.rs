@@ -150,11 +150,7 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
 }
 
 /// Asks for the caller's password again, for a call that needs more than a session.
-pub async fn prove_again<R: 'static>(
-    caller: &Caller<R, ViaSession>,
-    app: &App,
-    password: Password,
-) -> Result<()> {
+pub async fn prove_again<R: 'static>(caller: &Caller<R, ViaSession>, app: &App, password: Password) -> Result<()> {
     let me = caller.clone();
     let account = app.database.read(move |db| store::find_self(db, &me)).await?;
     ask_again(caller, app, &account, password).await

@@ -43,8 +43,7 @@ pub async fn search(
     app: App,
 ) -> Result<Found<wire::Profiles>> {
     let filter = Filter::read(filter.0)?;
-    let read =
-        move |db: &mut _| Ok((store::search(db, &caller, filter)?, store::default_id(db, caller.tenant().id)?));
+    let read = move |db: &mut _| Ok((store::search(db, &caller, filter)?, store::default_id(db, caller.tenant().id)?));
     let (profiles, default) = app.database.read(read).await?;
     let shown = profiles.into_iter().map(|profile| shown(profile, default)).collect::<Vec<_>>();
     Ok(Found(shown.len(), wire::Profiles { api_key_profiles: shown }))

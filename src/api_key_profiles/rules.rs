@@ -456,10 +456,7 @@ mod tests {
                 "targets, maxKeys",
                 Wanted { max_keys: Some(Some(2)), targets: Some(vec![("a".into(), Some(3))]), ..Wanted::default() },
             ),
-            (
-                "callsPerMinute",
-                Wanted { key_calls: Some(Some(3)), tenant_calls: Some(Some(2)), ..Wanted::default() },
-            ),
+            ("callsPerMinute", Wanted { key_calls: Some(Some(3)), tenant_calls: Some(Some(2)), ..Wanted::default() }),
             ("refreshRevives, validity", Wanted { refresh_revives: Some(true), ..Wanted::default() }),
             ("rightsFrom, issuerBound", Wanted { rights_from: Some("issuer".into()), ..Wanted::default() }),
         ];
@@ -472,7 +469,8 @@ mod tests {
 
     #[test]
     fn warnings_come_the_longest_first_and_once() {
-        let wanted = Wanted { warn_before: Some(["1h", "60m", "P2D"].map(str::to_owned).to_vec()), ..Wanted::default() };
+        let wanted =
+            Wanted { warn_before: Some(["1h", "60m", "P2D"].map(str::to_owned).to_vec()), ..Wanted::default() };
         assert_eq!(profile(wanted).expect("a profile").warn_before, [2 * DAY, 60 * MINUTE]);
     }
 

@@ -170,10 +170,14 @@ macro_rules! row_of {
 /// PostgreSQL shares the row among those who make keys, and keeps out who changes it; the built-in ones need nothing.
 /// SQLite has one writer.
 pub fn find_to_use(db: &mut Db, tenant: TenantID, id: ProfileID) -> Result<Option<Profile>> {
-    if let Db::Postgres(inner) = db {
-        row_of!(tenant, id).select(api_key_profiles::id).for_share().load::<ProfileID>(inner)?;
+    let profile = find_for(db, tenant, id)?;
+    match db {
+        Db::Postgres(inner) if profile.as_ref().is_some_and(|profile| !profile.immutable) => {
+            row_of!(tenant, id).select(api_key_profiles::id).for_share().load::<ProfileID>(inner)?;
+            find_for(db, tenant, id)
+        }
+        _ => Ok(profile),
     }
-    find_for(db, tenant, id)
 }
 
 /// One profile that is about to be changed or removed: no key is made under it until the transaction ends.

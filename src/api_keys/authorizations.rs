@@ -95,9 +95,7 @@ fn no_such_type() -> Error {
 fn must_wait(kind: &KeyApiType) -> Result<()> {
     match kind.authorization {
         Authorization::Pending => Ok(()),
-        Authorization::NotNeeded => {
-            Err(Error::new(Reason::Conflict, format!("{} needs no authorization.", kind.name)))
-        }
+        Authorization::NotNeeded => Err(Error::new(Reason::Conflict, format!("{} needs no authorization.", kind.name))),
         Authorization::Granted { .. } => {
             Err(Error::new(Reason::Conflict, format!("{} has been authorized already.", kind.name)))
         }

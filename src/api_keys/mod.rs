@@ -9,7 +9,5 @@ mod store;
 mod under_profile;
 
 pub use rules::{Expiry, KeyPlan, Maker, Wanted};
-pub use store::{
-    Provenance, any_of_profile, find_by_name, initial_password_changed, insert, issuer_bears, purge,
-};
+pub use store::{Provenance, any_of_profile, find_by_name, initial_password_changed, insert, issuer_bears, purge};
 pub use under_profile::Asked;

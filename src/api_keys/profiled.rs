@@ -182,6 +182,9 @@ pub(super) fn change<R, V>(
             under_profile::are_others(&before, &types).then_some(types)
         }
     };
+    if types.as_ref().is_some_and(|types| under_profile::are_more(&before, types)) {
+        maker.may_add_types_to(&new)?;
+    }
     under_profile::must_keep_role(&profile, &old.properties, &new)?;
     if new.constraints.target != old.properties.constraints.target {
         must_have_room(db, tenant, &profile, &new, Some(old.id))?;

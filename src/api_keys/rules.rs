@@ -145,6 +145,20 @@ impl Maker {
 }
 
 impl Maker {
+    /// A key that ends gives no lasting key API types that it had not (T-03).
+    pub fn may_add_types_to(&self, key: &Properties) -> Result<()> {
+        match self.expires {
+            Some(end) if outlives(key.expiry, end) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "constraints.apiTypes: the key that makes this call ends at {end}; it cannot let one that lasts \
+                     longer do more."
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether nothing is kept from it.
     fn has_full_access(&self) -> bool {
         self.grant.covers(&Grant { rights: Rights::all(), reach: Reach::everything() })

@@ -90,7 +90,8 @@ const OF_ISSUER: &str = "keys of this profile have the role of whoever makes the
 /// A key's role stays where it is its issuer's.
 pub fn must_keep_role(profile: &Profile, old: &Properties, new: &Properties) -> Result<()> {
     if profile.rights_from == RightsFrom::Issuer && old.role != new.role {
-        let message = "roleID: the key has the role of whoever made it, as the key's profile says; it changes with that one's.";
+        let message =
+            "roleID: the key has the role of whoever made it, as the key's profile says; it changes with that one's.";
         return Err(Error::new(Reason::Conflict, message));
     }
     Ok(())
@@ -157,10 +158,18 @@ pub fn must_lie_within(profile: &Profile, end: Option<Timestamp>, since: Timesta
             )
         }
         (Some(least), None) => {
-            format!("{} or more from the moment that its secret is made, {} at the earliest", length(least), since.plus(least))
+            format!(
+                "{} or more from the moment that its secret is made, {} at the earliest",
+                length(least),
+                since.plus(least)
+            )
         }
         (None, Some(most)) => {
-            format!("{} at most from the moment that its secret is made, {} at the latest", length(most), since.plus(most))
+            format!(
+                "{} at most from the moment that its secret is made, {} at the latest",
+                length(most),
+                since.plus(most)
+            )
         }
         (None, None) => String::new(),
     };
@@ -191,7 +200,8 @@ fn named<'p>(profile: &'p Profile, name: &str) -> Option<&'p Target> {
 /// Whether a profile's key may be for so many API types.
 pub fn must_have_types(profile: &Profile, kinds: &[ApiType]) -> Result<()> {
     if profile.api_types_required && kinds.is_empty() {
-        let expected = format!("a key of the profile {} needs at least one; GET /api/apitypes lists them", profile.name);
+        let expected =
+            format!("a key of the profile {} needs at least one; GET /api/apitypes lists them", profile.name);
         return Err(Error::member("constraints.apiTypes", &expected));
     }
     Ok(())
@@ -201,6 +211,12 @@ pub fn must_have_types(profile: &Profile, kinds: &[ApiType]) -> Result<()> {
 pub fn are_others(old: &[KeyApiType], new: &[ApiType]) -> bool {
     let of = |ids: &mut dyn Iterator<Item = ApiTypeID>| ids.collect::<std::collections::BTreeSet<_>>();
     of(&mut old.iter().map(|kind| kind.id)) != of(&mut new.iter().map(|kind| kind.id))
+}
+
+/// Whether a key may do more for these API types than for those that it is for; a key for none may do what its role may.
+pub fn are_more(old: &[KeyApiType], new: &[ApiType]) -> bool {
+    let is_new = |kind: &ApiType| !old.iter().any(|known| known.id == kind.id);
+    !old.is_empty() && (new.is_empty() || new.iter().any(is_new))
 }
 
 /// Whether a profile counts the keys that are for something.
@@ -216,7 +232,8 @@ fn most_for(profile: &Profile, target: Option<&str>) -> Option<i64> {
 pub fn must_have_room(profile: &Profile, target: Option<&str>, all: i64, of_target: i64) -> Result<()> {
     let full = |what: &str, most: i64| {
         let keys = if most == 1 { "key" } else { "keys" };
-        let message = format!("{what} has {most} {keys} at most, expired ones included. Delete one that is not needed.");
+        let message =
+            format!("{what} has {most} {keys} at most, expired ones included. Delete one that is not needed.");
         Err(Error::new(Reason::KeyLimitReached, message))
     };
     match (most_for(profile, target), profile.max_keys) {

@@ -5,5 +5,5 @@ mod rules;
 mod store;
 
 pub use handlers::shown_of_key;
-pub use rules::{ApiType, Authorization, KeyApiType, MOST_OF_A_KEY, TypeName};
+pub use rules::{ApiType, Authorization, Changes, KeyApiType, MOST_OF_A_KEY, TypeName, Wanted};
 pub use store::{give_authorization, named, of_key, of_keys, purge, purge_of_keys, set_of_key, withdraw_authorization};

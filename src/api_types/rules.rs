@@ -198,7 +198,9 @@ impl Editor {
             Some(end) if widened => {
                 return Err(Error::new(
                     Reason::BeyondCaller,
-                    format!("The key that makes this call ends at {end}; what it adds to an API type would last longer."),
+                    format!(
+                        "The key that makes this call ends at {end}; what it adds to an API type would last longer."
+                    ),
                 ));
             }
             _ => {}

@@ -129,7 +129,8 @@ fn name_taken() -> Error {
 
 /// The unique index knows the tenant's own names; those of the built-in ones stand besides, and never change.
 fn must_be_free(db: &mut Db, kind: &ApiType) -> Result<()> {
-    let same = api_types::table.filter(api_types::tenant_id.is_null()).filter(api_types::name_fold.eq(fold(&kind.name)));
+    let same =
+        api_types::table.filter(api_types::tenant_id.is_null()).filter(api_types::name_fold.eq(fold(&kind.name)));
     let taken: Option<ApiTypeID> = same.select(api_types::id).get_result(db).optional()?;
     taken.map_or(Ok(()), |_| Err(name_taken()))
 }
@@ -230,8 +231,7 @@ pub fn of_key(db: &mut Db, tenant: TenantID, key: ApiKeyID) -> Result<Vec<KeyApi
 /// What some keys are for, by ID; those that are for nothing in particular are not in the answer. At most a few hundred
 /// keys at a time.
 pub fn of_keys(db: &mut Db, tenant: TenantID, keys: &[ApiKeyID]) -> Result<BTreeMap<ApiKeyID, Vec<KeyApiType>>> {
-    type Row =
-        (ApiKeyID, ApiTypeID, String, bool, Option<Timestamp>, Option<AdministratorID>, Option<String>);
+    type Row = (ApiKeyID, ApiTypeID, String, bool, Option<Timestamp>, Option<AdministratorID>, Option<String>);
     let rows: Vec<Row> = api_key_api_types::table
         .inner_join(api_types::table)
         .filter(api_key_api_types::tenant_id.eq(tenant))

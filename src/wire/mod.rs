@@ -20,8 +20,8 @@ mod usage;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyChanged, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyMore,
-    ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
+    ApiKey, ApiKeyChange, ApiKeyChanged, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine,
+    ApiKeyMore, ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
 pub use api_type::{ApiType, ApiTypeChange, ApiTypes, AuthorizationGrant, KeyApiTypes, NewApiType};
 pub use audit::{AuditEvent, AuditHead};

@@ -101,7 +101,10 @@ impl Bench<'_> {
 
 fn source_of_rights(bench: &Bench) -> String {
     // the role that is named may look at contacts, the issuer's may do everything, the API type has audit events in it
-    let rights = ["platformRights.contactRights.canViewContacts", "platformRights.systemInformationRights.canViewSystemInformation"];
+    let rights = [
+        "platformRights.contactRights.canViewContacts",
+        "platformRights.systemInformationRights.canViewSystemInformation",
+    ];
     let role = bench.app.role("Named", &rights);
     let key = bench.try_mint(&bench.session, bench.body("rights", role, json!(["logRetrieval"]))).expect(200).json();
     let may = ["/api/auditevents", "/api/contacts", "/api/administrators"].map(|path| bench.status(path, &key) == 200);
@@ -139,7 +142,8 @@ fn re_key(bench: &Bench) -> String {
 
 fn scope_change(bench: &Bench) -> String {
     let key = bench.mint("scope");
-    let changed = bench.modify(&key, json!({ "constraints": { "apiTypes": ["threatRemediation"] } })).expect(200).json();
+    let changed =
+        bench.modify(&key, json!({ "constraints": { "apiTypes": ["threatRemediation"] } })).expect(200).json();
     match (bench.lives(&key), changed.get("secretKey").is_some()) {
         (true, false) => "keeps the secret".into(),
         (false, true) if bench.lives(&changed) => "replaces the secret".into(),
@@ -150,8 +154,9 @@ fn scope_change(bench: &Bench) -> String {
 fn visibility_of_the_value(bench: &Bench) -> String {
     let key = bench.mint("value");
     let tail = secret(&key).rsplit(':').next().expect("a secret").to_owned();
-    let shown = ["/api/apikeys".to_owned(), format!("/api/apikeys/{}?expand=all", key["ID"]), "/api/apikeys/export".into()]
-        .map(|path| bench.app.get(&path).key(&bench.full).send().expect(200).text());
+    let shown =
+        ["/api/apikeys".to_owned(), format!("/api/apikeys/{}?expand=all", key["ID"]), "/api/apikeys/export".into()]
+            .map(|path| bench.app.get(&path).key(&bench.full).send().expect(200).text());
     let again = shown.iter().any(|text| text.contains(&tail) || text.contains("secretKey"));
     if again { "again" } else { "once" }.into()
 }

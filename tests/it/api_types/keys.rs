@@ -146,6 +146,11 @@ both! {
         let before = app.rows();
         assert_refusal(&modify(&app, &ending, &token["ID"], with_types(json!(["threatRemediation"]))), (403, "beyond_caller"));
         app.assert_rows(&before, "refused");
+        // nor does it let a lasting one do more, where the secret stays; less it may be
+        let free = mint_under(&app, &full, 1, with_types(json!(["logRetrieval", "threatRemediation"]))).expect(200).json();
+        for (types, status) in [(json!([]), 403), (json!(["threatInvestigation"]), 403), (json!(["logRetrieval"]), 200)] {
+            assert_eq!(modify(&app, &ending, &free["ID"], with_types(types.clone())).status, status, "{types}");
+        }
     }
 
     /// TC-07, TC-08, TC-11: a token is made before its authorization is given; until then only what waits is refused, and

@@ -16,7 +16,11 @@ fn token(app: &TestApp, key: &str, target: &str) -> crate::http::Answer {
 }
 
 /// The same call sent so many times at once; how often each status and code came back.
-fn at_once(app: &TestApp, times: usize, call: impl Fn(usize) -> crate::http::Answer + Sync) -> BTreeMap<(u16, String), usize> {
+fn at_once(
+    app: &TestApp,
+    times: usize,
+    call: impl Fn(usize) -> crate::http::Answer + Sync,
+) -> BTreeMap<(u16, String), usize> {
     const THREADS: usize = 20;
     let mut found = BTreeMap::new();
     let answers: Vec<(u16, String)> = std::thread::scope(|scope| {
