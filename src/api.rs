@@ -12,16 +12,19 @@ use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
 use crate::api_key_profiles::handlers as profiles;
-use crate::api_keys::{authorizations, ensure, handlers as api_keys};
+use crate::api_keys::{authorizations, bulk, ensure, handlers as api_keys, history, import};
 use crate::api_types::handlers as api_types;
 use crate::audit::handlers as audit;
+use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
+use crate::jobs::handlers as jobs;
 use crate::rights::{
-    CreateAdministrators, CreateApiKeys, CreateContacts, CreateRoles, CreateTenants, DeleteAdministrators,
-    DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators, EditApiKeys, EditContacts,
-    EditRoles, EditSettings, EditTenants, EnsureApiKeys, ManageTenantApiKeys, Right, ViewAdministrators, ViewApiKeys,
-    ViewAuditHead, ViewContacts, ViewRoles, ViewSettings, ViewSystemInformation, ViewTenants,
+    CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants,
+    DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators,
+    EditApiKeys, EditContacts, EditRoles, EditSettings, EditTenants, EnsureApiKeys, ImportApiKeys, ManageTenantApiKeys,
+    Right, ViewAdministrators, ViewApiKeys, ViewAuditHead, ViewContacts, ViewRoles, ViewSettings,
+    ViewSystemInformation, ViewTenants,
 };
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
@@ -112,7 +115,18 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKeyChanged>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/apikeys/revoked", "list_revoked_api_keys", "List revoked API keys", history::list).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKeys>(),
+        route(POST, "/apikeys/revoked/search", "search_revoked_api_keys", "Search revoked API keys", history::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::RevokedApiKeys>(),
+        route(GET, "/apikeys/revoked/{revokedKeyID}", "describe_revoked_api_key", "Describe a revoked API key", history::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKey>(),
+        route(POST, "/apikeys/bulk/revoke", "revoke_api_keys", "Revoke many API keys", bulk::revoke).to(Any).needs::<DeleteApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/lock", "lock_api_keys", "Lock many API keys out", bulk::lock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/unlock", "unlock_api_keys", "Let many API keys in again", bulk::unlock).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/extend", "extend_api_keys", "Let many API keys last longer", bulk::extend).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/bulk/rotate", "rotate_api_keys", "Give many API keys new secrets", bulk::rotate).to(Any).needs::<EditApiKeys>().takes::<wire::BulkOrder>().gives::<wire::BulkAnswer>(),
+        route(POST, "/apikeys/import", "import_api_keys", "Bring API keys from elsewhere", import::import).to(Any).needs::<ImportApiKeys>().takes::<wire::ImportedApiKeys>().gives::<wire::ImportAnswer>(),
+        route(GET, "/jobs/{jobID}", "describe_job", "Describe work that goes on", jobs::describe).to(Any).gives::<wire::Job>(),
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
+        route(GET, "/apikeys/counts", "count_api_keys", "Count API keys by status", api_keys::counts).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeyCounts>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         route(POST, "/apikeys/{apiKeyID}/authorizations", "authorize_api_type", "Authorize an API type of an API key", authorizations::give).to(Session).needs::<EditApiKeys>().takes::<wire::AuthorizationGrant>().gives::<wire::KeyApiTypes>(),
         route(DELETE, "/apikeys/{apiKeyID}/authorizations/{apiTypeName}", "withdraw_api_type_authorization", "Take back the authorization of an API type of an API key", authorizations::withdraw).to(Session).needs::<EditApiKeys>(),
@@ -129,6 +143,12 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/apitypes/{apiTypeID}", "describe_api_type", "Describe an API type", api_types::describe).to(Any).needs::<ViewSettings>().gives::<wire::ApiType>(),
         route(POST, "/apitypes/{apiTypeID}", "modify_api_type", "Modify an API type", api_types::modify).to(Any).needs::<EditSettings>().takes::<wire::ApiTypeChange>().gives::<wire::ApiType>(),
         route(DELETE, "/apitypes/{apiTypeID}", "delete_api_type", "Delete an API type", api_types::delete).to(Any).needs::<EditSettings>(),
+        // keys that are made when a code is redeemed
+        route(GET, "/claims", "list_claims", "List claims", claims::list).to(Any).needs::<ViewApiKeys>().gives::<wire::Claims>(),
+        route(POST, "/claims", "create_claim", "Hand out a code that an API key is made with", claims::create).to(Any).needs::<CreateClaims>().takes::<wire::NewClaim>().gives::<wire::ClaimWithCode>(),
+        route(POST, "/claims/redeem", "redeem_claim", "Make the API key of a code", claims::redeem).to(Open).takes::<wire::PresentedClaim>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/claims/{claimID}", "describe_claim", "Describe a claim", claims::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::Claim>(),
+        route(DELETE, "/claims/{claimID}", "delete_claim", "Withdraw a claim", claims::delete).to(Any).needs::<DeleteApiKeys>(),
         // roles, under the two names that clients use
         route(GET, "/administratorroles", "list_administrator_roles", "List roles", roles::list).to(Any).needs::<ViewRoles>().gives::<wire::AdministratorRoles>(),
         route(POST, "/administratorroles", "create_administrator_role", "Create a role", roles::create).to(Any).needs::<CreateRoles>().takes::<wire::NewRole>().gives::<wire::Role>(),
@@ -168,6 +188,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/tenants/{tenantID}", "modify_tenant", "Modify a tenant", tenants::modify).to(Any).needs::<EditTenants>().takes::<wire::TenantChange>().gives::<wire::Tenant>(),
         route(DELETE, "/tenants/{tenantID}", "delete_tenant", "Delete a tenant and all it holds", tenants::delete).to(Any).needs::<DeleteTenants>(),
         route(POST, "/tenants/{tenantID}/apikeys", "generate_tenant_api_secret_key", "Create an API key of a tenant", api_keys::create_for_tenant).to(Any).needs::<ManageTenantApiKeys>().takes::<wire::NewTenantApiKey>().gives::<wire::ApiKeyWithSecret>(),
+        route(GET, "/about", "describe_about", "Read what serves the caller, and where", tenants::about).to(Any).gives::<wire::About>(),
         // settings
         route(GET, "/systemsettings", "list_system_settings", "List system settings", settings::list).to(Any).needs::<ViewSettings>().gives::<wire::SystemSettings>(),
         route(POST, "/systemsettings", "modify_system_settings", "Modify system settings", settings::modify_all).to(Any).needs::<EditSettings>().takes::<wire::SettingsChange>().gives::<wire::SystemSettings>(),
@@ -301,7 +322,7 @@ pub fn resource<'a>(
 
 /// What answers where there is no route.
 pub async fn no_such_route() -> Result<HttpResponse, Error> {
-    Err(Error::new(Reason::NoSuchRoute, "There is no such route."))
+    Err(Error::no_such_route())
 }
 
 /// A handler whose panic is one answer of 500 and no more: the worker lives on (T-31).

@@ -20,6 +20,7 @@ use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
+use crate::reach::PublicUrl;
 use crate::settings;
 use crate::usage::CallLog;
 
@@ -47,6 +48,8 @@ pub struct Parts {
     pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
+    /// How clients reach the server, as far as that is known.
+    pub urls: PublicUrl,
     /// The zone of keys and people that name none.
     pub time_zone: TimeZone,
     /// The file with the first start's password, removed when that password is changed.

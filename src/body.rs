@@ -2,6 +2,7 @@
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ContactID, ProfileID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ClaimID, ContactID, JobID, ProfileID, RoleID, TenantID};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -73,6 +74,7 @@ impl Incoming for wire::NewApiKey {}
 impl Incoming for wire::NewTenantApiKey {}
 impl Incoming for wire::WantedApiKey {}
 impl Incoming for wire::ApiKeyChange {}
+impl Incoming for wire::BulkOrder {}
 impl Incoming for wire::ApiKeyCurrentChange {}
 impl Incoming for wire::NewRole {}
 impl Incoming for wire::RoleChange {}
@@ -97,6 +99,11 @@ impl Incoming for wire::AuthorizationGrant {
     const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
+impl Incoming for wire::NewClaim {}
+impl Incoming for wire::PresentedClaim {
+    const MOST_BYTES: usize = SIGN_IN;
+    const SECRET: bool = true;
+}
 impl Incoming for wire::SettingChange {}
 impl Incoming for wire::SettingsChange {}
 impl Incoming for wire::SearchFilter {
@@ -118,26 +125,71 @@ impl<T: Incoming> FromRequest for Body<T> {
         let payload = payload.take();
         Box::pin(async move {
             let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
-            if announced.is_some_and(|length| length > T::MOST_BYTES as u64) {
-                return Err(too_large(T::MOST_BYTES));
-            }
-            let bytes = tokio::time::timeout(deadline, collect(payload, T::MOST_BYTES)).await.map_err(|_| {
-                Error::new(Reason::BodyTimeout, format!("The body did not arrive within {} s.", deadline.as_secs_f32()))
-            })??;
+            let bytes = arrived(payload, announced, T::MOST_BYTES, deadline).await?;
             if bytes.is_empty()
                 && let Some(value) = T::when_empty()
             {
                 return Ok(Self(value));
             }
             if !is_json {
-                return Err(Error::new(
-                    Reason::NotJson,
-                    "Send the body as JSON, with the header Content-Type: application/json.",
-                ));
+                return Err(not_json());
             }
             parse_as(&bytes, T::SECRET).map(Self)
         })
     }
+}
+
+/// At most so many bytes, within so much time.
+async fn arrived(payload: Payload, announced: Option<u64>, most: usize, deadline: Duration) -> Result<Bytes> {
+    if announced.is_some_and(|length| length > most as u64) {
+        return Err(too_large(most));
+    }
+    tokio::time::timeout(deadline, collect(payload, most)).await.map_err(|_| {
+        Error::new(Reason::BodyTimeout, format!("The body did not arrive within {} s.", deadline.as_secs_f32()))
+    })?
+}
+
+/// A list that somebody sends, not yet understood: JSON, or CSV where the query says `format=csv`.
+pub struct Upload {
+    /// As they came.
+    pub bytes: Bytes,
+    /// Whether it is CSV.
+    pub is_csv: bool,
+}
+
+impl Upload {
+    /// The longest list, in bytes.
+    pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+}
+
+impl FromRequest for Upload {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let announced = announced_length(request);
+        let format = Query::of(request).and_then(|query| query.word("format", &["json", "csv"]));
+        let (is_json, is_text) = (is_of(request, "application/json"), is_of(request, "text/csv"));
+        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let payload = payload.take();
+        Box::pin(async move {
+            let is_csv = format? == Some("csv");
+            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            let bytes = arrived(payload, announced, Self::MOST_BYTES, deadline).await?;
+            match is_csv {
+                true if !is_text => Err(Error::new(
+                    Reason::NotJson,
+                    "With ?format=csv, send the body as CSV, with the header Content-Type: text/csv.",
+                )),
+                false if !is_json => Err(not_json()),
+                _ => Ok(Self { bytes, is_csv }),
+            }
+        })
+    }
+}
+
+fn not_json() -> Error {
+    Error::new(Reason::NotJson, "Send the body as JSON, with the header Content-Type: application/json.")
 }
 
 fn announced_length(request: &HttpRequest) -> Option<u64> {
@@ -147,12 +199,16 @@ fn announced_length(request: &HttpRequest) -> Option<u64> {
 /// `application/json` in any case and with any parameters, or no type at all; of several, all must say so.
 /// Nothing is unpacked, so what says that it is packed is no JSON.
 fn is_json(request: &HttpRequest) -> bool {
+    is_of(request, "application/json")
+}
+
+fn is_of(request: &HttpRequest, expected: &str) -> bool {
     if request.headers().get_all(CONTENT_ENCODING).any(|coding| coding.as_bytes() != b"identity") {
         return false;
     }
     request.headers().get_all(CONTENT_TYPE).all(|value| {
         let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-        kind.trim().eq_ignore_ascii_case("application/json")
+        kind.trim().eq_ignore_ascii_case(expected)
     })
 }
 
@@ -178,8 +234,18 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     parse_as(bytes, false)
 }
 
+/// [`parse`] for long lists, which have more members than other bodies.
+pub fn parse_wide<T: DeserializeOwned>(bytes: &[u8], most_members: usize) -> Result<T> {
+    refuse_bombs(bytes, most_members)?;
+    parse_bounded(bytes, false)
+}
+
 fn parse_as<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
-    refuse_bombs(bytes)?;
+    refuse_bombs(bytes, MOST_MEMBERS)?;
+    parse_bounded(bytes, secret)
+}
+
+fn parse_bounded<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
     // a list would be taken for the members in their order
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err(Error::new(Reason::Malformed, "The body: a JSON object is needed, not a list."));
@@ -225,7 +291,7 @@ fn refusal(path: &str, error: &serde_json::Error, secret: bool) -> Error {
 }
 
 /// Counts brackets and colons outside strings: a body that is too deep or too wide is never parsed.
-fn refuse_bombs(bytes: &[u8]) -> Result<()> {
+fn refuse_bombs(bytes: &[u8], most_members: usize) -> Result<()> {
     let (mut depth, mut members, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
     for byte in bytes {
         match (in_string, byte) {
@@ -237,9 +303,9 @@ fn refuse_bombs(bytes: &[u8]) -> Result<()> {
             (false, b':') => members += 1,
             _ => {}
         }
-        if depth > MOST_DEPTH || members > MOST_MEMBERS {
+        if depth > MOST_DEPTH || members > most_members {
             let message =
-                format!("The body is nested more than {MOST_DEPTH} deep, or has more than {MOST_MEMBERS} members.");
+                format!("The body is nested more than {MOST_DEPTH} deep, or has more than {most_members} members.");
             return Err(Error::new(Reason::Malformed, message));
         }
     }
@@ -275,6 +341,8 @@ path_ids! {
     TenantID "tenant";
     ProfileID "API key profile";
     ApiTypeID "API type";
+    JobID "job";
+    ClaimID "claim";
 }
 
 /// The ID in a request's path. One beyond 32 bits is an ID that does not exist.
@@ -303,6 +371,12 @@ pub struct Expand {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    fn of(request: &HttpRequest) -> Result<Self> {
+        let members = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let members = members.map(|members| Self(members.into_inner()));
+        members.map_err(|_| Error::new(Reason::BadRequest, "The query cannot be read."))
+    }
+
     /// A member that is `true` or `false`, or not there; the vendor's SDK for Python writes `True` and `False`.
     pub fn flag(&self, member: &str) -> Result<Option<bool>> {
         let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
@@ -311,6 +385,15 @@ impl Query {
             (Some("true" | "True"), None) => Ok(Some(true)),
             (Some("false" | "False"), None) => Ok(Some(false)),
             _ => Err(Error::new(Reason::BadRequest, format!("{member}: true or false is taken, once."))),
+        }
+    }
+
+    /// A member that is any text, or not there.
+    pub fn text(&self, member: &str) -> Result<Option<&str>> {
+        let mut values = self.0.iter().filter(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(Error::new(Reason::BadRequest, format!("{member}: a text is taken, once."))),
         }
     }
 
@@ -339,9 +422,7 @@ impl FromRequest for Query {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let members = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let members = members.map(|members| Self(members.into_inner()));
-        ready(members.map_err(|_| Error::new(Reason::BadRequest, "The query cannot be read.")))
+        ready(Self::of(request))
     }
 }
 
@@ -467,11 +548,17 @@ mod tests {
     #[test]
     fn bombs_are_refused_before_they_are_parsed() {
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(refuse_bombs(deep(16).as_bytes()).is_ok() && refuse_bombs(deep(17).as_bytes()).is_err());
+        assert!(
+            refuse_bombs(deep(16).as_bytes(), MOST_MEMBERS).is_ok()
+                && refuse_bombs(deep(17).as_bytes(), MOST_MEMBERS).is_err()
+        );
         let wide = |n: usize| format!("{{{}}}", vec!["\"a\":1"; n].join(","));
-        assert!(refuse_bombs(wide(1_024).as_bytes()).is_ok() && refuse_bombs(wide(1_025).as_bytes()).is_err());
+        assert!(
+            refuse_bombs(wide(1_024).as_bytes(), MOST_MEMBERS).is_ok()
+                && refuse_bombs(wide(1_025).as_bytes(), MOST_MEMBERS).is_err()
+        );
         let quoted = format!("{{\"a\":\"{}\\\"{}\"}}", "[".repeat(40), ":".repeat(2_000));
-        assert!(refuse_bombs(quoted.as_bytes()).is_ok(), "brackets in strings are only text");
+        assert!(refuse_bombs(quoted.as_bytes(), MOST_MEMBERS).is_ok(), "brackets in strings are only text");
     }
 
     proptest! {

@@ -28,6 +28,7 @@ use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::name::{EmailAddress, Username};
+use crate::reach::PublicUrl;
 use crate::roles;
 use crate::secret::{Password, random_guid};
 use crate::tenants;
@@ -209,6 +210,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         clock,
         lease: Lease::new()?,
         rules,
+        urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),
         draining: AtomicBool::new(false),

@@ -5,10 +5,13 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
+use crate::api_keys::{bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
+use crate::claims;
 use crate::error::{Error, Result};
+use crate::jobs;
 use crate::sessions;
 use crate::tenants;
 use crate::usage;
@@ -25,6 +28,8 @@ const CHORES: &[Chore] = &[
     ("sweeping of old rows", seconds(3_600), |app| async move { sweep(&app).await }.boxed_local()),
     ("removal of tenants", seconds(60), |app| async move { purge(&app).await }.boxed_local()),
     ("sweeping of noted calls", seconds(60), |app| async move { sweep_calls(&app).await }.boxed_local()),
+    ("going on with jobs", seconds(10), |app| async move { go_on(&app).await }.boxed_local()),
+    ("sweeping of the history", seconds(6 * 3_600), |app| async move { sweep_history(&app).await }.boxed_local()),
     ("retention of audit events", seconds(6 * 3_600), |app| async move { retain(&app).await }.boxed_local()),
 ];
 
@@ -145,9 +150,11 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
 
 async fn sweep(app: &App) -> Result<()> {
     let now = app.now();
-    let done = app.database.write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?)));
-    let (sessions, buckets) = done.await?;
-    log::debug!(sessions, buckets; "old rows are swept away");
+    let done = app
+        .database
+        .write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?, claims::sweep(db, now)?)));
+    let (sessions, buckets, claims) = done.await?;
+    log::debug!(sessions, buckets, claims; "old rows are swept away");
     Ok(())
 }
 
@@ -162,6 +169,20 @@ async fn purge(app: &App) -> Result<()> {
 async fn sweep_calls(app: &App) -> Result<()> {
     let calls = usage::sweep(&app.calls, &app.database, app.now()).await?;
     log::debug!(calls; "noted calls are swept away");
+    Ok(())
+}
+
+async fn go_on(app: &App) -> Result<()> {
+    match jobs::resume(app, bulk::KINDS).await? {
+        0 => {}
+        jobs => log::info!(jobs; "this node goes on with what another began"),
+    }
+    Ok(())
+}
+
+async fn sweep_history(app: &App) -> Result<()> {
+    let (keys, jobs) = (history::sweep(app).await?, jobs::sweep(app).await?);
+    log::debug!(keys, jobs; "revoked keys and jobs of long ago are swept away");
     Ok(())
 }
 

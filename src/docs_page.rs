@@ -8,7 +8,7 @@ use actix_web::web::Path;
 use actix_web::{HttpResponse, Responder};
 use utoipa_swagger_ui::Config;
 
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Result, catalogue_html};
 
 /// What the page may load: its own files, and the images that its stylesheet has inside it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -29,9 +29,14 @@ pub async fn index() -> impl Responder {
 /// One of the page's files; the page itself where none is named.
 pub async fn file(name: Path<String>) -> Result<HttpResponse> {
     let file = utoipa_swagger_ui::serve(&name, CONFIG.clone()).map_err(|error| Error::internal(error.to_string()))?;
-    let file = file.ok_or_else(|| Error::new(Reason::NoSuchRoute, "There is no such route."))?;
+    let file = file.ok_or_else(Error::no_such_route)?;
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .body(file.bytes.into_owned()))
+}
+
+/// Every code that a refusal can have; needs nothing but itself.
+pub async fn errors() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(catalogue_html())
 }

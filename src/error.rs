@@ -42,7 +42,7 @@ reasons! {
     Malformed = 400 "malformed";
     /// The header `api-version` says something other than `v1`.
     UnknownApiVersion = 400 "unknown_api_version";
-    /// The request carries more than one credential: a cookie and a key, or a key twice.
+    /// The request carries more than one credential: a cookie and a key, or two keys in whatever headers.
     AmbiguousCredentials = 400 "ambiguous_credentials";
     /// A query or a path says something that cannot be understood.
     BadRequest = 400 "bad_request";
@@ -66,7 +66,11 @@ reasons! {
     UnknownApiType = 400 "unknown_api_type";
     /// The key's profile lists what keys may be for, and this is none of it; the member `accepted` lists it.
     UnknownTarget = 400 "unknown_target";
-    /// No credential came with the request.
+    /// Many keys are changed only with the confirmation of a dry run that is ten minutes old at most.
+    ConfirmationNeeded = 400 "confirmation_needed";
+    /// Of the keys that were to be brought from elsewhere some cannot be; the message says which and why.
+    ImportRefused = 400 "import_refused";
+    /// No credential came with the request, or one under a scheme of `Authorization` that is not taken.
     NotSignedIn = 401 "not_signed_in";
     /// The user name, the password, the tenant or the MFA code is wrong, or the user may not sign in.
     SignInFailed = 401 "sign_in_failed";
@@ -80,6 +84,12 @@ reasons! {
     ApiKeyExpired = 401 "api_key_expired";
     /// The API key's secret is right, and the key is locked out.
     ApiKeyLocked = 401 "api_key_locked";
+    /// The code of a claim is unknown: wrong, withdrawn, or swept away long after its time.
+    InvalidClaimCode = 401 "invalid_claim_code";
+    /// The code of a claim is right, and its time is over.
+    ClaimExpired = 401 "claim_expired";
+    /// The API key's secret is right, and the key is of no use before a moment that is still to come.
+    ApiKeyNotYetValid = 401 "api_key_not_yet_valid";
     /// The session's request ID is missing or is another session's.
     WrongRequestID = 403 "wrong_request_id";
     /// The role does not allow the web service (or the console) that the credential is for.
@@ -90,6 +100,8 @@ reasons! {
     TermsNotAccepted = 403 "terms_not_accepted";
     /// The session was opened with the initial password, which must be changed first.
     InitialPassword = 403 "initial_password";
+    /// The session is there for making one key, and does nothing else.
+    OneShotSession = 403 "one_shot_session";
     /// The password is older than the settings allow, and must be changed first.
     PasswordExpired = 403 "password_expired";
     /// The settings ask for MFA, which must be turned on first.
@@ -102,6 +114,18 @@ reasons! {
     WrongCredentialKind = 403 "wrong_credential_kind";
     /// The result would be stronger or longer lived than the caller.
     BeyondCaller = 403 "beyond_caller";
+    /// The code of a claim is right, and may not be redeemed from the address that the call comes from.
+    ClaimAddressRefused = 403 "claim_address_refused";
+    /// The code of a claim is right, and whoever made the claim could not make its key any more.
+    ClaimMakerRefused = 403 "claim_maker_refused";
+    /// The API key's secret is right, and whoever issued the key, to whom it is bound, may not sign in any more.
+    IssuerDisabled = 403 "issuer_disabled";
+    /// The API key may not be used from the address that the call comes from.
+    AddressRefused = 403 "address_refused";
+    /// The API key may not be used at this hour of the week.
+    OutsideWindow = 403 "outside_window";
+    /// The API key has been used as often as it may be.
+    UsageExceeded = 403 "usage_exceeded";
     /// There is no such route.
     NoSuchRoute = 404 "no_such_route";
     /// There is no such object, or it is not visible to the caller.
@@ -116,6 +140,10 @@ reasons! {
     KeyLimitReached = 409 "key_limit_reached";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
+    /// The dry run has found other keys than are found now; nothing was done.
+    SetChanged = 409 "set_changed";
+    /// The code of a claim was used before.
+    ClaimUsed = 409 "claim_used";
     /// The user has as many sessions as the settings allow; one must end first.
     TooManySessions = 409 "too_many_sessions";
     /// The body is larger than the route takes.
@@ -124,6 +152,9 @@ reasons! {
     NotJson = 415 "not_json";
     /// Too many calls within a minute; the header `Retry-After` says when to try again.
     TooManyRequests = 429 "too_many_requests";
+    /// The API key, or all keys of its profile in the tenant, were used too often within a minute; the header
+    /// `Retry-After` says when to try again.
+    RateLimited = 429 "rate_limited";
     /// Too many attempts to sign in; the header `Retry-After` says for how long.
     SignInThrottled = 429 "sign_in_throttled";
     /// A fault of the server; the trace ID leads to its log line.
@@ -169,6 +200,11 @@ impl Error {
     /// The member `member` is missing or wrong; `expected` says what it should be.
     pub fn member(member: &str, expected: &str) -> Self {
         Self::new(Reason::Malformed, format!("{member}: {expected}."))
+    }
+
+    /// There is nothing at that path, or nothing for the caller.
+    pub fn no_such_route() -> Self {
+        Self::new(Reason::NoSuchRoute, "There is no such route.")
     }
 
     /// `thing` ("API key") does not exist, or is not the caller's to see.
@@ -357,11 +393,30 @@ pub fn catalogue() -> String {
          Every refused call that is HTTP at all answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
          `traceId` (also the header `X-Request-ID`; the server's log names it). Some answers add `accepted`, the list of\n\
          values that would have been taken.\n\n\
+         The same comes in two other shapes, where the header `Accept` names one or the profile of the key says so:\n\
+         `application/problem+json` is RFC 9457, whose `type` leads to the code on this page (`/docs/errors` on every\n\
+         server), and `application/vnd.firstkey.cas+json` is `{code, msg, traceId}` with the status as `code`, as Trend\n\
+         Micro Cloud App Security has it.\n\n\
          | status | code | meaning |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {
         page.push_str(&format!("| {} | `{}` | {} |\n", reason.status(), reason.code(), reason.meaning().trim()));
     }
+    page
+}
+
+/// The same as the page `/docs/errors`, where each code is an anchor: the `type` of problem details leads there.
+pub fn catalogue_html() -> String {
+    let mut page = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Firstkey: error codes</title>\n\
+         <h1>Error codes</h1>\n<table>\n<tr><th>status<th>code<th>meaning\n",
+    );
+    for reason in Reason::ALL {
+        let meaning = reason.meaning().trim().replace('&', "&amp;").replace('<', "&lt;");
+        let code = reason.code();
+        page.push_str(&format!("<tr id=\"{code}\"><td>{}<td><code>{code}</code><td>{meaning}\n", reason.status()));
+    }
+    page.push_str("</table>\n</html>\n");
     page
 }
 

@@ -90,10 +90,14 @@ ids! {
     TenantID;
     /// Somebody to be written to who cannot sign in.
     ContactID;
+    /// A key that is to be made when a code is redeemed.
+    ClaimID;
     /// A call that was noted.
     UsageID;
     /// Something that happened.
     AuditEventID;
+    /// Work that goes on behind a call.
+    JobID;
     /// The rules a family of keys lives under. 1 is Deep Security's.
     ProfileID;
     /// What a key can be for.

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::id::{AdministratorID, TenantID};
@@ -97,6 +98,7 @@ pub struct Keyring {
     seeds: Aes256GcmSiv,
     buckets: Zeroizing<[u8; 32]>,
     canary: Zeroizing<[u8; 32]>,
+    confirmations: Zeroizing<[u8; 32]>,
     audit: AuditKey,
 }
 
@@ -115,6 +117,7 @@ impl Keyring {
             seeds: Aes256GcmSiv::new((&*derived("totp-aead/v1")).into()),
             buckets: derived("throttle/v1"),
             canary: derived("canary/v1"),
+            confirmations: derived("confirmation/v1"),
             audit: AuditKey(derived("audit-mac/v1")),
         }
     }
@@ -159,6 +162,16 @@ impl Keyring {
         let digest = mac(&self.buckets, parts);
         let number = u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]);
         i64::from(number % buckets)
+    }
+
+    /// What a caller is given to show later that something was put before them: 64 hex digits.
+    pub fn confirmation(&self, parts: &[&[u8]]) -> String {
+        data_encoding::HEXLOWER.encode(&mac(&self.confirmations, parts))
+    }
+
+    /// Whether [`Keyring::confirmation`] gave this for the very same parts; compared in constant time.
+    pub fn confirms(&self, parts: &[&[u8]], given: &str) -> bool {
+        self.confirmation(parts).as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// The key under which audit events are sealed.

@@ -35,6 +35,11 @@ impl Lease {
         Ok(Self { holder: holder.into(), until: Arc::new(AtomicI64::new(0)) })
     }
 
+    /// The name that no other process has.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     /// Takes the lease, or keeps it: true when it is ours from now on. One statement, so that of two who come
     /// at once one gets it.
     pub fn keep(&self, db: &mut Db, now: Timestamp) -> Result<bool> {

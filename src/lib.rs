@@ -7,7 +7,7 @@
 //! Every request meets the same layers, from the outside in ([`server`] puts them together):
 //!
 //! 1. The limits: heads, handshakes and idle connections have their time, connections their number.
-//! 2. [`observe`]: a request ID on the way in; on the way out the security headers, the one line in the log, and
+//! 2. [`observe`]: a request ID on the way in, and a tenant's own prefix taken off the path ([`reach`]); on the way out the security headers, the one line in the log, and
 //!    the bytes of every error. Nobody else writes an error's body.
 //! 3. Around `/api` only: [`auth::sid_cookie`] signs the bare cookie for actix-session, which asks
 //!    [`auth::session_store`] what it stands for, and [`auth::identify`] finds out who is calling. None of the three
@@ -54,7 +54,7 @@
 //! Plain values, which know nothing of requests:
 //! [`clock`] moments, and the one place that asks for the time · [`duration`] lengths of time · [`constraints`] what
 //! bounds a key's use · [`id`] a type for each kind of number · [`error`] the
-//! one error, its statuses and codes · [`name`] names, checked and folded · [`locale`] languages and time zones ·
+//! one error, its statuses and codes · [`dialect`] the three shapes it is answered in · [`name`] names, checked and folded · [`locale`] languages and time zones ·
 //! [`rights`] the table of rights, sets of them, what a handler demands · [`secret`] what must never be printed, and
 //! its digests · [`keyring`] the master key and what is derived from it.
 //!
@@ -67,13 +67,14 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`].
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
+//! [`jobs`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
-//! to read it in a browser · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
+//! to read it in a browser · [`reach`] whose URL a request came by · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
 //! app, first start included · [`lease`] which of several nodes does the chores · [`chores`] what they are · [`cli`] the
 //! commands.
 //!
@@ -97,16 +98,19 @@ pub mod auth;
 pub mod body;
 pub mod bootstrap;
 pub mod chores;
+pub mod claims;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod constraints;
 pub mod contacts;
 pub mod db;
+pub mod dialect;
 pub mod docs_page;
 pub mod duration;
 pub mod error;
 pub mod id;
+pub mod jobs;
 pub mod keyring;
 pub mod lease;
 pub mod list;
@@ -115,6 +119,7 @@ pub mod logging;
 pub mod name;
 pub mod observe;
 pub mod openapi;
+pub mod reach;
 pub mod rights;
 pub mod roles;
 pub mod search;

@@ -14,14 +14,16 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage as _, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use futures_util::{Stream, StreamExt as _};
 
 use crate::audit::Origin;
+use crate::dialect::{self, ErrorDialect};
 use crate::error::{Error, Reason};
+use crate::reach;
 use crate::secret::random_bytes;
-use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody};
+use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, ProblemBody, TrendErrorBody};
 
 /// On every answer, unless the handler has set the header itself.
 const ALWAYS: &[(&str, &str)] = &[
@@ -54,6 +56,7 @@ pub async fn observe(
     let origin = Origin { address, request_id: new_request_id() };
     let hsts = request.app_data::<Hsts>().is_some_and(|hsts| hsts.0);
     request.extensions_mut().insert(origin.clone());
+    reach::take_off(&mut request);
 
     let body = SharedBody::of(&mut request);
     let response = next.call(request).await?.map_into_boxed_body();
@@ -136,17 +139,15 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
             &foreign
         }
     };
-    let mut rendered = HttpResponse::build(error.reason().status_code());
-    let (message, code) = (error.message(), error.reason().code());
-    let mut rendered = match response.request().app_data::<LegacyErrors>() {
-        Some(_) => rendered.json(LegacyErrorBody { error: LegacyError { message } }),
-        None => rendered.json(ErrorBody { message, code, trace_id, accepted: error.accepted() }),
-    };
+    let mut rendered = in_words(error, response.request(), trace_id);
     if let Some(seconds) = error.seconds_to_wait() {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let Some(allow) = error.allowed_methods().and_then(|methods| HeaderValue::from_str(methods).ok()) {
         rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    if let Some(challenge) = challenge(error.reason(), response.request().headers()) {
+        rendered.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     let fault = Fault { reason: error.reason(), cause: error.cause() };
     let (request, plain) = response.into_parts();
@@ -156,10 +157,53 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
     (ServiceResponse::new(request, rendered), Some(fault))
 }
 
+/// The refusal's body, in the shape that the caller reads: the older API's, what `Accept` asks for, what the profile of
+/// the caller's key says, or the usual one.
+fn in_words(error: &Error, request: &HttpRequest, trace_id: &str) -> HttpResponse {
+    let (reason, message, accepted) = (error.reason(), error.message(), error.accepted());
+    let mut answer = HttpResponse::build(reason.status_code());
+    if request.app_data::<LegacyErrors>().is_some() {
+        return answer.json(LegacyErrorBody { error: LegacyError { message } });
+    }
+    let of_profile = request.extensions().get::<ErrorDialect>().copied();
+    match dialect::asked_for(request.headers()).or(of_profile).unwrap_or_default() {
+        ErrorDialect::DeepSecurity => answer.json(ErrorBody { message, code: reason.code(), trace_id, accepted }),
+        ErrorDialect::TrendCloudAppSecurity => {
+            answer.json(TrendErrorBody { code: reason.status(), msg: message, trace_id })
+        }
+        ErrorDialect::Problem => answer.content_type(ErrorDialect::Problem.media_type()).json(ProblemBody {
+            kind: &format!("/docs/errors#{}", reason.code()),
+            title: reason.meaning().trim(),
+            status: reason.status(),
+            detail: message,
+            instance: &format!("urn:firstkey:trace:{trace_id}"),
+            code: reason.code(),
+            trace_id,
+            accepted,
+        }),
+    }
+}
+
+/// What a refused caller is challenged to (RFC 9110 §11.6.1, RFC 6750 §3), where it spoke that language: the original
+/// sends no such header, and scripts were written against it.
+fn challenge(reason: Reason, headers: &HeaderMap) -> Option<&'static str> {
+    if reason.status() != 401 || !headers.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    Some(match reason {
+        // nothing but another scheme leads here with this header
+        Reason::NotSignedIn => "Bearer realm=\"Firstkey\", Token realm=\"Firstkey\"",
+        Reason::InvalidApiKey | Reason::ApiKeyExpired | Reason::ApiKeyLocked => {
+            "Bearer realm=\"Firstkey\", error=\"invalid_token\""
+        }
+        _ => "Bearer realm=\"Firstkey\"",
+    })
+}
+
 /// An error that actix made before any of our code was asked.
 fn not_ours(status: u16) -> Error {
     match status {
-        404 => Error::new(Reason::NoSuchRoute, "There is no such route."),
+        404 => Error::no_such_route(),
         413 => Error::new(Reason::BodyTooLarge, "The body is too large."),
         400..=499 => Error::new(Reason::BadRequest, "The request cannot be understood."),
         _ => Error::internal(format!("a response of {status} without an error of ours")),
@@ -197,4 +241,87 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
         code = fault.map_or("", |fault| fault.reason.code()),
         cause = fault.and_then(|fault| fault.cause.as_deref()).unwrap_or("");
         "answered");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::web::{self, Data};
+    use actix_web::{App, test as http};
+    use serde_json::Value;
+
+    /// What the one route of these tests answers, and which shape a key's profile would ask for.
+    #[derive(Clone, Copy)]
+    struct Plan(Reason, Option<ErrorDialect>);
+
+    async fn refuse(plan: Data<Plan>, request: HttpRequest) -> Result<HttpResponse, Error> {
+        if let Some(dialect) = plan.1 {
+            request.extensions_mut().insert(dialect);
+        }
+        Err(Error::new(plan.0, "What to \"do\".").accepting(["a", "b"]))
+    }
+
+    /// Status, type and text of the answer, and the trace ID.
+    async fn answered(plan: Plan, accept: Option<&str>) -> (u16, String, String, String) {
+        let app = App::new().app_data(Data::new(plan)).wrap(actix_web::middleware::from_fn(observe));
+        let app = http::init_service(app.route("/", web::get().to(refuse))).await;
+        let mut request = http::TestRequest::get().uri("/");
+        if let Some(accept) = accept {
+            request = request.insert_header((header::ACCEPT, accept));
+        }
+        let answer = http::call_service(&app, request.to_request()).await;
+        let text = |name: &str| answer.headers().get(name).expect("it is there").to_str().expect("ASCII").to_owned();
+        let (status, kind, trace) = (answer.status().as_u16(), text("content-type"), text("x-request-id"));
+        let body = http::read_body(answer).await;
+        (status, kind, String::from_utf8(body.to_vec()).expect("UTF-8"), trace)
+    }
+
+    fn expected(reason: Reason, dialect: ErrorDialect, trace: &str) -> (&'static str, String) {
+        let (status, code, meaning) = (reason.status(), reason.code(), Value::from(reason.meaning().trim()));
+        let detail = r#""What to \"do\".""#;
+        match dialect {
+            ErrorDialect::DeepSecurity => (
+                "application/json",
+                format!(r#"{{"message":{detail},"code":"{code}","traceId":"{trace}","accepted":["a","b"]}}"#),
+            ),
+            ErrorDialect::TrendCloudAppSecurity => {
+                ("application/json", format!(r#"{{"code":{status},"msg":{detail},"traceId":"{trace}"}}"#))
+            }
+            ErrorDialect::Problem => (
+                "application/problem+json",
+                format!(
+                    r#"{{"type":"/docs/errors#{code}","title":{meaning},"status":{status},"detail":{detail},"instance":"urn:firstkey:trace:{trace}","code":"{code}","traceId":"{trace}","accepted":["a","b"]}}"#
+                ),
+            ),
+        }
+    }
+
+    /// TC-24: every code there is, in each shape, asked for by the caller or by the profile of its key.
+    #[actix_web::test]
+    async fn every_code_is_answered_in_every_dialect() {
+        for reason in Reason::ALL.iter().copied() {
+            for dialect in ErrorDialect::ALL {
+                let by_profile = answered(Plan(reason, Some(dialect)), Some("application/json")).await;
+                let by_accept = answered(Plan(reason, None), Some(dialect.media_type())).await;
+                for (status, kind, body, trace) in [by_profile, by_accept] {
+                    assert_eq!(status, reason.status());
+                    assert_eq!((kind.as_str(), body), expected(reason, dialect, &trace));
+                }
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_is_asked_for_wins_over_the_profile() {
+        let plan = Plan(Reason::NotFound, Some(ErrorDialect::TrendCloudAppSecurity));
+        for (accept, dialect) in [
+            (None, ErrorDialect::TrendCloudAppSecurity),
+            (Some("*/*"), ErrorDialect::TrendCloudAppSecurity),
+            (Some("application/json"), ErrorDialect::TrendCloudAppSecurity),
+            (Some("application/problem+json, application/json"), ErrorDialect::Problem),
+        ] {
+            let (_, kind, body, trace) = answered(plan, accept).await;
+            assert_eq!((kind.as_str(), body), expected(Reason::NotFound, dialect, &trace), "{accept:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Access, Route, Shape, routes};
+use crate::dialect::ErrorDialect;
 use crate::error::Reason;
 use crate::settings::{CATALOGUE, Scope};
 use crate::wire;
@@ -13,8 +14,9 @@ use crate::wire;
 pub fn page() -> Value {
     let routes = routes();
     let error = Shape::of::<wire::ErrorBody<'static>>();
+    let problem = Shape::of::<wire::ProblemBody<'static>>();
     let mut schemas: BTreeMap<String, Value> = BTreeMap::new();
-    let shapes = routes.iter().flat_map(|route| route.request.iter().chain(&route.answer.1)).chain([&error]);
+    let shapes = routes.iter().flat_map(|route| route.request.iter().chain(&route.answer.1)).chain([&error, &problem]);
     for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
         schemas.entry(name.clone()).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
     }
@@ -22,7 +24,7 @@ pub fn page() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in &routes {
         let path = paths.entry(format!("/api{}", route.path)).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = operation(route, &error);
+        path[route.method.as_str().to_lowercase()] = operation(route, &error, &problem);
     }
     json!({
         "openapi": "3.1.0",
@@ -30,14 +32,26 @@ pub fn page() -> Value {
             "title": "Firstkey",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
-                the strings that spell them; unknown and read-only members are ignored.",
+                the strings that spell them; unknown and read-only members are ignored. A refusal is problem details (RFC \
+                9457) where `Accept` names `application/problem+json`, and has the shape of Trend Micro Cloud App \
+                Security where it names `application/vnd.firstkey.cas+json`. Every path is also there below `/v1`, and below the \
+                tenant's own URL, which `GET /api/about` answers.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "apiKey": { "type": "apiKey", "in": "header", "name": "api-secret-key" },
+                "apiKey": {
+                    "type": "apiKey", "in": "header", "name": "api-secret-key",
+                    "description": "One credential in a request: this header, one of the others that take a key, or the session.",
+                },
+                "xApiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "The same key." },
+                "token": {
+                    "type": "apiKey", "in": "header", "name": "Authorization",
+                    "description": "The same key, behind the word `Token` and a blank.",
+                },
                 "session": { "type": "apiKey", "in": "cookie", "name": "sID" },
                 "requestID": {
                     "type": "apiKey", "in": "header", "name": "rID",
@@ -66,7 +80,7 @@ fn name_settings(schemas: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn operation(route: &Route, error: &Shape) -> Value {
+fn operation(route: &Route, error: &Shape, problem: &Shape) -> Value {
     let mut responses = Map::new();
     let (status, answer) = &route.answer;
     responses.insert(
@@ -85,7 +99,9 @@ fn operation(route: &Route, error: &Shape) -> Value {
         let reasons: Vec<&str> =
             Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.code()).collect();
         let description = format!("Refused: {}.", reasons.join(", "));
-        responses.insert(status.to_string(), json!({ "description": description, "content": content(error) }));
+        let mut content = content(error);
+        content[ErrorDialect::Problem.media_type()] = json!({ "schema": { "$ref": reference(problem) } });
+        responses.insert(status.to_string(), json!({ "description": description, "content": content }));
     }
     let mut operation = json!({
         "operationId": route.operation,
@@ -108,6 +124,9 @@ fn operation(route: &Route, error: &Shape) -> Value {
     }
     if let Some(shape) = &route.request {
         operation["requestBody"] = json!({ "required": !is_optional(shape), "content": content(shape) });
+        if route.operation == "import_api_keys" {
+            operation["requestBody"]["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
+        }
     }
     operation
 }
@@ -143,6 +162,38 @@ fn about(route: &Route) -> Option<&'static str> {
         "create_api_type" | "modify_api_type" => Some(
             "`rights` are `group.subGroup.right`, as the members of a role's `rights` are nested; none that the caller lacks.",
         ),
+        "delete_api_key" => Some(
+            "The key lets nobody in from the next call on, and its name is free. It stays in the history \
+             (`/api/apikeys/revoked`) for as long as audit events are kept.",
+        ),
+        "revoke_api_keys" | "lock_api_keys" | "unlock_api_keys" | "extend_api_keys" => Some(
+            "In two steps. With `dryRun` nothing happens: the answer says which keys the criteria find, how lately they \
+             were used, which the caller must not touch, and holds a `confirmation` that is good for ten minutes. The \
+             same call with the confirmation, without `dryRun`, begins a job that does it; where other keys are found by \
+             then it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
+        ),
+        "rotate_api_keys" => Some(
+            "In two steps, as the other calls on many keys, but for 500 keys at most and at once: their new secrets are \
+             in the answer, this once, and the old ones stop.",
+        ),
+        "import_api_keys" => Some(
+            "At most 4 MiB and 10,000 keys; JSON as the export answers it, or CSV with `format=csv` and the header \
+             `Content-Type: text/csv`. All keys are made or none, unless `skipInvalid`. The CSV's first line names the \
+             columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
+             `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
+             refused. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
+             holder has; one without lets nobody in until it is given a new secret.",
+        ),
+        "create_claim" => Some(
+            "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \
+             it redeems the code. Whoever makes the claim must be able to make the key, now and then; the code can be \
+             redeemed once, in its time, from its networks.",
+        ),
+        "redeem_claim" => Some(
+            "The code in the body is the credential. It makes one key, whatever comes at the same moment. A code that \
+             comes again afterwards is in two hands: it is refused with `claim_used`, and the key is revoked; only who \
+             sent it before the key was there, from the same address, is refused without that.",
+        ),
         _ => None,
     }
 }
@@ -153,8 +204,11 @@ fn is_optional(shape: &Shape) -> bool {
 }
 
 fn content(shape: &Shape) -> Value {
-    let reference = format!("#/components/schemas/{}", shape.name);
-    json!({ "application/json": { "schema": { "$ref": reference } } })
+    json!({ "application/json": { "schema": { "$ref": reference(shape) } } })
+}
+
+fn reference(shape: &Shape) -> String {
+    format!("#/components/schemas/{}", shape.name)
 }
 
 fn tag(path: &str) -> &str {
@@ -163,12 +217,42 @@ fn tag(path: &str) -> &str {
 
 /// Members of a route's query, and headers, that stand for more than true and false.
 fn more_parameters(route: &Route) -> Vec<Value> {
+    let kind = || {
+        json!({
+            "name": "kind", "in": "query", "required": false,
+            "description": "`standard` when missing; `machine` is every other kind.",
+            "schema": { "type": "string", "enum": ["standard", "siemAgent", "logCollector", "machine", "all"] },
+        })
+    };
+    let expand = || {
+        json!({
+            "name": "expand", "in": "query", "required": false,
+            "description": "What answers add: `lifecycle`, `constraints`, both with a comma between them, or `all`.",
+            "schema": { "type": "string" },
+        })
+    };
     match route.operation {
-        "export_api_keys" => vec![json!({
-            "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
-            "schema": { "type": "string", "enum": ["json", "csv"] },
-        })],
+        "export_api_keys" => vec![
+            json!({
+                "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
+                "schema": { "type": "string", "enum": ["json", "csv"] },
+            }),
+            kind(),
+            expand(),
+        ],
+        "list_api_keys" => vec![kind(), expand()],
+        "count_api_keys" => vec![kind()],
+        "create_api_key"
+        | "search_api_keys"
+        | "describe_api_key"
+        | "modify_api_key"
+        | "replace_api_secret_key"
+        | "describe_current_api_key"
+        | "modify_current_api_key"
+        | "replace_current_api_secret_key"
+        | "generate_tenant_api_secret_key" => vec![expand()],
         "ensure_api_key" => vec![
+            expand(),
             json!({
                 "name": "reissue", "in": "query", "required": false,
                 "description": "Allows a new secret where the caller holds another than the key has.",
@@ -183,6 +267,23 @@ fn more_parameters(route: &Route) -> Vec<Value> {
                 "schema": { "type": "string", "pattern": "^sha256:[0-9A-Fa-f]{64}$" },
             }),
         ],
+        "delete_api_key" => vec![
+            json!({
+                "name": "reason", "in": "query", "required": false, "description": "Why; `unspecified` when missing.",
+                "schema": {
+                    "type": "string",
+                    "enum": ["unspecified", "leaked", "superseded", "unused", "compromisedIssuer", "other"],
+                },
+            }),
+            json!({
+                "name": "note", "in": "query", "required": false, "description": "What else is to be known of it.",
+                "schema": { "type": "string", "maxLength": 1024 },
+            }),
+        ],
+        "import_api_keys" => vec![json!({
+            "name": "format", "in": "query", "required": false, "description": "`json` when missing.",
+            "schema": { "type": "string", "enum": ["json", "csv"] },
+        })],
         _ => Vec::new(),
     }
 }
@@ -190,6 +291,8 @@ fn more_parameters(route: &Route) -> Vec<Value> {
 /// The members of a route's query that are true or false.
 fn query(route: &Route) -> &'static [&'static str] {
     match route.operation {
+        "import_api_keys" => &["dryRun", "skipInvalid"],
+        _ if route.path.starts_with("/apikeys/bulk/") => &["dryRun"],
         "create_tenant" => &["bypassTenantCache", "confirmationRequired", "asynchronous"],
         _ => &[],
     }
@@ -219,12 +322,13 @@ fn parameters(route: &Route) -> Vec<Value> {
 }
 
 fn security(access: Access) -> Value {
-    let (session, key) = (json!({ "session": [], "requestID": [] }), json!({ "apiKey": [] }));
+    let session = || json!({ "session": [], "requestID": [] });
+    let keys = || ["apiKey", "xApiKey", "bearer", "token"].into_iter().map(|way| json!({ way: [] }));
     match access {
         Access::Open => json!([]),
-        Access::Any => json!([session, key]),
-        Access::Session => json!([session]),
-        Access::Key => json!([key]),
+        Access::Any => [session()].into_iter().chain(keys()).collect(),
+        Access::Session => json!([session()]),
+        Access::Key => keys().collect(),
     }
 }
 
@@ -243,7 +347,7 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // one's own password is asked again, under the throttle of signing in
     let own_account = matches!(route.operation, "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp");
-    if ["create_", "generate_", "ensure_"].iter().any(|verb| route.operation.starts_with(verb)) {
+    if ["create_", "generate_", "ensure_", "import_", "redeem_"].iter().any(|verb| route.operation.starts_with(verb)) {
         statuses.push(507);
     }
     if own_account || route.operation == "create_session" || conflicts(route) {
@@ -255,8 +359,9 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_"];
-    changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
+    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "import_", "redeem_"];
+    route.path.starts_with("/apikeys/bulk/")
+        || changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }
 
 #[cfg(test)]

@@ -313,19 +313,51 @@ impl Reach {
     }
 }
 
-/// What a role lets its bearers do, and to what.
+/// The ways in that a role opens to its bearers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The console.
+    pub user_interface: bool,
+    /// The API.
+    pub web_service: bool,
+}
+
+impl Ways {
+    /// Both.
+    pub const ALL: Self = Self { user_interface: true, web_service: true };
+
+    /// Whether every way of this is one of `other` too.
+    pub fn is_within(self, other: Self) -> bool {
+        (other.user_interface || !self.user_interface) && (other.web_service || !self.web_service)
+    }
+}
+
+/// What a role lets its bearers do, to what, and by which ways they come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// What.
     pub rights: Rights,
     /// To what.
     pub reach: Reach,
+    /// By which ways.
+    pub ways: Ways,
 }
 
 impl Grant {
+    /// All that can be granted.
+    pub fn everything() -> Self {
+        Self { rights: Rights::all(), reach: Reach::everything(), ways: Ways::ALL }
+    }
+
+    /// What there is in it for a key, which never comes in by the console.
+    #[must_use]
+    pub fn for_a_key(&self) -> Self {
+        Self { ways: Ways { user_interface: false, ..self.ways }, ..self.clone() }
+    }
+
     /// Whether this is at least as strong as `other`: nobody may hand out or handle more than they have.
     pub fn covers(&self, other: &Self) -> bool {
-        other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach)
+        other.rights.is_subset_of(&self.rights) && other.reach.is_within(&self.reach) && other.ways.is_within(self.ways)
     }
 }
 
@@ -339,12 +371,14 @@ pub trait Demand: 'static {
     const DOING: &'static str;
     /// Whether a session opened with the initial password may do it too.
     const WITH_INITIAL_PASSWORD: bool;
+    /// Whether a session may do it that is there for making one key.
+    const WITH_ONE_SHOT: bool;
     /// Whether only callers of the primary tenant may do it, whatever their rights.
     const PRIMARY_ONLY: bool;
 }
 
 macro_rules! demands {
-    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident)? $(=> [$($other:expr),+])?;)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $right:expr, $doing:literal $(, $mark:ident $($one_shot:literal)?)? $(=> [$($other:expr),+])?;)*) => {$(
         $(#[$about])*
         #[derive(Debug)]
         pub struct $name;
@@ -354,6 +388,7 @@ macro_rules! demands {
             const OR: &'static [Right] = &[$($($other),+)?];
             const DOING: &'static str = $doing;
             const WITH_INITIAL_PASSWORD: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"initial_password");
+            const WITH_ONE_SHOT: bool = matches!(concat!($($($one_shot)?)?).as_bytes(), b"and one shot");
             const PRIMARY_ONLY: bool = matches!(concat!($(stringify!($mark))?).as_bytes(), b"primary_only");
         }
     )*};
@@ -364,21 +399,27 @@ demands! {
     Authenticated: None, "use this call";
     /// What concerns nobody but the caller, and is open even before the initial password is changed.
     OwnAccount: None, "use this call", initial_password;
+    /// Ends the session that the call is made with.
+    SignOut: None, "use this call", initial_password "and one shot";
 
     /// Mints keys.
-    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password;
+    CreateApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys", initial_password "and one shot";
+    /// Hands out codes that keys are made with later; not before the initial password is changed.
+    CreateClaims: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
+    /// Brings keys from elsewhere.
+    ImportApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create API keys";
     /// Reads keys.
     ViewApiKeys: Some(named("apikeyRights", "canViewApiKeys")), "view API keys";
     /// Changes keys.
     EditApiKeys: Some(named("apikeyRights", "canEditApiKeyProperties")), "edit API keys";
     /// Makes keys of a name what they are to be: which of the rights is needed depends on what is there.
-    EnsureApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create, edit or view API keys", initial_password
+    EnsureApiKeys: Some(named("apikeyRights", "canCreateNewApiKeys")), "create, edit or view API keys", initial_password "and one shot"
         => [named("apikeyRights", "canEditApiKeyProperties"), named("apikeyRights", "canViewApiKeys")];
     /// Revokes keys for good.
     DeleteApiKeys: Some(named("apikeyRights", "canDeleteApiKeys")), "delete API keys";
 
     /// Reads roles.
-    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", initial_password;
+    ViewRoles: Some(named("administratorRoleRights", "canViewAdministratorRoles")), "view administrator roles", initial_password "and one shot";
     /// Makes roles.
     CreateRoles: Some(named("administratorRoleRights", "canCreateNewAdministratorRoles")), "create administrator roles";
     /// Changes roles.

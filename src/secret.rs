@@ -268,6 +268,44 @@ fn lower_case_guid(text: &str) -> Option<Uuid> {
     (guid.hyphenated().to_string() == text).then_some(guid)
 }
 
+/// The code of a claim, by which a key is made for whoever brings it: 160 random bits.
+pub struct ClaimCode(SecretString);
+
+impl ClaimCode {
+    /// In front of every code, so that one that has leaked is recognised.
+    const PREFIX: &str = "fkclaim_";
+
+    /// A fresh one.
+    pub fn generate() -> Result<Self> {
+        let bytes = random_bytes::<20>()?;
+        let text = Zeroizing::new(data_encoding::BASE32_NOPAD.encode(bytes.as_ref()));
+        Ok(Self(SecretString::from(format!("{}{}", Self::PREFIX, *text))))
+    }
+
+    /// Reads `^fkclaim_[A-Z2-7]{32}$`, which holds 160 bits and none to spare: a code has one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        let bytes = Zeroizing::new(data_encoding::BASE32_NOPAD.decode(digits.as_bytes()).ok()?);
+        (bytes.len() == 20).then(|| Self(SecretString::from(text)))
+    }
+
+    /// The text, for the one answer that carries it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// What is stored of it.
+    pub fn digest(&self) -> SecretDigest {
+        SecretDigest::labelled("firstkey/claim/v1", self.0.expose_secret().as_bytes())
+    }
+}
+
+impl std::fmt::Debug for ClaimCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClaimCode(…)")
+    }
+}
+
 /// The seed of a person's time-based codes: 160 bits (RFC 4226 §4, R6).
 pub struct TotpSeed(SecretSlice<u8>);
 
@@ -379,6 +417,30 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_code_has_one_spelling() {
+        let code = ClaimCode::generate().expect("random");
+        let text = code.expose().to_owned();
+        let digits = &text["fkclaim_".len()..];
+        assert_eq!(digits.len(), 32);
+        assert!(ClaimCode::parse(&text).expect("our own form").digest().matches(&code.digest()));
+        for other in [
+            text.to_lowercase(),
+            text.to_uppercase(),
+            digits.to_owned(),
+            format!("{text}A"),
+            format!("{text}AAAAAAAA"),
+            format!("{text}="),
+            format!(" {text}"),
+            text[..text.len() - 1].to_owned(),
+            format!("fkclaim_{}1", &digits[1..]),
+            "fkclaim_".to_owned(),
+            String::new(),
+        ] {
+            assert!(ClaimCode::parse(&other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
     fn secrets_print_nothing_of_themselves() {
         let key = SecretKey::generate().expect("random");
         let printed = key.printed(None, ApiKeyID::new(8));
@@ -414,6 +476,7 @@ mod tests {
         fn no_text_makes_the_parser_stumble(text in any::<String>()) {
             let _ = PresentedKey::parse(&text);
             prop_assert!(SessionID::parse(&text).is_none_or(|sid| *sid.expose() == text));
+            prop_assert!(ClaimCode::parse(&text).is_none_or(|code| code.expose() == text));
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The body of a mint, read and planned for a maker who expires: what is planned lies within every limit.
 #![no_main]
 
-use firstkey::api_keys::{KeyPlan, Maker};
+use firstkey::api_keys::{Bounds, KeyPlan, Maker};
 use firstkey::body;
 use firstkey::clock::{DAY, MINUTE, Timestamp};
 use firstkey::locale::TimeZone;
-use firstkey::rights::{Grant, Reach, Rights};
+use firstkey::rights::Grant;
 use firstkey::wire::{ApiKeyChange, NewApiKey};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_262_415_000);
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let end = NOW.plus(DAY);
-    let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: Some(end) };
+    let maker = Maker { grant: Grant::everything(), expires: Some(end), bounds: Bounds::default() };
     let _ = body::parse::<ApiKeyChange>(bytes);
     let Ok(new) = body::parse::<NewApiKey>(bytes) else { return };
     let zone = TimeZone::parse("UTC").expect("a zone");

@@ -8,7 +8,7 @@ use super::own_account::password_rules;
 use super::rules::{Administrator, Changes, Properties, Wanted, ends_sessions, gains};
 use super::store;
 use crate::api_key_profiles;
-use crate::api_keys::{self, Maker};
+use crate::api_keys::{self, Maker, maker};
 use crate::app::{self, App};
 use crate::audit::{Event, EventKind, Target, differences_of};
 use crate::auth::{Caller, Who};
@@ -184,10 +184,6 @@ pub async fn delete(
 
 fn no_such_administrator() -> Error {
     Error::not_found("administrator")
-}
-
-fn maker<R, V>(caller: &Caller<R, V>) -> Maker {
-    Maker { grant: caller.grant().clone(), expires: caller.expires() }
 }
 
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.

@@ -1,5 +1,7 @@
 //! The table of administrators: what is kept of them, and what they sign in with.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use diesel::prelude::*;
 
 use super::rules::{
@@ -436,6 +438,19 @@ pub fn primary_contacts(db: &mut Db, first: TenantID, last: TenantID) -> Result<
     Ok(rows.into_iter().map(contact).collect())
 }
 
+/// What administrators of a tenant are called; those who are gone are not in it.
+pub fn names(
+    db: &mut Db,
+    tenant: TenantID,
+    mut ids: Vec<AdministratorID>,
+) -> Result<BTreeMap<AdministratorID, String>> {
+    ids.sort_unstable();
+    ids.dedup();
+    let these = administrators::table.filter(administrators::tenant_id.eq(tenant));
+    let these = these.filter(administrators::id.eq_any(ids)).select((administrators::id, administrators::username));
+    Ok(these.load::<(AdministratorID, String)>(db)?.into_iter().collect())
+}
+
 /// Removes at most `most` of a tenant's administrators, for a tenant that is being removed; answers how many.
 pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let of_tenant = administrators::table.filter(administrators::tenant_id.eq(tenant));
@@ -627,4 +642,21 @@ pub fn reset_everything(db: &mut Db, now: Timestamp) -> Result<usize> {
         .execute(db)?;
     sessions::end_all(db, now)?;
     Ok(reset)
+}
+
+/// Of these people, those of a tenant by name; and those who may sign in, whosever they are.
+pub fn issuers(
+    db: &mut Db,
+    tenant: TenantID,
+    people: &BTreeSet<AdministratorID>,
+) -> Result<(BTreeMap<AdministratorID, String>, BTreeSet<AdministratorID>)> {
+    if people.is_empty() {
+        return Ok((BTreeMap::new(), BTreeSet::new()));
+    }
+    let known: Vec<(AdministratorID, TenantID, String, bool)> = administrators::table
+        .filter(administrators::id.eq_any(people.clone()))
+        .select((administrators::id, administrators::tenant_id, administrators::username, administrators::active))
+        .load(db)?;
+    let may = known.iter().filter(|person| person.3).map(|person| person.0).collect();
+    Ok((known.into_iter().filter(|person| person.1 == tenant).map(|person| (person.0, person.2)).collect(), may))
 }

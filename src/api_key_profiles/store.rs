@@ -1,5 +1,7 @@
 //! The tables of profiles, and of those that tenants have made their default.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::rules::{Dialect, Profile, RightsFrom, Throttle, Visibility, Window};
@@ -157,6 +159,12 @@ fn visible_to(tenant: TenantID) -> api_key_profiles::BoxedQuery<'static, MultiBa
 pub fn find_for(db: &mut Db, tenant: TenantID, id: ProfileID) -> Result<Option<Profile>> {
     let query = visible_to(tenant).filter(api_key_profiles::id.eq(id)).select(Row::as_select());
     query.get_result(db).optional()?.map(Row::into_profile).transpose()
+}
+
+/// Every profile that a tenant's keys can be of.
+pub fn all_for(db: &mut Db, tenant: TenantID) -> Result<BTreeMap<ProfileID, Profile>> {
+    let rows: Vec<Row> = visible_to(tenant).select(Row::as_select()).load(db)?;
+    rows.into_iter().map(|row| row.into_profile().map(|profile| (profile.id, profile))).collect()
 }
 
 /// One of the tenant's own profiles, for a statement that changes it: the built-in ones are nobody's.

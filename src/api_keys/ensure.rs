@@ -1,12 +1,13 @@
 //! `PUT /api/apikeys/by-name/{keyName}`: for tools that say what is to be there and run again and again. The second
 //! run finds it there and changes nothing.
 
-use actix_web::web::Json;
-
-use super::handlers::{created, differences, head, maker, role_in_body, role_of, target, warn_of_initial_password};
+use super::expand::Look;
+use super::handlers::{
+    Warned, differences, head, maker, mint, role_in_body, role_of, spent, target, unbounded, warn_of_initial_password,
+};
 use super::profiled;
-use super::rules::{ApiKey, Ensured, Maker};
-use super::store::{self, Provenance};
+use super::rules::{ApiKey, Ensured, Maker, gives_more};
+use super::store;
 use crate::api_types;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
@@ -30,7 +31,7 @@ pub async fn ensure(
     held: HeldSecret,
     body: Body<wire::WantedApiKey>,
     app: App,
-) -> Result<Json<wire::ApiKeyEnsured>> {
+) -> Result<Warned<wire::ApiKeyEnsured>> {
     let may_reissue = query.word("reissue", &["allow"])?.is_some();
     let key = Ensured::new(&name.0, body.0.into())?;
     let secret = SecretKey::generate()?;
@@ -41,6 +42,7 @@ pub async fn ensure(
         maker: maker(&caller),
         secret: secret.digest(),
         zone: app.time_zone,
+        look: Look::of(&query, &app),
         now: app.now(),
     };
     let done = fulfilled(&wish, &caller, &app).await?;
@@ -52,14 +54,16 @@ pub async fn ensure(
     }
     let has_new_secret = matches!(done.outcome, Outcome::Created | Outcome::Reissued);
     let printed = has_new_secret.then(|| secret.printed(caller.tenant().key_prefix(), done.key.id));
-    Ok(Json(wire::ApiKeyEnsured {
+    let warning = unbounded(&done.key);
+    let answer = wire::ApiKeyEnsured {
         secret_key: printed.map(|printed| wire::SecretOnce::new(printed.expose())),
         service_account: done.key.service_account,
         id: done.key.id,
         outcome: done.outcome,
         head: head(done.key, &app),
-        more: wire::ApiKeyMore::default(),
-    }))
+        more: done.more,
+    };
+    Ok(Warned(warning, answer))
 }
 
 /// What is to be, and by whom.
@@ -73,6 +77,7 @@ struct Wish {
     /// A new secret, should one be needed.
     secret: SecretDigest,
     zone: TimeZone,
+    look: Look,
     now: Timestamp,
 }
 
@@ -80,8 +85,15 @@ struct Wish {
 struct Done {
     outcome: Outcome,
     key: ApiKey,
+    more: wire::ApiKeyMore,
     /// Whether wrong secrets that were presented so far are forgotten.
     starts_anew: bool,
+}
+
+impl Done {
+    fn new(outcome: Outcome, key: ApiKey, starts_anew: bool) -> Self {
+        Self { outcome, key, more: wire::ApiKeyMore::default(), starts_anew }
+    }
 }
 
 /// Of two callers who make a key of one name at the same moment one is told that the name is taken: then it is there,
@@ -100,21 +112,22 @@ async fn fulfilled(wish: &Wish, caller: &Caller<EnsureApiKeys>, app: &App) -> Re
 }
 
 fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
+    let look = wish.look.clone();
     profiled::prepare(db, caller, wish.key.asked_under())?;
-    match store::find_named_to_change(db, caller, wish.key.name())? {
-        None => create(db, caller, wish),
-        Some(old) => keep_or_change(db, caller, wish, old),
-    }
+    let (mut done, events) = match store::find_named_to_change(db, caller, wish.key.name())? {
+        None => create(db, caller, wish)?,
+        Some(old) => keep_or_change(db, caller, wish, old)?,
+    };
+    done.more = look.at_one(db, caller, &done.key)?;
+    Ok((done, events))
 }
 
 fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     caller.must::<CreateApiKeys>()?;
     let plan = wish.key.into_plan(&wish.maker, wish.zone, wish.now)?;
-    let settled = profiled::settle(db, caller, caller.tenant().id, plan, wish.now)?;
-    wish.maker.must_cover(&settled.role.grant, "The role")?;
-    let key = profiled::insert(db, Provenance::of(caller), &settled, wish.secret, wish.now)?;
-    let event = created(&key, &settled);
-    Ok((Done { outcome: Outcome::Created, key, starts_anew: false }, vec![event]))
+    let (key, mut events) = mint(db, caller, plan, wish.secret, wish.now)?;
+    events.extend(spent(db, caller, wish.now)?);
+    Ok((Done::new(Outcome::Created, key, false), events))
 }
 
 /// Nobody comes by more this way than by the plain calls: each outcome needs what they need.
@@ -128,12 +141,13 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let types = api_types::of_key(db, caller.tenant().id, old.id)?;
     let holds = wish.held.map_or(Ok(true), |held| store::has_secret(db, caller, old.id, &held))?;
     let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
+    wish.key.must_be_of(old.kind)?;
     if !holds && !wish.may_reissue {
         return Err(not_the_secret());
     }
     if holds && !differs {
         caller.must::<EditApiKeys>().or_else(|_| caller.must::<ViewApiKeys>())?;
-        return Ok((Done { outcome: Outcome::Unchanged, key: old, starts_anew: false }, Vec::new()));
+        return Ok((Done::new(Outcome::Unchanged, old, false), Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
     let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
@@ -153,6 +167,9 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     if renews {
         wish.maker.must_last_as_long_as(properties)?;
     }
+    if renews || gives_more(&old.properties, properties, wish.now) {
+        wish.maker.must_end_with(&old)?;
+    }
     let mut events = Vec::new();
     if differs {
         store::update(db, caller, old.id, properties, unlocks)?;
@@ -166,7 +183,7 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     }
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
     let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
-    Ok((Done { outcome, key, starts_anew: unlocks || renews }, events))
+    Ok((Done::new(outcome, key, unlocks || renews), events))
 }
 
 fn another_profile() -> Error {

@@ -1,13 +1,25 @@
 //! API keys: minting them, looking at them, changing and revoking them, and bringing them to a wanted state.
 
 pub mod authorizations;
+pub mod bulk;
+mod bulk_rules;
+mod conditions;
 pub mod ensure;
+mod expand;
 pub mod handlers;
+pub mod history;
+mod history_rules;
+mod history_store;
+pub mod import;
+pub mod inventory;
 mod profiled;
 mod rules;
+mod status;
 mod store;
 mod under_profile;
 
-pub use rules::{Expiry, KeyPlan, Maker, Wanted};
+pub use handlers::maker;
+pub use history_store::purge as purge_history;
+pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{Provenance, any_of_profile, find_by_name, initial_password_changed, insert, issuer_bears, purge};
 pub use under_profile::Asked;

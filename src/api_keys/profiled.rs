@@ -97,6 +97,21 @@ fn profile_in_body(db: &mut Db, tenant: TenantID, named: Option<ProfileID>) -> R
     })
 }
 
+/// Another end of a key lies within what its profile allows.
+pub(super) fn must_lie_within(
+    db: &mut Db,
+    tenant: TenantID,
+    profile: &Profile,
+    key: &ApiKey,
+    end: Option<Timestamp>,
+) -> Result<()> {
+    if profile.min_validity.is_none() && profile.max_validity.is_none() {
+        return Ok(());
+    }
+    let since = store::secret_since(db, tenant, key)?;
+    under_profile::must_lie_within(profile, end, since)
+}
+
 /// The profile that a key lives under.
 pub(super) fn profile_of(db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<Profile> {
     let profile = api_key_profiles::find_for(db, tenant, key.profile)?;
@@ -167,8 +182,7 @@ pub(super) fn change<R, V>(
     let tenant = caller.tenant().id;
     let profile = profile_of(db, tenant, old)?;
     if new.expiry != old.properties.expiry {
-        let since = store::secret_since(db, caller, old)?;
-        under_profile::must_lie_within(&profile, new.expiry, since)?;
+        must_lie_within(db, tenant, &profile, old, new.expiry)?;
     }
     if let Some(wanted) = &under.target {
         new.constraints.target = under_profile::target(&profile, wanted.as_ref())?;
@@ -184,6 +198,7 @@ pub(super) fn change<R, V>(
     };
     if types.as_ref().is_some_and(|types| under_profile::are_more(&before, types)) {
         maker.may_add_types_to(&new)?;
+        maker.must_end_with(old)?;
     }
     under_profile::must_keep_role(&profile, &old.properties, &new)?;
     if new.constraints.target != old.properties.constraints.target {

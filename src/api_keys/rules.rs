@@ -4,12 +4,12 @@ use super::under_profile::{self, Asked, Under};
 use crate::api_key_profiles::{Profile, RightsFrom};
 use crate::api_types::KeyApiType;
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
-use crate::constraints::Constraints;
+use crate::constraints::{self, Constraints};
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 
 /// The shortest life a key may be given, in milliseconds.
 const SHORTEST: i64 = MINUTE;
@@ -78,6 +78,33 @@ impl Kind {
     }
 }
 
+/// Which kinds of key a list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// Every one.
+    All,
+    /// All but the standard one.
+    Machines,
+    /// One.
+    Only(Kind),
+}
+
+impl Kinds {
+    /// What is listed where nothing is said.
+    pub const STANDARD: Self = Self::Only(Kind::Standard);
+    /// Every word there is.
+    pub const WORDS: [&'static str; 5] = ["standard", "siemAgent", "logCollector", "machine", "all"];
+
+    /// Reads the word; none is the standard kind.
+    pub fn read(word: Option<&str>) -> Self {
+        match word {
+            Some("all") => Self::All,
+            Some("machine") => Self::Machines,
+            word => word.and_then(Kind::parse).map_or(Self::STANDARD, Self::Only),
+        }
+    }
+}
+
 /// Who made a key. They may be gone, or belong to the primary tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issuer {
@@ -109,29 +136,85 @@ pub struct Properties {
 }
 
 /// Who makes or changes a key, as far as the rules care.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Maker {
     /// The most that may be handed out.
     pub grant: Grant,
     /// When the maker itself ends.
     pub expires: Option<Timestamp>,
+    /// What else bounds the maker.
+    pub bounds: Bounds,
+}
+
+/// What bounds the key that makes a call, besides its end; nothing bounds a person.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// Its networks, hours and numbers. Its beginning has passed.
+    pub constraints: Constraints,
+    /// Whose clocks its hours are.
+    pub time_zone: Option<TimeZone>,
+    /// Its profile and whoever issued it, where it is of use only as long as they may sign in.
+    pub ends_with: Option<(ProfileID, Issuer)>,
+}
+
+impl Bounds {
+    /// The zone of a key that names none: hours mean something in their own zone only.
+    fn zone(&self, otherwise: TimeZone) -> TimeZone {
+        self.time_zone.filter(|_| !self.constraints.windows.is_empty()).unwrap_or(otherwise)
+    }
+
+    /// Insists that a key is bounded as much.
+    fn must_hold(&self, key: &Properties) -> Result<()> {
+        let zone = self.time_zone.unwrap_or(key.time_zone);
+        match key.constraints.escapes(key.time_zone, &self.constraints, zone, Timestamp::from_millis(0)) {
+            Some(member) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "constraints.{member}: the key that makes this call is bounded there, and what it makes, lets in or \
+                     renews must be bounded as much."
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The bounds of a new key.
+    fn bound(&self, wanted: constraints::Changes, expiry: Option<Timestamp>, now: Timestamp) -> Result<Constraints> {
+        if self.ends_with.is_some() {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is of use only as long as whoever issued it may sign in, and cannot make \
+                 keys. Sign in to make one.",
+            ));
+        }
+        let bounds = wanted.or_else(&self.constraints).applied_to(&Constraints::default(), expiry, now)?;
+        if bounds.remaining_uses == Some(0) {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "constraints.remainingUses: the key that makes this call has no use left to hand on.",
+            ));
+        }
+        Ok(bounds)
+    }
 }
 
 impl Maker {
-    /// Nobody hands out, or lays hands on, more than they have (T-01): rights and reach alike.
+    /// Nobody hands out, or lays hands on, more than they have (T-01): rights, reach and access to the API alike. The
+    /// console is no way in for a key, so whoever lacks it may still make keys of roles that have it.
     pub fn must_cover(&self, grant: &Grant, what: &str) -> Result<()> {
-        if self.grant.covers(grant) {
+        if self.grant.covers(&grant.for_a_key()) {
             return Ok(());
         }
         Err(Error::new(
             Reason::BeyondCaller,
-            format!("{what} has rights, computers or policies that the caller has not."),
+            format!("{what} has rights, computers, policies or ways of access that the caller has not."),
         ))
     }
 
     /// A key that ends renews no secret of one that lasts longer: whoever has the new secret has that key's life
-    /// (T-03).
+    /// (T-03). Nor does one that is bounded otherwise renew that of one that is bounded less.
     pub fn must_last_as_long_as(&self, key: &Properties) -> Result<()> {
+        self.bounds.must_hold(key)?;
         match self.expires {
             Some(end) if outlives(key.expiry, end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -145,8 +228,10 @@ impl Maker {
 }
 
 impl Maker {
-    /// A key that ends gives no lasting key API types that it had not (T-03).
+    /// A key that ends gives no lasting key API types that it had not (T-03), nor one that is bounded to one that is
+    /// bounded less.
     pub fn may_add_types_to(&self, key: &Properties) -> Result<()> {
+        self.bounds.must_hold(key)?;
         match self.expires {
             Some(end) if outlives(key.expiry, end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -159,16 +244,30 @@ impl Maker {
         }
     }
 
+    /// A key that is of use only as long as somebody may sign in gives a new secret, another role or life to none but
+    /// those that are bound to the same.
+    pub fn must_end_with(&self, key: &ApiKey) -> Result<()> {
+        match self.bounds.ends_with {
+            Some(bound) if key.issuer.map(|issuer| (key.profile, issuer)) != Some(bound) => Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is of use only as long as whoever issued it may sign in; the other one is \
+                 not bound to the same.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether nothing is kept from it.
     fn has_full_access(&self) -> bool {
-        self.grant.covers(&Grant { rights: Rights::all(), reach: Reach::everything() })
+        self.grant.covers(&Grant::everything())
     }
 }
 
 /// What was asked for as the expiry date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// Nothing was said.
+    #[default]
     Unsaid,
     /// 0 or null.
     Never,
@@ -224,14 +323,17 @@ pub fn expiry(
 /// A key to be made, checked as far as that goes without its profile and its role, which the transaction looks up.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
-    /// But for the role.
+    /// But for the role, and what the profile makes of the end and of what the key is for.
     properties: Properties,
     role: Option<RoleID>,
     expiry: Expiry,
     under: Under,
+    /// What kind of thing will have it.
+    pub kind: Kind,
 }
 
 /// What somebody asks for of a key, new or old; nothing of it is checked yet.
+#[derive(Default)]
 pub struct Wanted {
     /// Its name.
     pub key_name: Option<String>,
@@ -249,6 +351,15 @@ pub struct Wanted {
     pub expiry: Expiry,
     /// What its profile has a say in.
     pub under: Asked,
+    /// What else is to bound its use.
+    pub constraints: constraints::Wanted,
+    /// What kind of thing is to have it; looked at only where it is made.
+    pub kind: Option<String>,
+}
+
+fn kind(word: Option<&str>) -> Result<Option<Kind>> {
+    let read = |word| Kind::parse(word).ok_or_else(|| Error::member("lifecycle.kind", &Kind::WORDS.join(", ")));
+    word.map(read).transpose()
 }
 
 impl KeyPlan {
@@ -256,7 +367,7 @@ impl KeyPlan {
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
         let role = wanted.role;
         let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
-        Self::checked(wanted, role, expiry, zone)
+        Self::checked(wanted, role, expiry, maker, zone, now)
     }
 
     /// Checks what was asked for of a key that the primary tenant makes for another.
@@ -272,7 +383,7 @@ impl KeyPlan {
             Ok(expiry)
         });
         let role = wanted.role.unwrap_or(RoleID::FULL_ACCESS);
-        Self::checked(wanted, Some(role), expiry, zone)
+        Self::checked(wanted, Some(role), expiry, maker, zone, now)
     }
 
     /// What was asked for that the profile has a say in.
@@ -286,6 +397,7 @@ impl KeyPlan {
         properties.role = under_profile::role(profile, self.role, issuers)?;
         properties.expiry = under_profile::end_of_new(profile, self.expiry, properties.expiry, now)?;
         properties.constraints.target = under_profile::target(profile, self.under.wanted_target())?;
+        properties.constraints.must_begin_before(properties.expiry)?;
         Ok(properties)
     }
 
@@ -298,25 +410,29 @@ impl KeyPlan {
         wanted: Wanted,
         role: Option<RoleID>,
         expiry: Result<Option<Timestamp>>,
+        maker: &Maker,
         zone: TimeZone,
+        now: Timestamp,
     ) -> Result<Self> {
         let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
-        Ok(Self {
-            role,
-            expiry: wanted.expiry,
-            under: Under::new(wanted.under)?,
-            properties: Properties {
-                name: ObjectName::parse("keyName", &name)?,
-                description: Description::parse("description", &wanted.description.unwrap_or_default())?,
-                locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
-                // until the profile says which
-                role: role.unwrap_or(RoleID::AUDITOR),
-                time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
-                active: wanted.active.unwrap_or(true),
-                expiry: expiry?,
-                constraints: Constraints::default(),
-            },
-        })
+        let zone = maker.bounds.zone(zone);
+        let mut properties = Properties {
+            name: ObjectName::parse("keyName", &name)?,
+            description: Description::parse("description", &wanted.description.unwrap_or_default())?,
+            locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
+            // until the profile says which
+            role: role.unwrap_or(RoleID::AUDITOR),
+            time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
+            active: wanted.active.unwrap_or(true),
+            expiry: None,
+            constraints: Constraints::default(),
+        };
+        let (kind, bounds) = (kind(wanted.kind.as_deref())?, constraints::Changes::read(wanted.constraints)?);
+        let under = Under::new(wanted.under)?;
+        properties.expiry = expiry?;
+        properties.constraints = maker.bounds.bound(bounds, properties.expiry, now)?;
+        maker.bounds.must_hold(&properties)?;
+        Ok(Self { properties, role, expiry: wanted.expiry, under, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -331,6 +447,7 @@ pub struct Changes {
     active: Option<bool>,
     expiry: Expiry,
     under: Under,
+    constraints: constraints::Changes,
 }
 
 impl Changes {
@@ -345,6 +462,7 @@ impl Changes {
             active: wanted.active,
             expiry: wanted.expiry,
             under: Under::new(wanted.under)?,
+            constraints: constraints::Changes::read(wanted.constraints)?,
         })
     }
 
@@ -360,6 +478,7 @@ impl Changes {
 
     /// The properties as they will be.
     pub fn applied_to(self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+        let expiry = expiry(self.expiry, old.expiry, maker.expires, now)?;
         let new = Properties {
             name: self.name.unwrap_or_else(|| old.name.clone()),
             description: self.description.unwrap_or_else(|| old.description.clone()),
@@ -367,10 +486,13 @@ impl Changes {
             role: self.role.unwrap_or(old.role),
             time_zone: self.time_zone.unwrap_or(old.time_zone),
             active: self.active.unwrap_or(old.active),
-            expiry: expiry(self.expiry, old.expiry, maker.expires, now)?,
-            constraints: old.constraints.clone(),
+            expiry,
+            constraints: self.constraints.applied_to(&old.constraints, expiry, now)?,
         };
-        let gains = new.role != old.role || (new.active && !old.active);
+        let gains = gains(old, &new);
+        if gives_more(old, &new, now) {
+            maker.bounds.must_hold(&new)?;
+        }
         match maker.expires {
             Some(end) if gains && outlives(new.expiry, end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -384,10 +506,31 @@ impl Changes {
     }
 }
 
+/// Whether whoever holds the key's secret may do something else with it, or anything again.
+fn gains(old: &Properties, new: &Properties) -> bool {
+    new.role != old.role || (new.active && !old.active)
+}
+
+/// Whether it lasts longer.
+fn is_longer(old: &Properties, new: &Properties) -> bool {
+    old.expiry.is_some_and(|end| outlives(new.expiry, end))
+}
+
+/// Whether it is of use where, when or as often as it was not.
+fn is_wider(old: &Properties, new: &Properties, now: Timestamp) -> bool {
+    new.constraints.escapes(new.time_zone, &old.constraints, old.time_zone, now).is_some()
+}
+
+/// Whether a change gives whoever holds a key's secret anything that they had not.
+pub fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
+    gains(old, new) || is_longer(old, new) || is_wider(old, new, now)
+}
+
 /// What the key of a name is to be, whether it is there already or not.
 #[derive(Clone, Debug)]
 pub struct Ensured {
     name: ObjectName,
+    kind: Option<Kind>,
     changes: Changes,
 }
 
@@ -395,11 +538,12 @@ impl Ensured {
     /// Checks what was asked for of the key that the path names.
     pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
         let name = ObjectName::parse("keyName", in_path)?;
+        let kind = kind(wanted.kind.as_deref());
         let changes = Changes::new(wanted)?;
         if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
             return Err(Error::member("keyName", "the name in the path is needed, or none"));
         }
-        Ok(Self { name, changes })
+        Ok(Self { name, kind: kind?, changes })
     }
 
     /// What was asked for that the profile has a say in.
@@ -415,6 +559,17 @@ impl Ensured {
         }
     }
 
+    /// A key is of one kind for life.
+    pub fn must_be_of(&self, kind: Kind) -> Result<()> {
+        match self.kind {
+            Some(wanted) if wanted != kind => {
+                let message = format!("lifecycle.kind: the key is of the kind {}, for life.", kind.as_str());
+                Err(Error::new(Reason::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The name in the path.
     pub fn name(&self) -> &ObjectName {
         &self.name
@@ -423,20 +578,24 @@ impl Ensured {
     /// A new key; `zone` is the server's own, for keys that name none.
     pub fn into_plan(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<KeyPlan> {
         let changes = self.changes;
+        let expiry = expiry(changes.expiry, maker.expires, maker.expires, now)?;
+        let properties = Properties {
+            name: changes.name.unwrap_or(self.name),
+            description: changes.description.unwrap_or_else(Description::none),
+            locale: changes.locale.unwrap_or_default(),
+            role: changes.role.unwrap_or(RoleID::AUDITOR),
+            time_zone: changes.time_zone.unwrap_or_else(|| maker.bounds.zone(zone)),
+            active: changes.active.unwrap_or(true),
+            expiry,
+            constraints: maker.bounds.bound(changes.constraints, expiry, now)?,
+        };
+        maker.bounds.must_hold(&properties)?;
         Ok(KeyPlan {
-            properties: Properties {
-                name: changes.name.unwrap_or(self.name),
-                description: changes.description.unwrap_or_else(Description::none),
-                locale: changes.locale.unwrap_or_default(),
-                role: changes.role.unwrap_or(RoleID::AUDITOR),
-                time_zone: changes.time_zone.unwrap_or(zone),
-                active: changes.active.unwrap_or(true),
-                expiry: expiry(changes.expiry, maker.expires, maker.expires, now)?,
-                constraints: Constraints::default(),
-            },
+            properties,
             role: changes.role,
             expiry: changes.expiry,
             under: changes.under,
+            kind: self.kind.unwrap_or_default(),
         })
     }
 
@@ -454,6 +613,7 @@ impl Ensured {
             || other(changes.active.as_ref(), &old.active)
             || !changes.expiry.is(old.expiry)
             || changes.under.differs_from(old, types)
+            || changes.constraints.differs_from(&old.constraints)
     }
 
     /// Whether a lock is taken off.
@@ -467,6 +627,7 @@ impl Ensured {
         if self.changes.expiry.is(old.expiry) {
             self.changes.expiry = Expiry::Unsaid;
         }
+        self.changes.constraints = self.changes.constraints.without_refill(&old.constraints);
         self.changes.applied_to(old, maker, now)
     }
 }
@@ -482,7 +643,7 @@ fn outlives(expiry: Option<Timestamp>, end: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rights::Right;
+    use crate::rights::{Reach, Right, Rights, Ways};
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -525,16 +686,17 @@ mod tests {
     fn any_grant() -> impl Strategy<Value = Grant> {
         let rights = prop::collection::vec(any::<bool>(), crate::rights::COUNT);
         let lists = prop::collection::btree_set(0_i64..4, 0..4);
-        (rights, any::<(bool, bool)>(), lists.clone(), lists.clone(), lists).prop_map(
+        (rights, any::<[bool; 4]>(), lists.clone(), lists.clone(), lists).prop_map(
             |(bits, all, computers, computer_groups, policies)| Grant {
                 rights: Right::all().zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect::<Rights>(),
-                reach: Reach { all_computers: all.0, all_policies: all.1, computers, computer_groups, policies },
+                reach: Reach { all_computers: all[0], all_policies: all[1], computers, computer_groups, policies },
+                ways: Ways { user_interface: all[2], web_service: all[3] },
             },
         )
     }
 
     proptest! {
-        /// T-01, the law behind it: what covers is at least as strong, in rights and in reach.
+        /// T-01, the law behind it: what covers is at least as strong, in rights, in reach and in ways of access.
         #[test]
         fn covering_is_an_order(a in any_grant(), b in any_grant(), c in any_grant()) {
             prop_assert!(a.covers(&a));
@@ -542,6 +704,7 @@ mod tests {
             if a.covers(&b) {
                 prop_assert!(b.rights.iter().all(|right| a.rights.contains(right)));
                 prop_assert!(a.reach.all_computers || (!b.reach.all_computers && b.reach.computers.iter().all(|id| a.reach.computers.contains(id))));
+                prop_assert!(a.ways.web_service >= b.ways.web_service && a.ways.user_interface >= b.ways.user_interface);
             }
         }
     }

@@ -1,11 +1,16 @@
 //! The tables of keys and of their secrets' digests.
 
-use diesel::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::{ApiKey, Issuer, Kind, Properties};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+
+use super::conditions::{self, Keys, Moment, seen_by};
+use super::rules::{ApiKey, Issuer, Kind, Kinds, Properties};
+use super::status::Status;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
-use crate::constraints::{Constraints, Networks};
+use crate::constraints::{Constraints, Networks, from_json, to_json};
 use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
@@ -13,8 +18,8 @@ use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName, fold};
 use crate::search::{
-    Comparison, Condition, Field, Filter, boolean, boolean_field, date, date_field, lower, number, number_field, text,
-    text_field, with_index, without_index,
+    Comparison, Condition, Field, Filter, boolean, boolean_field, choice, choice_field, date, date_field, derived,
+    lower, number, number_field, text, text_field, with_index, without_index,
 };
 use crate::secret::{SecretDigest, SecretKey};
 
@@ -45,15 +50,6 @@ struct Row {
     remaining_uses: Option<i64>,
     calls_per_minute: Option<i64>,
     windows: String,
-}
-
-/// A list or an object that is kept as JSON; nothing where it is empty.
-fn from_json<T: serde::de::DeserializeOwned + Default>(json: &str) -> Result<T> {
-    if json.is_empty() { Ok(T::default()) } else { serde_json::from_str(json).map_err(Error::internal) }
-}
-
-fn to_json<T: serde::Serialize>(value: &T, is_empty: bool) -> String {
-    if is_empty { String::new() } else { serde_json::json!(value).to_string() }
 }
 
 impl Row {
@@ -146,9 +142,16 @@ pub struct Provenance {
     key: Option<ApiKeyID>,
     initial_password: bool,
     service_account: bool,
+    kind: Kind,
 }
 
 impl Provenance {
+    /// The same for what has another kind of key.
+    #[must_use]
+    pub fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// Made by whoever makes the call: nobody else can be named (T-02).
     pub fn of<R, V>(caller: &Caller<R, V>) -> Self {
         let (administrator, key) = match caller.who() {
@@ -156,7 +159,8 @@ impl Provenance {
             Who::ApiKey(key) => (None, Some(key.id)),
         };
         let initial_password = caller.has_initial_password();
-        Self { tenant: caller.tenant().id, administrator, key, initial_password, service_account: false }
+        let kind = Kind::Standard;
+        Self { tenant: caller.tenant().id, administrator, key, initial_password, service_account: false, kind }
     }
 
     /// The same for a key that the primary tenant makes for another. Its makers are the primary tenant's, and no
@@ -178,6 +182,7 @@ impl Provenance {
             key: None,
             initial_password: false,
             service_account: false,
+            kind: Kind::Standard,
         }
     }
 }
@@ -197,6 +202,11 @@ macro_rules! fields {
             number("unsuccessfulSignInAttempts", number_field!(api_keys::unsuccessful_sign_in_attempts)),
             date("expiryDate", date_field!($plain!(api_keys::expiry_date))),
             boolean("serviceAccount", boolean_field!(api_keys::service_account)),
+            derived("status", &Status::WORDS),
+            choice("kind", &Kind::WORDS, choice_field!(api_keys::kind)),
+            number("profileID", number_field!(api_keys::profile_id)),
+            number("issuerID", number_field!(issuer_id())),
+            date("notBefore", date_field!(api_keys::not_before)),
         ]
     };
 }
@@ -207,15 +217,29 @@ const IN_ORDER_OF_ID: &[Field<api_keys::table>] = fields!(without_index);
 
 const ID: fn(Comparison, i64) -> Condition<api_keys::table> = number_field!(api_keys::id);
 
-/// The tenant's keys; every read starts here.
-fn visible_to(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
-    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).into_boxed()
+diesel::define_sql_function! {
+    /// The first value that is not null.
+    fn coalesce(one: Nullable<BigInt>, other: Nullable<BigInt>, otherwise: BigInt) -> BigInt;
 }
 
-/// The one of the tenant's keys, for a statement that changes it.
+/// The number of whoever made a key, person or key; 0 where nobody is known.
+fn issuer_id() -> coalesce<api_keys::made_by_administrator_id, api_keys::made_by_key_id, i64> {
+    coalesce(api_keys::made_by_administrator_id, api_keys::made_by_key_id, 0)
+}
+
+/// The keys that a caller sees; every read starts here.
+fn visible_to<R, V>(caller: &Caller<R, V>) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    only(seen_by(caller))
+}
+
+fn only(keys: Keys) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(keys).into_boxed()
+}
+
+/// The one of the keys that a caller sees, for a statement that changes it.
 macro_rules! row_of {
     ($caller:expr, $id:expr) => {
-        api_keys::table.filter(api_keys::id.eq($id)).filter(api_keys::tenant_id.eq($caller.tenant().id))
+        api_keys::table.filter(api_keys::id.eq($id)).filter(seen_by($caller))
     };
 }
 
@@ -235,13 +259,13 @@ pub fn unknown_role() -> Error {
     Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
-/// Makes a key with its first secret's digest.
+/// Makes a key with its first secret's digest; without one it lets nobody in.
 pub fn insert(
     db: &mut Db,
     made_by: Provenance,
     profile: ProfileID,
     properties: &Properties,
-    digest: SecretDigest,
+    digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
     let id: ApiKeyID = diesel::insert_into(api_keys::table)
@@ -249,7 +273,7 @@ pub fn insert(
             PropertiesRow::from(properties),
             api_keys::tenant_id.eq(made_by.tenant),
             api_keys::profile_id.eq(profile),
-            api_keys::kind.eq(Kind::Standard.as_str()),
+            api_keys::kind.eq(made_by.kind.as_str()),
             api_keys::created.eq(now),
             api_keys::unsuccessful_sign_in_attempts.eq(0),
             api_keys::service_account.eq(made_by.service_account),
@@ -260,7 +284,9 @@ pub fn insert(
         .returning(api_keys::id)
         .get_result(db)
         .map_err(refused)?;
-    insert_secret(db, made_by.tenant, id, digest, now)?;
+    if let Some(digest) = digest.into() {
+        insert_secret(db, made_by.tenant, id, digest, now)?;
+    }
     Ok(ApiKey {
         id,
         properties: properties.clone(),
@@ -271,7 +297,7 @@ pub fn insert(
         service_account: made_by.service_account,
         made_with_initial_password: made_by.initial_password,
         profile,
-        kind: Kind::Standard,
+        kind: made_by.kind,
         issuer: issuer(made_by.administrator, made_by.key),
     })
 }
@@ -298,10 +324,9 @@ pub fn find_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) ->
 
 /// [`find_to_change`] for a key by its name.
 pub fn find_named_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, name: &ObjectName) -> Result<Option<ApiKey>> {
-    let tenant = caller.tenant().id;
-    let named = api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::name_fold.eq(name.folded()));
+    let named = api_keys::table.filter(seen_by(caller)).filter(api_keys::name_fold.eq(name.folded()));
     diesel::update(named).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
-    let query = visible_to(tenant).filter(api_keys::name_fold.eq(name.folded()));
+    let query = visible_to(caller).filter(api_keys::name_fold.eq(name.folded()));
     let row: Option<Row> = query.select(Row::as_select()).get_result(db).optional()?;
     row.map(Row::into_key).transpose()
 }
@@ -336,55 +361,78 @@ pub fn replace_secret<R, V>(
 
 /// One key that the caller can see.
 pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<Option<ApiKey>> {
-    let row: Option<Row> = visible_to(caller.tenant().id)
-        .filter(api_keys::id.eq(id))
-        .select(Row::as_select())
-        .get_result(db)
-        .optional()?;
+    let row: Option<Row> =
+        visible_to(caller).filter(api_keys::id.eq(id)).select(Row::as_select()).get_result(db).optional()?;
     row.map(Row::into_key).transpose()
 }
 
 /// The primary tenant's key of a name, for the command line.
 pub fn find_by_name(db: &mut Db, name: &str) -> Result<Option<ApiKeyID>> {
-    let query = visible_to(TenantID::PRIMARY).filter(api_keys::name_fold.eq(fold(name)));
+    let query = only(conditions::of_tenant(TenantID::PRIMARY)).filter(api_keys::name_fold.eq(fold(name)));
     Ok(query.select(api_keys::id).get_result(db).optional()?)
 }
 
-/// At most `most` keys behind `after`, by ID: a list's next piece.
-pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
-    let query = visible_to(caller.tenant().id).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
+/// At most `most` keys of some kinds behind `after`, by ID: a list's next piece.
+pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
+    let query = visible_to(caller).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
+    let query = match conditions::of_kinds(kinds) {
+        Some(of_kinds) => query.filter(of_kinds),
+        None => query,
+    };
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
 
-/// The caller's keys that meet every criterion, by ID.
-pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Result<Vec<ApiKey>> {
-    let (tenant, most) = (caller.tenant().id, filter.most);
-    let fields = if is_broad(db, tenant, &filter)? { IN_ORDER_OF_ID } else { FIELDS };
-    let query = meeting(tenant, filter, fields)?.order(api_keys::id).limit(most);
+/// The caller's keys that meet every criterion, by ID; the standard kind where no criterion names one. Statuses are
+/// those of `moment`.
+pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter, moment: &Moment) -> Result<Vec<ApiKey>> {
+    let most = filter.most;
+    let fields = if is_broad(db, caller, &filter, moment)? { IN_ORDER_OF_ID } else { FIELDS };
+    let query = meeting(caller, filter, fields, moment)?.order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
 
-fn meeting(
-    tenant: TenantID,
+fn meeting<R, V>(
+    caller: &Caller<R, V>,
     filter: Filter,
     fields: &[Field<api_keys::table>],
+    moment: &Moment,
 ) -> Result<api_keys::BoxedQuery<'static, MultiBackend>> {
-    filter
-        .criteria
-        .into_iter()
-        .try_fold(visible_to(tenant), |query, criterion| Ok(query.filter(criterion.condition(fields, ID)?)))
+    let mut query = visible_to(caller);
+    if !filter.names("kind") {
+        query = query.filter(api_keys::kind.eq(Kind::Standard.as_str()));
+    }
+    filter.criteria.into_iter().try_fold(query, |query, criterion| {
+        let status = criterion.chosen("status", &Status::WORDS);
+        Ok(match status.and_then(|(equal, word)| Some((equal, Status::parse(word)?))) {
+            Some((true, status)) => query.filter(moment.has(status)),
+            Some((false, status)) => query.filter(diesel::dsl::not(moment.has(status))),
+            None => query.filter(criterion.condition(fields, ID)?),
+        })
+    })
+}
+
+/// How many of the caller's keys of some kinds have each status, in one pass over them.
+pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &Moment) -> Result<[i64; 8]> {
+    let keys = match conditions::of_kinds(kinds) {
+        Some(of_kinds) => visible_to(caller).filter(of_kinds),
+        None => visible_to(caller),
+    };
+    let with = |status| diesel::dsl::count(diesel::dsl::case_when(moment.has(status), api_keys::id.nullable()));
+    let [a, b, c, d, e, f, g, h] = Status::ALL.map(with);
+    let counted: (i64, i64, i64, i64, i64, i64, i64, i64) = keys.select((a, b, c, d, e, f, g, h)).get_result(db)?;
+    Ok(counted.into())
 }
 
 /// Whether a search finds so many keys that sorting them by ID takes longer than going through all keys by ID until
 /// there are enough. PostgreSQL keeps statistics and decides for itself; SQLite does not know the values.
-fn is_broad(db: &mut Db, tenant: TenantID, filter: &Filter) -> Result<bool> {
+fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: &Moment) -> Result<bool> {
     const MANY: i64 = 2_000;
     if !matches!(db, Db::Sqlite(_)) || !filter.has_range() {
         return Ok(false);
     }
-    let query = meeting(tenant, filter.clone(), FIELDS)?.select(api_keys::id).offset(MANY).limit(1);
+    let query = meeting(caller, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(MANY).limit(1);
     Ok(query.load::<ApiKeyID>(db)?.len() == 1)
 }
 
@@ -396,31 +444,22 @@ pub fn update<R, V>(
     properties: &Properties,
     unlocks: bool,
 ) -> Result<()> {
-    let row = row_of!(caller, id);
-    let updated = diesel::update(row).set(PropertiesRow::from(properties)).execute(db).map_err(refused)?;
+    let updated =
+        diesel::update(row_of!(caller, id)).set(PropertiesRow::from(properties)).execute(db).map_err(refused)?;
     if updated == 0 {
         return Err(Error::not_found("API key"));
     }
     if unlocks {
-        diesel::update(row)
+        diesel::update(row_of!(caller, id))
             .set((api_keys::unlock_time.eq(None::<Timestamp>), api_keys::unsuccessful_sign_in_attempts.eq(0)))
             .execute(db)?;
     }
     Ok(())
 }
 
-/// Removes a key and its secrets.
-pub fn delete<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
-    let row = row_of!(caller, id);
-    match diesel::delete(row).execute(db)? {
-        0 => Err(Error::not_found("API key")),
-        _ => Ok(()),
-    }
-}
-
 /// The first few keys that were made with a first start's password which is still to be changed.
 pub fn made_with_initial_password<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Vec<ApiKeyID>> {
-    let query = visible_to(caller.tenant().id).filter(api_keys::made_with_initial_password);
+    let query = visible_to(caller).filter(api_keys::made_with_initial_password);
     Ok(query.order(api_keys::id).limit(20).select(api_keys::id).load(db)?)
 }
 
@@ -433,9 +472,14 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
     Ok(())
 }
 
+/// The keys of a tenant that live under a profile, whoever sees them.
+fn of_profile(tenant: TenantID, profile: ProfileID) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::profile_id.eq(profile)).into_boxed()
+}
+
 /// Whether a tenant has a key that lives under a profile.
 pub fn any_of_profile(db: &mut Db, tenant: TenantID, profile: ProfileID) -> Result<bool> {
-    let query = visible_to(tenant).filter(api_keys::profile_id.eq(profile));
+    let query = of_profile(tenant, profile);
     let first: Option<ApiKeyID> = query.select(diesel::dsl::min(api_keys::id)).get_result(db)?;
     Ok(first.is_some())
 }
@@ -449,7 +493,7 @@ pub fn count_of_profile(
     target: Option<&str>,
     but: Option<ApiKeyID>,
 ) -> Result<i64> {
-    let mut query = visible_to(tenant).filter(api_keys::profile_id.eq(profile));
+    let mut query = of_profile(tenant, profile);
     if let Some(target) = target {
         query = query.filter(api_keys::target.eq(target.to_owned()));
     }
@@ -476,10 +520,10 @@ pub fn issuer_bears(
 }
 
 /// When a key's latest secret was made.
-pub fn secret_since<R, V>(db: &mut Db, caller: &Caller<R, V>, key: &ApiKey) -> Result<Timestamp> {
+pub fn secret_since(db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<Timestamp> {
     let latest: Option<Timestamp> = api_key_secrets::table
         .filter(api_key_secrets::api_key_id.eq(key.id))
-        .filter(api_key_secrets::tenant_id.eq(caller.tenant().id))
+        .filter(api_key_secrets::tenant_id.eq(tenant))
         .select(diesel::dsl::max(api_key_secrets::created))
         .get_result(db)?;
     Ok(latest.unwrap_or(key.created))
@@ -488,10 +532,114 @@ pub fn secret_since<R, V>(db: &mut Db, caller: &Caller<R, V>, key: &ApiKey) -> R
 /// The most secrets that one key has at a time: two, while it is being rotated.
 const SECRETS: i64 = 2;
 
+/// Of these keys, those that a caller sees, by name; and those that are not locked out, whoever sees them.
+pub fn issuers<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    keys: &BTreeSet<ApiKeyID>,
+) -> Result<(BTreeMap<ApiKeyID, String>, BTreeSet<ApiKeyID>)> {
+    if keys.is_empty() {
+        return Ok((BTreeMap::new(), BTreeSet::new()));
+    }
+    let named = visible_to(caller).filter(api_keys::id.eq_any(keys.clone()));
+    let names: Vec<(ApiKeyID, String)> = named.select((api_keys::id, api_keys::key_name)).load(db)?;
+    let active = api_keys::table.filter(api_keys::id.eq_any(keys.clone())).filter(api_keys::active);
+    let active: Vec<ApiKeyID> = active.select(api_keys::id).load(db)?;
+    Ok((names.into_iter().collect(), active.into_iter().collect()))
+}
+
 /// Removes keys of a tenant that is being removed, at most `most` rows with their secrets; answers how many keys.
 pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let of_tenant = api_keys::table.filter(api_keys::tenant_id.eq(tenant));
     let query = of_tenant.order(api_keys::id).limit((most / (1 + SECRETS)).max(1)).select(api_keys::id);
     let Some(last) = query.load::<ApiKeyID>(db)?.pop() else { return Ok(0) };
     Ok(diesel::delete(of_tenant.filter(api_keys::id.le(last))).execute(db)?)
+}
+
+// ---- many at once ----
+
+/// The keys that meet every criterion, however many, page by page in the order of their IDs.
+pub struct Pages<R, V> {
+    caller: Caller<R, V>,
+    filter: Filter,
+    moment: Moment,
+    fields: &'static [Field<api_keys::table>],
+    after: ApiKeyID,
+}
+
+impl<R, V> Pages<R, V> {
+    /// The caller's keys.
+    pub fn new(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: Moment) -> Result<Self> {
+        let fields = if is_broad(db, caller, filter, &moment)? { IN_ORDER_OF_ID } else { FIELDS };
+        Ok(Self { caller: caller.clone(), filter: filter.clone(), moment, fields, after: ApiKeyID::new(0) })
+    }
+
+    /// The next `most` of them; fewer are the last.
+    pub fn next(&mut self, db: &mut Db, most: i64) -> Result<Vec<ApiKey>> {
+        let keys = meeting(&self.caller, self.filter.clone(), self.fields, &self.moment)?;
+        let query = keys.filter(api_keys::id.gt(self.after));
+        let rows: Vec<Row> = query.order(api_keys::id).limit(most).select(Row::as_select()).load(db)?;
+        if let Some(last) = rows.last() {
+            self.after = last.id;
+        }
+        rows.into_iter().map(Row::into_key).collect()
+    }
+}
+
+/// Those of some keys of a tenant that are there, by ID.
+pub fn these(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Result<Vec<ApiKey>> {
+    let rows: Vec<Row> = of_these(tenant, ids.to_vec()).order(api_keys::id).select(Row::as_select()).load(db)?;
+    rows.into_iter().map(Row::into_key).collect()
+}
+
+/// [`these`], which nobody else changes until the transaction ends.
+pub fn these_to_change(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Result<Vec<ApiKey>> {
+    diesel::update(of_these(tenant, ids.to_vec())).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    these(db, tenant, ids)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn of_these(tenant: TenantID, ids: Vec<ApiKeyID>) -> _ {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.eq_any(ids))
+}
+
+/// From where each of some keys was last used, where that is known.
+pub fn last_addresses(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<BTreeMap<ApiKeyID, Vec<String>>> {
+    let of_keys = api_key_secrets::table.filter(api_key_secrets::tenant_id.eq(tenant));
+    let rows: Vec<(ApiKeyID, Option<String>)> = of_keys
+        .filter(api_key_secrets::api_key_id.eq_any(ids))
+        .order(api_key_secrets::id.desc())
+        .select((api_key_secrets::api_key_id, api_key_secrets::last_address))
+        .load(db)?;
+    let mut addresses: BTreeMap<ApiKeyID, Vec<String>> = BTreeMap::new();
+    for (key, address) in rows {
+        let known = addresses.entry(key).or_default();
+        known.extend(address.filter(|address| !known.contains(address)));
+    }
+    Ok(addresses)
+}
+
+/// Locks keys out.
+pub fn lock_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<()> {
+    diesel::update(of_these(tenant, ids)).set(api_keys::active.eq(false)).execute(db)?;
+    Ok(())
+}
+
+/// Lets keys in again, and sets their counters back.
+pub fn unlock_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<()> {
+    let counters = (api_keys::unlock_time.eq(None::<Timestamp>), api_keys::unsuccessful_sign_in_attempts.eq(0));
+    diesel::update(of_these(tenant, ids)).set((api_keys::active.eq(true), counters)).execute(db)?;
+    Ok(())
+}
+
+/// Moves the end of keys.
+pub fn extend_all(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>, end: Option<Timestamp>) -> Result<()> {
+    diesel::update(of_these(tenant, ids)).set(api_keys::expiry_date.eq(end)).execute(db)?;
+    Ok(())
+}
+
+/// Which of some folded names keys of a tenant have already.
+pub fn names_taken(db: &mut Db, tenant: TenantID, folds: Vec<String>) -> Result<Vec<String>> {
+    let query = api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::name_fold.eq_any(folds));
+    Ok(query.select(api_keys::name_fold).load(db)?)
 }

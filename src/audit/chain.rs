@@ -200,8 +200,10 @@ pub enum Wrong {
     Seal,
     /// The seal of the segment is gone.
     SealRemoved,
-    /// The segment claims to be of another key, where this one's must be.
+    /// The segment claims to be of another key than the one that must have sealed it.
     ForeignKey,
+    /// It claims to be of a key that is not at hand, where one must be that is.
+    UnknownKey,
     /// The record of what was removed is none of the server's.
     Cut,
     /// Something stands where everything was removed, or before the beginning.
@@ -227,7 +229,11 @@ impl fmt::Display for Fault {
             Wrong::SlippedIn => "it was slipped in: it is not sealed, and events that came after it are",
             Wrong::Seal => "the seal of its segment was changed",
             Wrong::SealRemoved => "the seal of its segment was removed",
-            Wrong::ForeignKey => "it is sealed with another master key, where this one's seal must be",
+            Wrong::ForeignKey => "it is sealed with another master key than the one whose seal must be here",
+            Wrong::UnknownKey => {
+                "it is said to be sealed with a master key that is none of those given, where one of those must be; give \
+                 every one that was replaced since, or nothing vouches for it"
+            }
             Wrong::Cut => "the record of what retention removed up to here is not the server's",
             Wrong::BelowCut => "it was slipped in where there can be nothing: before the chain's beginning, or where retention removed all",
             Wrong::Mistyped => "it was changed: a column of it holds another type of value than the server writes",
@@ -236,53 +242,86 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What one master key has sealed: everything from a place on, up to where the next key's begins.
+#[derive(Clone, Debug)]
+struct Epoch {
+    first: i64,
+    key: AuditKey,
+}
+
+/// The epochs whose keys are at hand, from the latest back. Where each begins is in its last seal, whose MAC vouches
+/// for it; so nothing in an epoch can be called another key's.
+fn epochs(keys: &[AuditKey], ends: &[Seal]) -> Result<Vec<Epoch>, Fault> {
+    let mut epochs: Vec<Epoch> = Vec::new();
+    for end in ends {
+        let at_seal = |wrong| Fault { event: None, position: Some(end.first), wrong };
+        let Some(key) = keys.iter().find(|key| key.id() == end.key_id) else {
+            return match (epochs.len(), keys.len()) {
+                (0, _) => Err(at_seal(Wrong::ForeignKey)),
+                // what an earlier key has sealed cannot be checked, but that is so only behind all that can be
+                (known, given) if known < given => Err(at_seal(Wrong::UnknownKey)),
+                _ => Ok(epochs),
+            };
+        };
+        // the latest must be of the key in use, or whoever writes the database could call the whole chain another key's
+        if epochs.is_empty() && keys.first().map(AuditKey::id).as_ref() != Some(&end.key_id) {
+            return Err(at_seal(Wrong::ForeignKey));
+        }
+        if end.mac != end.expected_mac(key) {
+            return Err(at_seal(Wrong::Seal));
+        }
+        epochs.push(Epoch { first: end.epoch_first, key: key.clone() });
+    }
+    Ok(epochs)
+}
+
 /// A walk along the chain: which place comes next, and what was found on the way.
 #[derive(Clone, Debug)]
 pub struct Walk {
     keys: Vec<AuditKey>,
-    epoch_first: i64,
+    epochs: Vec<Epoch>,
     /// The last place that was walked over.
     pub position: i64,
     seal: i64,
     mac: Vec<u8>,
     /// Events that are as they were sealed.
     pub checked: i64,
-    /// Events that were sealed with a key that is not at hand.
+    /// Events that are said to be sealed with a key that is not at hand.
     pub unchecked: i64,
+    /// Whether the cut that it began behind is said to be of such a key.
+    pub cut_is_unchecked: bool,
 }
 
 impl Walk {
-    /// Begins behind the latest cut, or at the beginning. `keys` are the one in use, then older ones; `latest` is
-    /// the seal that the chain ends in as this walk begins.
-    pub fn begin(keys: Vec<AuditKey>, cut: Option<&Cut>, latest: Option<&Seal>) -> Result<Self, Fault> {
-        let ids: Vec<String> = keys.iter().map(AuditKey::id).collect();
-        let at_seal = |wrong| Fault { event: None, position: latest.map(|seal| seal.first), wrong };
-        if let (Some(seal), Some(key)) = (latest, keys.first()) {
-            // or else whoever writes the database could call the whole chain another key's
-            if ids.first() != Some(&seal.key_id) {
-                return Err(at_seal(Wrong::ForeignKey));
-            }
-            if seal.mac != seal.expected_mac(key) {
-                return Err(at_seal(Wrong::Seal));
-            }
-        }
-        let epoch_first = latest.map_or(i64::MAX, |seal| seal.epoch_first);
+    /// Begins behind the latest cut, or at the beginning. `keys` are the one in use, then older ones, each once; `ends`
+    /// are the last seals of the latest epochs, from the one that the chain ends in back.
+    pub fn begin(keys: Vec<AuditKey>, cut: Option<&Cut>, ends: &[Seal]) -> Result<Self, Fault> {
+        let epochs = epochs(&keys, ends)?;
+        let mut cut_is_unchecked = false;
         if let Some(cut) = cut {
-            let key = keys.iter().zip(&ids).find(|(_, id)| **id == cut.key_id).map(|(key, _)| key);
-            let genuine = key.map_or(cut.position < epoch_first, |key| cut.mac == cut.expected_mac(key));
+            let at_cut = |wrong| Fault { event: None, position: Some(cut.position), wrong };
+            let beginning = epochs.last().map_or(i64::MAX, |epoch| epoch.first);
+            let genuine = match keys.iter().find(|key| key.id() == cut.key_id) {
+                Some(key) => cut.mac == cut.expected_mac(key),
+                None if epochs.len() < keys.len() => return Err(at_cut(Wrong::UnknownKey)),
+                // a key cuts nothing but what was sealed before it was replaced
+                None => cut.position < beginning,
+            };
             // the latest seal is never removed
-            if !genuine || latest.is_none() {
-                return Err(Fault { event: None, position: Some(cut.position), wrong: Wrong::Cut });
+            if !genuine || ends.is_empty() {
+                return Err(at_cut(Wrong::Cut));
             }
+            cut_is_unchecked = !keys.iter().any(|key| key.id() == cut.key_id);
         }
         Ok(Self {
             keys,
-            epoch_first,
+            epochs,
             position: cut.map_or(0, |cut| cut.position),
             seal: cut.map_or(0, |cut| cut.seal),
             mac: cut.map_or_else(|| GENESIS.to_vec(), |cut| cut.head.clone()),
             checked: 0,
             unchecked: 0,
+            cut_is_unchecked,
         })
     }
 
@@ -301,10 +340,11 @@ impl Walk {
             return Err(at_first(Wrong::Seal));
         }
         let key = self.keys.iter().find(|key| key.id() == seal.key_id).cloned();
-        let in_epoch = seal.last >= self.epoch_first;
-        if in_epoch && self.keys.first().map(AuditKey::id).as_ref() != Some(&seal.key_id) {
+        let epoch = self.epochs.iter().find(|epoch| epoch.first <= seal.last);
+        if epoch.is_some_and(|epoch| epoch.key.id() != seal.key_id) {
             return Err(at_first(Wrong::ForeignKey));
         }
+        let begins = epoch.is_none_or(|epoch| epoch.first == seal.epoch_first);
         let mut links = links.iter().peekable();
         for position in seal.first..=seal.last {
             let link = links.next().filter(|link| link.position == position);
@@ -333,8 +373,7 @@ impl Walk {
             self.position = position;
         }
         let genuine = key.is_none_or(|key| seal.mac == seal.expected_mac(&key));
-        let epoch = !in_epoch || seal.epoch_first == self.epoch_first;
-        if self.mac != seal.head || !genuine || !epoch {
+        if self.mac != seal.head || !genuine || !begins {
             return Err(Fault { event: None, position: Some(seal.first), wrong: Wrong::Seal });
         }
         self.seal = seal.id;
@@ -381,7 +420,13 @@ mod tests {
     }
 
     fn walk(keys: Vec<AuditKey>, cut: Option<&Cut>, chain: &[(Seal, Vec<Link>)]) -> Result<Walk, Fault> {
-        let mut walk = Walk::begin(keys, cut, chain.last().map(|(seal, _)| seal))?;
+        let mut ends: Vec<Seal> = Vec::new();
+        for (seal, _) in chain.iter().rev() {
+            if ends.last().is_none_or(|end| seal.last < end.epoch_first) {
+                ends.push(seal.clone());
+            }
+        }
+        let mut walk = Walk::begin(keys, cut, &ends)?;
         chain.iter().try_for_each(|(seal, links)| walk.segment(seal, links))?;
         Ok(walk)
     }
@@ -414,6 +459,89 @@ mod tests {
         claimed[1].0.key_id = "0123456789abcdef".into();
         assert_eq!(walk(vec![new], None, &claimed).expect_err("claimed").wrong, Wrong::ForeignKey);
         assert_eq!(walk(vec![old], None, &both).expect_err("not the latest").wrong, Wrong::ForeignKey);
+    }
+
+    /// Three keys' chain of two segments each.
+    fn three_epochs() -> (Vec<AuditKey>, Vec<(Seal, Vec<Link>)>) {
+        let keys = vec![another_key(), another_key(), another_key()];
+        let mut chain: Vec<(Seal, Vec<Link>)> = Vec::new();
+        for (key, event) in keys.iter().zip([10, 20, 30]) {
+            for event in [event, event + 5] {
+                let events: Vec<_> = (event..event + 3).map(|event| (event, event, row(event, "sealed"))).collect();
+                chain.push(seal(key, chain.last().map(|(seal, _)| seal), &events, event));
+            }
+        }
+        (keys, chain)
+    }
+
+    /// Somebody who writes the database and has no key: seals a segment anew, and says that it is another key's.
+    fn forge(chain: &mut [(Seal, Vec<Link>)], segment: usize, key: &AuditKey) {
+        let before = segment.checked_sub(1).map(|before| chain[before].0.clone());
+        let (old, links) = &chain[segment];
+        let events: Vec<_> = links.iter().map(|link| (link.event, link.event, row(link.event, "forged"))).collect();
+        let (forged, links) = seal(key, before.as_ref(), &events, old.sealed_at);
+        // the head is kept, so that what comes behind goes on from it
+        let (head, mut links) = (old.head.clone(), links);
+        if let Some(last) = links.last_mut() {
+            last.mac.clone_from(&head);
+        }
+        chain[segment] = (Seal { head, ..forged }, links);
+    }
+
+    #[test]
+    fn with_the_old_keys_nothing_can_be_called_an_unknown_keys() {
+        let (keys, whole) = three_epochs();
+        let (first, second, third) = (keys[0].clone(), keys[1].clone(), keys[2].clone());
+        let unknown = another_key();
+        let found = walk(vec![third.clone(), second.clone()], None, &whole).expect("the first key may be lost");
+        assert_eq!((found.checked, found.unchecked), (12, 6));
+        let found = walk(vec![third.clone(), first.clone(), second.clone()], None, &whole).expect("in any order");
+        assert_eq!((found.checked, found.unchecked), (18, 0));
+        let lost = walk(vec![third.clone(), first.clone()], None, &whole).expect_err("the second key is missing");
+        assert_eq!((lost.position, lost.wrong), (Some(10), Wrong::UnknownKey));
+
+        for segment in 0..4 {
+            let mut forged = whole.clone();
+            forge(&mut forged, segment, &unknown);
+            let position = whole[segment].0.first;
+            let all = walk(vec![third.clone(), second.clone(), first.clone()], None, &forged).expect_err("forged");
+            let expected = if segment % 2 == 1 { Wrong::UnknownKey } else { Wrong::ForeignKey };
+            assert_eq!((all.position, all.wrong), (Some(position), expected), "segment {segment}");
+            let two = walk(vec![third.clone(), second.clone()], None, &forged);
+            assert_eq!(two.is_ok(), segment < 2, "only the lost key's own events can be forged: {segment}");
+        }
+        // a whole epoch that another is put in the place of
+        let mut forged = whole.clone();
+        for segment in 2..4 {
+            forge(&mut forged, segment, &unknown);
+        }
+        assert_eq!(
+            walk(vec![third.clone(), second, first], None, &forged).expect_err("forged").wrong,
+            Wrong::UnknownKey
+        );
+        assert_eq!(walk(vec![third], None, &forged).expect("nobody can know").unchecked, 12);
+    }
+
+    #[test]
+    fn with_the_old_keys_no_cut_can_be_called_an_unknown_keys() {
+        let (keys, whole) = three_epochs();
+        let (first, second, third) = (keys[0].clone(), keys[1].clone(), keys[2].clone());
+        let all = || vec![third.clone(), second.clone(), first.clone()];
+        let unknown = another_key();
+        for segment in 0..5 {
+            let (seal, rest) = (&whole[segment].0, &whole[segment + 1..]);
+            let genuine = [&first, &first, &second, &second, &third][segment];
+            walk(all(), Some(&cut(genuine, seal, 3, 7)), rest).expect("the server's own");
+            let forged = cut(&unknown, seal, 3, 7);
+            let wrong = walk(all(), Some(&forged), rest).expect_err("forged").wrong;
+            let expected = if segment == 0 { Wrong::Cut } else { Wrong::UnknownKey };
+            assert_eq!(wrong, expected, "segment {segment}");
+            match walk(vec![third.clone()], Some(&forged), rest) {
+                Ok(found) => assert!(segment < 4 && found.cut_is_unchecked),
+                Err(fault) => assert!(segment == 4 && fault.wrong == Wrong::Cut, "{fault:?}"),
+            }
+        }
+        assert!(!walk(all(), Some(&cut(&third, &whole[1].0, 3, 7)), &whole[2..]).expect("genuine").cut_is_unchecked);
     }
 
     #[test]

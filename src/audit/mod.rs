@@ -14,8 +14,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::auth::{Caller, Who};
-use crate::id::TenantID;
+use crate::auth::{Caller, Starter, Who};
+use crate::id::{ApiKeyID, TenantID};
 
 pub use change::record;
 pub use sealing::{begin_epoch, head, log_head, retain, seal};
@@ -107,6 +107,26 @@ kinds! {
     SettingsUpdated = 5060 info "System Settings Updated";
     /// Events whose time was over were removed.
     AuditEventsRemoved = 5070 info "Audit Events Removed";
+    /// A revoked key was presented with a secret that was right until then.
+    RevokedApiKeyPresented = 5140 warning "Revoked API Key Presented";
+    /// Work on many keys was begun.
+    JobBegun = 5141 info "Job Begun";
+    /// Work on many keys came to its end.
+    JobDone = 5142 info "Job Done";
+    /// Work on many keys stopped before its end.
+    JobStopped = 5143 warning "Job Stopped";
+    /// Keys were brought from elsewhere.
+    ApiKeysImported = 5144 info "API Keys Imported";
+    /// A session that was there for making one key has made it, and ended with that.
+    OneShotSpent = 5120 info "One-Shot Session Ended";
+    /// A code was handed out that a key is made with.
+    ClaimCreated = 5121 info "Claim Created";
+    /// A code was redeemed, and its key made.
+    ClaimRedeemed = 5122 info "Claim Redeemed";
+    /// A code came again after its key was made, which is revoked with that.
+    ClaimReused = 5123 warning "Claim Used Again";
+    /// A claim was withdrawn.
+    ClaimDeleted = 5124 info "Claim Deleted";
     /// A key profile was made.
     ProfileCreated = 5160 info "API Key Profile Created";
     /// A key profile was changed, or made the tenant's default.
@@ -233,6 +253,43 @@ impl Actor {
             id: known.map(|(id, _)| id),
             // What was typed for an unknown name may be a password in the wrong field: it is not kept.
             name: known.map(|(_, name)| name.to_owned()).unwrap_or_default(),
+            address: origin.address.to_string(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// Whoever began something that goes on after their call.
+    pub fn starter(starter: &Starter) -> Self {
+        let (kind, id, _) = starter.stored();
+        Self {
+            tenant: starter.tenant,
+            kind,
+            id: Some(id),
+            name: starter.name.clone(),
+            address: starter.address.clone(),
+            request_id: starter.request_id.clone(),
+        }
+    }
+
+    /// A key that has proved itself and lets nobody in any more.
+    pub fn revoked_key(tenant: TenantID, id: ApiKeyID, name: &str, origin: &Origin) -> Self {
+        Self {
+            tenant,
+            kind: "apiKey",
+            id: Some(id.get()),
+            name: name.to_owned(),
+            address: origin.address.to_string(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// Whoever brings the code of a claim.
+    pub fn claim(tenant: TenantID, id: i64, key_name: &str, origin: &Origin) -> Self {
+        Self {
+            tenant,
+            kind: "claim",
+            id: Some(id),
+            name: key_name.to_owned(),
             address: origin.address.to_string(),
             request_id: origin.request_id.clone(),
         }

@@ -125,7 +125,7 @@ const FIELDS: &[Field<audit_events::table>] = &[
     choice("level", &["info", "warning"], choice_field!(audit_events::level)),
     choice(
         "actorType",
-        &["administrator", "apiKey", "system", "tenant", "unknown"],
+        &["administrator", "apiKey", "claim", "system", "tenant", "unknown"],
         choice_field!(audit_events::actor_type),
     ),
     number("actorID", number_field!(audit_events::actor_id.assume_not_null())),
@@ -171,6 +171,13 @@ fn seal_of(row: SealRow) -> Seal {
 /// The seal that the chain ends in.
 pub fn latest_seal(db: &mut Db) -> Result<Option<Seal>> {
     let row: Option<SealRow> = audit_seals::table.order(audit_seals::id.desc()).limit(1).get_result(db).optional()?;
+    Ok(row.map(seal_of))
+}
+
+/// The last seal before a place.
+pub fn last_seal_before(db: &mut Db, position: i64) -> Result<Option<Seal>> {
+    let before = audit_seals::table.filter(audit_seals::last_position.lt(position));
+    let row: Option<SealRow> = before.order(audit_seals::id.desc()).limit(1).get_result(db).optional()?;
     Ok(row.map(seal_of))
 }
 

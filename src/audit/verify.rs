@@ -41,16 +41,31 @@ impl NotedHead {
 pub struct Report {
     /// Events that are as they were sealed.
     pub checked: i64,
-    /// Events that were sealed with a master key that is not at hand.
-    pub unchecked: i64,
+    /// What cannot be checked, because it is said to be sealed with a master key that is not at hand.
+    pub unchecked: Option<Unchecked>,
     /// Events that are not sealed yet.
     pub unsealed: i64,
     /// Where the chain ends.
     pub head: Option<Seal>,
     /// Where it begins, if retention has removed what was before.
     pub cut: Option<Cut>,
+    /// Whether the record of that is said to be of a master key that is not at hand.
+    pub cut_is_unchecked: bool,
     /// Whether the noted head lies in what retention has removed, and so cannot be looked for.
     pub noted_head_is_gone: bool,
+}
+
+/// The beginning of a chain, where it cannot be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unchecked {
+    /// The first segment.
+    pub first_segment: i64,
+    /// The last segment.
+    pub last_segment: i64,
+    /// The first place in them.
+    pub first: i64,
+    /// How many events.
+    pub events: i64,
 }
 
 /// Walks over everything. `keys` are the one in use, then older ones.
@@ -79,7 +94,8 @@ fn from(
     let end = database.read_here(store::last_position)?;
     let settled = database.read_here(store::settled)?;
     let head = database.read_here(store::latest_seal)?;
-    let mut walk = match Walk::begin(keys.to_vec(), cut.as_ref(), head.as_ref()) {
+    let ends = ends_of_epochs(database, keys, head.clone())?;
+    let mut walk = match Walk::begin(keys.to_vec(), cut.as_ref(), &ends) {
         Ok(walk) => walk,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -95,6 +111,7 @@ fn from(
     let mut noted_is_found =
         cut.as_ref().is_some_and(|cut| noted.is_some_and(|noted| noted.is_at(cut.position, &cut.head)));
     let mut seal = cut.as_ref().map_or(0, |cut| cut.seal);
+    let mut last_unchecked = 0;
     let up_to = head.as_ref().map_or(0, |head| head.id);
     loop {
         let seals = database.read_here(move |db| store::seals_behind(db, seal, SEALS))?;
@@ -114,8 +131,12 @@ fn from(
             for seal in piece {
                 let from = links.partition_point(|link| link.position < seal.first);
                 let to = links.partition_point(|link| link.position <= seal.last);
+                let unchecked = walk.unchecked;
                 if let Err(fault) = walk.segment(seal, links.get(from..to).unwrap_or_default()) {
                     return Ok(Err(fault));
+                }
+                if walk.unchecked > unchecked {
+                    last_unchecked = seal.id;
                 }
             }
         }
@@ -139,8 +160,28 @@ fn from(
         }));
     }
     let unsealed = database.read_here(move |db| store::count_unsealed(db, settled))?;
-    let (checked, unchecked) = (walk.checked, walk.unchecked);
-    Ok(Ok(Report { checked, unchecked, unsealed, head, cut, noted_head_is_gone }))
+    let unchecked = (walk.unchecked > 0).then_some(Unchecked {
+        first_segment: segment + 1,
+        last_segment: last_unchecked,
+        first: below + 1,
+        events: walk.unchecked,
+    });
+    let (checked, cut_is_unchecked) = (walk.checked, walk.cut_is_unchecked);
+    Ok(Ok(Report { checked, unchecked, unsealed, head, cut, cut_is_unchecked, noted_head_is_gone }))
+}
+
+/// The last seal of each epoch, from the latest back, as far as there can be keys for them and one more.
+fn ends_of_epochs(database: &Database, keys: &[AuditKey], latest: Option<Seal>) -> Result<Vec<Seal>> {
+    let mut ends = Vec::from_iter(latest);
+    while let Some(begins) = ends.last().map(|seal| seal.epoch_first)
+        && ends.len() <= keys.len()
+    {
+        match database.read_here(move |db| store::last_seal_before(db, begins))? {
+            Some(seal) => ends.push(seal),
+            None => break,
+        }
+    }
+    Ok(ends)
 }
 
 /// The first event that is in no segment though all around it are; piece by piece, because no statement may take long.

@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Identified, Identity, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
-use crate::rights::{Demand, Grant, Right};
+use crate::rights::{Demand, Grant, Reach, Right, Rights};
 
 /// Which kind of credential a handler takes.
 pub trait CredentialKind: 'static {
@@ -130,6 +130,21 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// What else bounds the caller, if it is a key.
+    pub fn bounds(&self) -> Option<&KeyBounds> {
+        match self.who() {
+            Who::ApiKey(key) => Some(&key.bounds),
+            Who::Administrator(_) => None,
+        }
+    }
+
+    /// Whether nothing of the tenant is kept from the caller, by whichever way they came in: the role Full Access, or
+    /// one that is as strong.
+    pub fn has_full_access(&self) -> bool {
+        let Grant { rights, reach, .. } = self.grant();
+        *rights == Rights::all() && Reach::everything().is_within(reach)
+    }
+
     /// Insists on a further demand, where what a call needs turns out only on the way.
     pub fn must<D: Demand>(&self) -> Result<()> {
         if let Who::Administrator(session) = self.who() {
@@ -138,8 +153,15 @@ impl<R, V> Caller<R, V> {
         must_have_right::<D>(&self.identity)
     }
 
-    /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again.
+    /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again. One
+    /// that is bounded otherwise gives nobody access that is not.
     pub fn must_last(&self) -> Result<()> {
+        if self.bounds().is_some_and(|bounds| !bounds.is_open()) {
+            return Err(Error::new(
+                Reason::BeyondCaller,
+                "The key that makes this call is bounded in its use, and cannot give anybody access that is not.",
+            ));
+        }
         match self.expires() {
             Some(end) => Err(Error::new(
                 Reason::BeyondCaller,
@@ -151,9 +173,28 @@ impl<R, V> Caller<R, V> {
         }
     }
 
+    /// The session, where it is there for making one key and no more.
+    pub fn one_shot(&self) -> Option<&SessionCaller> {
+        match self.who() {
+            Who::Administrator(session) if session.one_shot => Some(session),
+            _ => None,
+        }
+    }
+
     /// Whether the caller signed in with the password that the first start made.
     pub fn has_initial_password(&self) -> bool {
         matches!(self.who(), Who::Administrator(session) if session.initial_password)
+    }
+}
+
+impl<R: Demand> Caller<R> {
+    /// Somebody who left word for a call to be made later, as they are now; none where they could not make it
+    /// themselves any more. What they are asked to prove again is who they are, and nothing of it is presented: so this
+    /// is no caller to whom an answer may be given, only one in whose name something is made.
+    pub fn of_absent(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
+        let known = lookup::absent(db, who, origin.clone(), now)?;
+        let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());
+        Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
 
@@ -227,6 +268,11 @@ fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
 fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
     let is_own_account = R::RIGHT.is_none() && R::WITH_INITIAL_PASSWORD;
     match session.limited {
+        _ if session.one_shot && !R::WITH_ONE_SHOT => Err(Error::new(
+            Reason::OneShotSession,
+            "This session makes one API key and ends with it: it may look for roles besides, and no more. Sign in \
+             without oneShot for anything else.",
+        )),
         _ if session.initial_password && !R::WITH_INITIAL_PASSWORD => {
             Err(Error::new(Reason::InitialPassword, "Change the initial password first."))
         }
@@ -243,7 +289,7 @@ fn admit_session<R: Demand>(session: &SessionCaller) -> Result<()> {
 }
 
 /// Missing is taken as `v1`; published clients exist that leave it out.
-fn check_api_version(headers: &HeaderMap) -> Result<()> {
+pub fn check_api_version(headers: &HeaderMap) -> Result<()> {
     let unknown = headers.get_all("api-version").any(|version| version.as_bytes() != b"v1");
     if unknown {
         return Err(Error::new(Reason::UnknownApiVersion, "api-version: only v1 is known."));
@@ -260,6 +306,8 @@ pub struct Visitor {
     pub is_browser: bool,
     /// The `User-Agent`, whatever it says.
     pub user_agent: Vec<u8>,
+    /// Whose URL they come by.
+    pub door: Door,
     /// Whether a web page may be behind it.
     from_a_page: bool,
 }
@@ -296,6 +344,7 @@ impl FromRequest for Visitor {
             Ok(Self {
                 origin: origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?,
                 is_browser: headers.contains_key("sec-fetch-site"),
+                door: request.extensions().get::<Door>().cloned().unwrap_or_default(),
                 from_a_page: is_from_a_page(headers),
                 user_agent: headers.get("user-agent").map(|value| value.as_bytes().to_vec()).unwrap_or_default(),
             })

@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use actix_session::SessionExt as _;
 use actix_web::HttpMessage as _;
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
+use serde_json::json;
 
-use super::caller::{is_from_a_page, page_refused};
-use super::identity::{Identified, Identity, KeyCaller, KnownCaller, Pending, SessionCaller, Who};
-use super::lookup::{self, KeyFacts, SessionFacts};
+use super::caller::{check_api_version, is_from_a_page, page_refused};
+use super::check::{self, Rule};
+use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, Pending, SessionCaller, Who};
+use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
+use super::presented::{self, Carried};
+use super::rate_limit::KeyUse;
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Origin, Target};
-use crate::clock::Timestamp;
+use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Reason, Result};
+use crate::reach::TenantLabel;
 use crate::secret::{PresentedKey, RequestID, SecretDigest};
 
 /// How often a session's last use is written down, in milliseconds.
@@ -33,7 +38,17 @@ pub async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let outcome = identity_of(&app, &request).await.map(Arc::new);
+    let door = match door_of(&app, &request).await {
+        Ok(door) => door,
+        Err(error) => return Ok(refused(error, request)),
+    };
+    let outcome = identity_of(&app, &request, &door).await.map(Arc::new);
+    // whoever belongs elsewhere is told, after the same work, what is told where there is no such tenant
+    let leads_nowhere = |error: &Error| error.reason() == Reason::NoSuchRoute;
+    if matches!(door, Door::Nobodys) || outcome.as_ref().is_err_and(leads_nowhere) {
+        return Ok(refused(Error::no_such_route(), request));
+    }
+    request.extensions_mut().insert(door);
     if let Ok(known) = &outcome {
         request.extensions_mut().insert(KnownCaller(known.clone()));
     }
@@ -51,25 +66,45 @@ pub async fn identify(
     Ok(response.map_into_left_body())
 }
 
-async fn identity_of(app: &App, request: &ServiceRequest) -> Result<Identity> {
+/// An answer without asking any route.
+fn refused<B>(error: Error, request: ServiceRequest) -> ServiceResponse<EitherBody<B>> {
+    ServiceResponse::from_err(error, request.into_parts().0).map_into_right_body()
+}
+
+/// Whose URL the call came by.
+async fn door_of(app: &App, request: &ServiceRequest) -> Result<Door> {
+    let Some(label) = request.extensions().get::<TenantLabel>().cloned() else { return Ok(Door::General) };
+    let Some(label) = label.get().map(str::to_owned) else { return Ok(Door::Nobodys) };
+    let known = app.database.look_up(move |db| lookup::tenant_by_label(db, &label)).await?;
+    Ok(known.map_or(Door::Nobodys, |(tenant, folded_name)| Door::Of { tenant, folded_name }))
+}
+
+async fn identity_of(app: &App, request: &ServiceRequest, door: &Door) -> Result<Identity> {
     let origin = request.extensions().get::<Origin>().cloned();
     let origin = origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?;
-    let keys: Vec<&[u8]> = request.headers().get_all("api-secret-key").map(|value| value.as_bytes()).collect();
     let has_cookie = request.extensions().contains::<super::sid_cookie::SessionCookie>();
     let several = request.extensions().contains::<SeveralSessionCookies>();
-    match keys.as_slice() {
-        [] if several => {
+    match presented::carried(request.headers()) {
+        Carried::Nothing if several => {
             Err(Error::new(Reason::SessionEnded, "The request carries more than one cookie sID. Send one."))
         }
-        [] if has_cookie => session_identity(app, request, origin).await,
-        [] => Err(Error::new(
+        Carried::Nothing if has_cookie => session_identity(app, request, origin, door).await,
+        Carried::Nothing => Err(Error::new(
             Reason::NotSignedIn,
             "Sign in with POST /api/sessions, or send an API key in the header api-secret-key.",
         )),
-        [key] if !has_cookie && !several => key_identity(app, key, origin).await,
+        Carried::Key(key) if !has_cookie => {
+            // a call that is refused for what it says of the API's version is no use of the key
+            let is_use = check_api_version(request.headers()).is_ok();
+            key_identity(app, key, origin, door, is_use).await
+        }
+        Carried::OtherScheme if !has_cookie => Err(Error::new(
+            Reason::NotSignedIn,
+            "Authorization: the schemes Bearer and Token are taken, each with an API key behind it.",
+        )),
         _ => Err(Error::new(
             Reason::AmbiguousCredentials,
-            "The request carries more than one credential. Send one: the cookie sID, or one header api-secret-key.",
+            "The request carries more than one credential. Send one: the cookie sID, or one API key in one header.",
         )),
     }
 }
@@ -81,17 +116,52 @@ pub fn invalid_key() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
-async fn key_identity(app: &App, text: &[u8], origin: Origin) -> Result<Identity> {
+async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door, is_use: bool) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
-    let known = app.database.look_up(move |db| lookup::key(db, id)).await?;
-    let identity = check_key(&key, known, now, origin);
+    // who is no key is looked for among those that were: a wrong secret costs the same either way
+    let looked_up = app.database.look_up(move |db| match lookup::key(db, id)? {
+        None => Ok((None, lookup::revoked_key(db, id)?)),
+        known => Ok((known, None)),
+    });
+    let (known, revoked) = looked_up.await?;
+    if let Some(revoked) = revoked {
+        note_revoked(app, &key, revoked, now, &origin).await;
+    }
+    let identity = match check_key(&key, known, now, origin, door) {
+        Ok((identity, counted)) if is_use => use_key(app, identity, &counted, now).await.map_err(Refusal::Other),
+        outcome => outcome.map(|(identity, _)| identity),
+    };
     match &identity {
         Ok(_) => app.key_usage.succeeded(id, now),
         Err(Refusal::WrongSecret { key_exists: true }) => app.key_usage.failed(id),
         Err(_) => {}
     }
     identity.map_err(Refusal::into_error)
+}
+
+/// Whoever still holds the right secret of a revoked key is to be heard of: one event a minute for each key, so that
+/// nobody floods the trail. They are answered what an unknown key is.
+async fn note_revoked(app: &App, key: &PresentedKey, revoked: RevokedFacts, now: Timestamp, origin: &Origin) {
+    let presented = key.secret.digest();
+    let right = revoked.digests.iter().fold(false, |right, digest| right | digest.matches(&presented));
+    let noted = revoked.last_presented.is_some_and(|at| now.since(at).abs() < MINUTE);
+    if !right || noted || key.tenant != revoked.tenant.key_prefix() {
+        return;
+    }
+    let (id, address) = (key.id, origin.address.to_string());
+    let actor = Actor::revoked_key(revoked.tenant.id, id, &revoked.name, origin);
+    let target = Target::new("apiKey", id.get(), revoked.name);
+    let details = json!({ "revoked": revoked.revoked, "revocationReason": revoked.reason });
+    let event = Event::new(EventKind::RevokedApiKeyPresented, target).with(details);
+    let written = app.change_as(actor, move |db| match lookup::note_presented(db, id, &address, now)? {
+        true => Ok(((), vec![event])),
+        false => Ok(((), Vec::new())),
+    });
+    if let Err(error) = written.await {
+        let cause = error.cause().unwrap_or_default();
+        log::warn!("key.id" = id.get(), cause = cause.as_str(); "a revoked key was presented, and that could not be written down");
+    }
 }
 
 /// Why a key is refused; only a wrong secret counts against it.
@@ -109,9 +179,35 @@ impl Refusal {
     }
 }
 
+/// Counts a use of a key that nothing else speaks against, in memory and in its row. Where it may not be used so often
+/// nothing is counted.
+async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Timestamp) -> Result<Identity> {
+    app.rate_limits.take_key(counted, now).map_err(Rule::into_error)?;
+    if let Who::ApiKey(KeyCaller { id, bounds, .. }) = &mut identity.who
+        && bounds.constraints.remaining_uses.is_some()
+    {
+        let id = *id;
+        let taken = app.database.write(move |db| lookup::take_use(db, id)).await;
+        match taken {
+            Ok(Some(left)) => bounds.constraints.remaining_uses = left.0,
+            outcome => {
+                app.rate_limits.give_back(counted, now);
+                return Err(outcome.err().unwrap_or_else(|| Rule::UsageExceeded.into_error()));
+            }
+        }
+    }
+    Ok(identity)
+}
+
 /// Nothing is said about a key before its secret has proved right, and an unknown ID costs the same
 /// comparison as a known one.
-fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin: Origin) -> Result<Identity, Refusal> {
+fn check_key(
+    key: &PresentedKey,
+    known: Option<KeyFacts>,
+    now: Timestamp,
+    origin: Origin,
+    door: &Door,
+) -> Result<(Identity, KeyUse), Refusal> {
     let presented = key.secret.digest();
     let Some(facts) = known else {
         let _ = presented.matches(&SecretDigest::OF_NOBODY);
@@ -121,32 +217,44 @@ fn check_key(key: &PresentedKey, known: Option<KeyFacts>, now: Timestamp, origin
     if !right || key.tenant != facts.tenant.key_prefix() {
         return Err(Refusal::WrongSecret { key_exists: true });
     }
-    let refused = |reason, message: String| Err(Refusal::Other(Error::new(reason, message)));
+    door.admit(facts.tenant.id).map_err(Refusal::Other)?;
     if !facts.tenant_is_active {
         return Err(Refusal::Other(invalid_key()));
     }
-    if !facts.active {
-        return refused(
-            Reason::ApiKeyLocked,
-            "The API key is locked out. Somebody who may edit API keys can let it in.".into(),
-        );
+    if let Some(rule) = check::standing(&facts, now) {
+        return Err(Refusal::Other(rule.into_error()));
     }
-    if let Some(at) = facts.expires.filter(|at| *at <= now) {
-        let message = format!("The API key expired at {at}. Create a new one, or ask for its expiry date to be moved.");
-        return refused(Reason::ApiKeyExpired, message);
-    }
-    if !facts.allow_web_service {
+    if !facts.grant.ways.web_service {
         return Err(Refusal::Other(web_service_not_allowed(&facts.role_name)));
     }
-    Ok(Identity {
+    if let Some(rule) = check::call(&facts, now, origin.address) {
+        return Err(Refusal::Other(rule.into_error()));
+    }
+    let counted = KeyUse {
+        key: key.id,
+        tenant: facts.tenant.id,
+        profile: facts.bounds.profile,
+        own: facts.bounds.constraints.calls_per_minute,
+        throttle: facts.throttle,
+    };
+    let who = KeyCaller {
+        id: key.id,
+        name: facts.name,
+        expires: facts.expires,
+        digest: presented,
+        dialect: facts.dialect,
+        bounds: Box::new(facts.bounds),
+    };
+    let identity = Identity {
         tenant: facts.tenant,
-        who: Who::ApiKey(KeyCaller { id: key.id, name: facts.name, expires: facts.expires, digest: presented }),
+        who: Who::ApiKey(who),
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
         pending: facts.pending,
         origin,
-    })
+    };
+    Ok((identity, counted))
 }
 
 fn web_service_not_allowed(role: &str) -> Error {
@@ -160,24 +268,26 @@ pub fn session_ended() -> Error {
     Error::new(Reason::SessionEnded, "The session has ended, or never was. Sign in again with POST /api/sessions.")
 }
 
-async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -> Result<Identity> {
+async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin, door: &Door) -> Result<Identity> {
     let session = request.get_session();
     if session.contains_key(OUTAGE) {
         return Err(Error::unavailable(1, "the session store is away"));
     }
     let facts: Option<SessionFacts> = session.get(FACTS).map_err(Error::internal)?;
     let facts = facts.ok_or_else(session_ended)?;
+    door.admit(facts.tenant()?.id)?;
     if facts.legacy {
         must_be_a_program(app, request.headers())?;
     }
     let rid_is_right = facts.legacy || presents_rid(request.headers(), &facts)?;
     let (touch, row, now) = (facts.touch_due(app.now(), TOUCH_EVERY), facts.session, app.now());
     let limited = facts.limited;
-    let allowed = if facts.user_interface { facts.allow_user_interface } else { facts.allow_web_service };
+    let grant = facts.grant()?;
+    let allowed = if facts.user_interface { grant.ways.user_interface } else { grant.ways.web_service };
     let identity = Identity {
         tenant: facts.tenant()?,
         role: facts.role,
-        grant: facts.grant()?,
+        grant,
         pending: Pending::default(),
         origin,
         who: Who::Administrator(SessionCaller {
@@ -190,6 +300,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin) -
             absolute_end: facts.absolute_end,
             user_interface: facts.user_interface,
             initial_password: facts.initial_password,
+            one_shot: facts.one_shot,
             limited,
         }),
         role_name: facts.role_name,

@@ -4,12 +4,43 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::api_key_profiles::Dialect;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
-use crate::error::Result;
-use crate::id::{AdministratorID, ApiKeyID, RoleID, TenantID};
+use crate::constraints::Constraints;
+use crate::error::{Error, Result};
+use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::locale::TimeZone;
 use crate::rights::{Grant, Right, Rights};
 use crate::secret::SecretDigest;
+
+/// By which URL a call came in, whose it is looked up.
+#[derive(Clone, Debug, Default)]
+pub enum Door {
+    /// By the general one, which is everybody's.
+    #[default]
+    General,
+    /// By a tenant's own.
+    Of {
+        /// Whose.
+        tenant: TenantID,
+        /// Its name, folded.
+        folded_name: String,
+    },
+    /// By one that is nobody's.
+    Nobodys,
+}
+
+impl Door {
+    /// Refuses whoever belongs elsewhere, in the words that are for doors that are not there.
+    pub fn admit(&self, tenant: TenantID) -> Result<()> {
+        match self {
+            Self::General => Ok(()),
+            Self::Of { tenant: own, .. } if *own == tenant => Ok(()),
+            Self::Of { .. } | Self::Nobodys => Err(Error::no_such_route()),
+        }
+    }
+}
 
 /// What the middleware found out, left for the extractor.
 pub struct Identified(pub Result<Arc<Identity>>);
@@ -37,7 +68,7 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do; of a key for some API types, what is left of that.
+    /// What it lets them do, and by which ways they may come; of a key for some API types, what is left of that.
     pub grant: Grant,
     /// What a key may not do yet.
     pub pending: Pending,
@@ -103,8 +134,19 @@ pub struct SessionCaller {
     pub user_interface: bool,
     /// Whether it was opened with the password that the first start made.
     pub initial_password: bool,
+    /// Whether it is there for making one key, and ends with that.
+    pub one_shot: bool,
     /// Whether it may do nothing but see to its owner's own account, and why.
     pub limited: Option<Limited>,
+}
+
+/// Somebody who left word for a call to be made later, and is looked up again when it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// A person.
+    Administrator(AdministratorID),
+    /// A key.
+    ApiKey(ApiKeyID),
 }
 
 /// A key that was presented with its secret.
@@ -118,4 +160,34 @@ pub struct KeyCaller {
     pub expires: Option<Timestamp>,
     /// The digest of the secret that it was presented with.
     pub digest: SecretDigest,
+    /// In which shape it is answered that something is refused.
+    pub dialect: Dialect,
+    /// What else bounds it, and whatever is made with it; of its uses those that are left after this one.
+    pub bounds: Box<KeyBounds>,
+}
+
+/// What bounds a key, besides its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBounds {
+    /// From where, when and how often it may be used.
+    pub constraints: Constraints,
+    /// Whose clocks its hours are.
+    pub time_zone: TimeZone,
+    /// The rules it lives under.
+    pub profile: ProfileID,
+    /// Whether it is of use only as long as whoever issued it may sign in.
+    pub issuer_bound: bool,
+    /// The person who issued it, if it was one.
+    pub administrator: Option<AdministratorID>,
+    /// The key that it was made with, if it was.
+    pub key: Option<ApiKeyID>,
+}
+
+impl KeyBounds {
+    /// Whether nothing is said but that it may have begun late, which is over.
+    pub fn is_open(&self) -> bool {
+        let Constraints { networks, remaining_uses, calls_per_minute, windows, .. } = &self.constraints;
+        let is_bounded = remaining_uses.is_some() || calls_per_minute.is_some() || !windows.is_empty();
+        networks.is_empty() && !is_bounded && !self.issuer_bound
+    }
 }

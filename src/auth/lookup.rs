@@ -5,16 +5,22 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::identity::{Identity, Limited, Pending, Tenant, Who};
+use super::check;
+use super::identity::{Absent, Identity, KeyBounds, KeyCaller, Limited, Pending, SessionCaller, Tenant, Who};
+use crate::api_key_profiles::{Dialect, RightsFrom, Throttle, Window};
 use crate::app::Rules;
+use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
+use crate::constraints::{Constraints, from_json};
 use crate::db::schema::{
-    administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, roles, sessions, tenants,
+    administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
+    revoked_api_keys, roles, sessions, tenants,
 };
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
-use crate::rights::{Grant, Reach, Right, Rights};
+use crate::locale::TimeZone;
+use crate::rights::{Grant, Reach, Right, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::settings;
 
@@ -24,6 +30,8 @@ use crate::settings;
 pub struct GrantRow {
     all_computers: bool,
     all_policies: bool,
+    allow_user_interface: bool,
+    allow_web_service: bool,
     rights: Vec<u8>,
     computer_ids: String,
     computer_group_ids: String,
@@ -43,6 +51,7 @@ impl GrantRow {
                 computer_groups: ids(&self.computer_group_ids)?,
                 policies: ids(&self.policy_ids)?,
             },
+            ways: Ways { user_interface: self.allow_user_interface, web_service: self.allow_web_service },
         })
     }
 }
@@ -52,6 +61,7 @@ fn guid(text: &str) -> Result<Uuid> {
 }
 
 const ACTIVE: &str = "active";
+const PENDING_DELETION: &str = "pending-deletion";
 
 // ---- keys ----
 
@@ -64,50 +74,110 @@ pub struct KeyFacts {
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
-    pub allow_web_service: bool,
     /// What is left of the role's by the key's API types.
     pub grant: Grant,
     /// What would be left besides, were those API types authorized that wait for it.
     pub pending: Pending,
     /// More than one while the key is being rotated.
     pub digests: Vec<SecretDigest>,
+    /// What bounds its use, its end aside.
+    pub bounds: KeyBounds,
+    /// Whether whoever issued it is there and not locked out. It matters where the key is bound to them.
+    pub issuer_may_sign_in: bool,
+    /// How often keys of its profile may be used.
+    pub throttle: Throttle,
+    /// In which shape it is answered that something is refused.
+    pub dialect: Dialect,
 }
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
+struct BoundsRow {
+    time_zone: String,
+    not_before: Option<Timestamp>,
+    networks: String,
+    remaining_uses: Option<i64>,
+    calls_per_minute: Option<i64>,
+    windows: String,
+    made_by_administrator_id: Option<AdministratorID>,
+    made_by_key_id: Option<ApiKeyID>,
+}
+
+impl BoundsRow {
+    fn into_bounds(self, profile: &ProfileRow) -> Result<KeyBounds> {
+        Ok(KeyBounds {
+            constraints: Constraints {
+                target: None,
+                not_before: self.not_before,
+                networks: from_json(&self.networks)?,
+                remaining_uses: self.remaining_uses,
+                calls_per_minute: self.calls_per_minute,
+                windows: from_json(&self.windows)?,
+            },
+            time_zone: TimeZone::parse(&self.time_zone).map_err(Error::internal)?,
+            profile: profile.id,
+            issuer_bound: profile.issuer_bound,
+            administrator: self.made_by_administrator_id,
+            key: self.made_by_key_id,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_key_profiles, check_for_backend(MultiBackend))]
+struct ProfileRow {
+    id: ProfileID,
+    rights_from: String,
+    issuer_bound: bool,
+    key_calls_per_minute: Option<i64>,
+    tenant_calls_per_minute: Option<i64>,
+    calls_window: String,
+    error_dialect: String,
+}
+
+impl ProfileRow {
+    fn throttle(&self) -> Result<Throttle> {
+        let window = Window::parse(&self.calls_window).ok_or_else(|| Error::internal("a profile's minute is none"))?;
+        Ok(Throttle { key: self.key_calls_per_minute, tenant: self.tenant_calls_per_minute, window })
+    }
+
+    fn dialect(&self) -> Result<Dialect> {
+        Dialect::parse(&self.error_dialect).ok_or_else(|| Error::internal("a profile's dialect is none"))
+    }
+}
+
+diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type RoleRow = (RoleID, String, bool);
-    type Row = (
-        SecretDigest,
-        String,
-        bool,
-        Option<Timestamp>,
-        (TenantID, String, String),
-        RoleRow,
-        GrantRow,
-        (ProfileID, bool),
-    );
+    type Issuer = (Option<bool>, Option<bool>);
+    type Key = (String, bool, Option<Timestamp>, bool);
+    type Whose = ((TenantID, String, String), (RoleID, String));
+    type Row = (SecretDigest, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
     let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
+    let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
+    let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
+    let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
+    let key = key.left_join(administrators::table.on(issuer)).left_join(issuing_keys.on(issuing_key));
     let rows: Vec<Row> = api_key_secrets::table
-        .inner_join(api_keys::table.inner_join(roles::table).inner_join(tenants::table))
+        .inner_join(key)
         .filter(api_key_secrets::api_key_id.eq(id))
         .select((
             api_key_secrets::digest,
-            api_keys::key_name,
-            api_keys::active,
-            api_keys::expiry_date,
-            (tenants::id, tenants::guid, tenants::state),
-            (roles::id, roles::name, roles::allow_web_service),
+            (api_keys::key_name, api_keys::active, api_keys::expiry_date, diesel::dsl::exists(for_types)),
+            BoundsRow::as_select(),
+            ProfileRow::as_select(),
+            (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
+            ((tenants::id, tenants::guid, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
-            (api_keys::profile_id, diesel::dsl::exists(for_types)),
         ))
         .load(db)?;
     let digests = rows.iter().map(|row| row.0).collect();
-    let Some((_, name, active, expires, (tenant, tenant_guid, state), role, grant, (profile, has_types))) =
-        rows.into_iter().next()
+    let Some((_, (name, active, expires, has_types), bounds, profile, issuer, whose, grant)) = rows.into_iter().next()
     else {
         return Ok(None);
     };
-    let (role, role_name, allow_web_service) = role;
+    let ((tenant, tenant_guid, state), (role, role_name)) = whose;
     let mut facts = KeyFacts {
         name,
         active,
@@ -116,13 +186,16 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         tenant_is_active: state == ACTIVE,
         role,
         role_name,
-        allow_web_service,
         grant: grant.grant()?,
         pending: Pending::default(),
         digests,
+        bounds: bounds.into_bounds(&profile)?,
+        issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
+        throttle: profile.throttle()?,
+        dialect: profile.dialect()?,
     };
-    if profile != ProfileID::DEEP_SECURITY {
-        take_role_of_issuer(db, id, &mut facts)?;
+    if profile.rights_from == RightsFrom::Issuer.as_str() {
+        take_role_of_issuer(db, &mut facts)?;
     }
     if has_types {
         cut_to_types(db, id, &mut facts)?;
@@ -132,37 +205,23 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
 
 /// Where the key's profile says so, its role is that of whoever made it, as it is now; they may be gone, and then
 /// nothing is left of it.
-fn take_role_of_issuer(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
-    type Row = (String, Option<(RoleID, String, bool)>, Option<GrantRow>);
-    let issuer = administrators::id
-        .nullable()
-        .eq(api_keys::made_by_administrator_id)
-        .and(administrators::tenant_id.eq(api_keys::tenant_id));
-    let (rights_from, role, grant): Row = api_keys::table
-        .inner_join(api_key_profiles::table)
-        .left_join(administrators::table.on(issuer))
-        .left_join(roles::table.on(roles::id.nullable().eq(administrators::role_id.nullable())))
-        .filter(api_keys::id.eq(id))
-        .select((
-            api_key_profiles::rights_from,
-            (roles::id, roles::name, roles::allow_web_service).nullable(),
-            Option::<GrantRow>::as_select(),
-        ))
-        .get_result(db)?;
-    if rights_from != FROM_ISSUER {
-        return Ok(());
-    }
-    match role.zip(grant) {
-        Some(((role, name, allow_web_service), grant)) => {
-            (facts.role, facts.role_name, facts.allow_web_service) = (role, name, allow_web_service);
-            facts.grant = grant.grant()?;
-        }
-        None => facts.grant = Grant::default(),
+fn take_role_of_issuer(db: &mut Db, facts: &mut KeyFacts) -> Result<()> {
+    let role: Option<(RoleID, String, GrantRow)> = match facts.bounds.administrator {
+        None => None,
+        Some(issuer) => administrators::table
+            .inner_join(roles::table)
+            .filter(administrators::id.eq(issuer))
+            .filter(administrators::tenant_id.eq(facts.tenant.id))
+            .select((roles::id, roles::name, GrantRow::as_select()))
+            .get_result(db)
+            .optional()?,
+    };
+    facts.grant = Grant::default();
+    if let Some((role, name, grant)) = role {
+        (facts.role, facts.role_name, facts.grant) = (role, name, grant.grant()?);
     }
     Ok(())
 }
-
-const FROM_ISSUER: &str = "issuer";
 
 /// A key that is for some API types has those rights of its role that belong to one of them. What waits for an
 /// authorization counts for nothing yet.
@@ -191,11 +250,43 @@ fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
     Ok(())
 }
 
+// ---- tenants ----
+
+/// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
+pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, String)>> {
+    // a tenant without a label of its own has its GUID for one
+    let is_its = tenants::slug.eq(label).or(tenants::slug.is_null().and(tenants::guid.eq(label)));
+    let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
+    Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
+}
+
+/// Takes one of the uses that a key has left, and answers how many are left then; nothing where it has none. Of many
+/// calls at once no more get one than there are.
+pub fn take_use(db: &mut Db, id: ApiKeyID) -> Result<Option<Uses>> {
+    let left: Option<Option<i64>> = diesel::update(api_keys::table.find(id))
+        .filter(api_keys::remaining_uses.gt(0))
+        .set(api_keys::remaining_uses.eq(api_keys::remaining_uses - 1))
+        .returning(api_keys::remaining_uses)
+        .get_result(db)
+        .optional()?;
+    if let Some(left) = left {
+        return Ok(Some(Uses(left)));
+    }
+    // the bound was taken away, or raised, since the key was looked up: only in this rare case is it asked once more
+    let now: Option<Option<i64>> =
+        api_keys::table.find(id).select(api_keys::remaining_uses).get_result(db).optional()?;
+    Ok(now.filter(Option::is_none).map(Uses))
+}
+
+/// The uses that a key has left; none where they are not bounded.
+pub struct Uses(pub Option<i64>);
+
 // ---- sessions ----
 
 /// A session of the older sign-in that is not used for this long ends, in milliseconds.
 const LEGACY_IDLE: i64 = 10 * MINUTE;
 const LEGACY: &str = "legacy";
+const ONE_SHOT: &str = "oneShot";
 
 /// What is known about a live session; carried in the state that actix-session hands round.
 #[derive(Serialize, Deserialize)]
@@ -210,6 +301,8 @@ pub struct SessionFacts {
     pub initial_password: bool,
     /// It comes from the older sign-in, and has no request ID.
     pub legacy: bool,
+    /// It is there for making one key.
+    pub one_shot: bool,
     pub limited: Option<Limited>,
     /// After so many milliseconds without use it ends.
     idle: i64,
@@ -218,8 +311,6 @@ pub struct SessionFacts {
     tenant: (TenantID, String),
     pub role: RoleID,
     pub role_name: String,
-    pub allow_user_interface: bool,
-    pub allow_web_service: bool,
     grant: GrantRow,
 }
 
@@ -249,7 +340,7 @@ impl SessionFacts {
 pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules) -> Result<Option<SessionFacts>> {
     type SessionRow = (i64, String, SecretDigest, Timestamp, Timestamp, Timestamp, String, bool, String);
     type OwnerRow = (AdministratorID, String, Timestamp, bool, bool);
-    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String, bool, bool), GrantRow);
+    type Row = (SessionRow, OwnerRow, (TenantID, String), (RoleID, String), GrantRow);
     let row: Option<Row> = sessions::table
         .inner_join(administrators::table.inner_join(roles::table).inner_join(tenants::table))
         .filter(sessions::sid_digest.eq(sid))
@@ -278,7 +369,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
                 administrators::totp_seed.is_not_null(),
             ),
             (tenants::id, tenants::guid),
-            (roles::id, roles::name, roles::allow_user_interface, roles::allow_web_service),
+            (roles::id, roles::name),
             GrantRow::as_select(),
         ))
         .get_result(db)
@@ -310,6 +401,7 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         user_interface: session.6 == "userInterface",
         initial_password: session.7,
         legacy,
+        one_shot: session.8 == ONE_SHOT,
         limited,
         idle,
         administrator,
@@ -317,8 +409,6 @@ pub fn session(db: &mut Db, sid: SecretDigest, now: Timestamp, defaults: &Rules)
         tenant,
         role: role.0,
         role_name: role.1,
-        allow_user_interface: role.2,
-        allow_web_service: role.3,
         grant,
     }))
 }
@@ -340,17 +430,98 @@ pub enum Standing {
 pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
         Who::ApiKey(key) => self::key(db, key.id)?
-            .filter(|facts| facts.active && facts.tenant_is_active && facts.allow_web_service)
-            .filter(|facts| facts.expires.is_none_or(|at| at > now) && facts.expires == key.expires)
+            .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
+            .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)
             .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
-            .map(|facts| (facts.role, facts.grant)),
-        Who::Administrator(session) => session_role(db, session.session, now)?,
+            .map(|facts| (facts.role, facts.grant, is_bounded_as_before(key, facts.bounds))),
+        Who::Administrator(session) => session_role(db, session.session, now)?.map(|(role, grant)| (role, grant, true)),
     };
     Ok(match found {
         None => Standing::Gone,
-        Some((role, grant)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
+        Some((role, grant, true)) if role == identity.role && grant == identity.grant => Standing::AsBefore,
         Some(_) => Standing::Changed,
     })
+}
+
+/// Somebody who is not there, as they are now: none where they are locked, gone, or could not make a call themselves.
+pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    match who {
+        Absent::ApiKey(id) => absent_key(db, id, origin, now),
+        Absent::Administrator(id) => absent_administrator(db, id, origin, now),
+    }
+}
+
+fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    let facts = key(db, id)?
+        .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
+        .filter(|facts| check::standing(facts, now).is_none());
+    Ok(facts.map(|facts| Identity {
+        tenant: facts.tenant,
+        // it presents nothing, and is what no presented secret is compared with
+        who: Who::ApiKey(KeyCaller {
+            id,
+            name: facts.name,
+            expires: facts.expires,
+            digest: SecretDigest::OF_NOBODY,
+            dialect: facts.dialect,
+            bounds: Box::new(facts.bounds),
+        }),
+        role: facts.role,
+        role_name: facts.role_name,
+        grant: facts.grant,
+        pending: facts.pending,
+        origin,
+    }))
+}
+
+fn absent_administrator(db: &mut Db, id: AdministratorID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    type Row = (String, (TenantID, String), (RoleID, String), GrantRow);
+    let row: Option<Row> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::active)
+        .filter(tenants::state.eq(ACTIVE))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .select((
+            administrators::username,
+            (tenants::id, tenants::guid),
+            (roles::id, roles::name),
+            GrantRow::as_select(),
+        ))
+        .get_result(db)
+        .optional()?;
+    let Some((username, tenant, role, grant)) = row else { return Ok(None) };
+    let session = SessionCaller {
+        administrator: id,
+        username,
+        session: 0, // no row has this number
+        reference: String::new(),
+        created: now,
+        last_activity: now,
+        absolute_end: now,
+        user_interface: false,
+        initial_password: false,
+        one_shot: false,
+        limited: None,
+    };
+    Ok(Some(Identity {
+        tenant: Tenant { id: tenant.0, guid: guid(&tenant.1)? },
+        who: Who::Administrator(session),
+        role: role.0,
+        role_name: role.1,
+        grant: grant.grant()?,
+        pending: Pending::default(),
+        origin,
+    }))
+}
+
+/// Whether what the key makes is still to be bounded as was known when the call began. Other calls take their uses.
+fn is_bounded_as_before(key: &KeyCaller, mut bounds: KeyBounds) -> bool {
+    if bounds.constraints.remaining_uses.is_some() == key.bounds.constraints.remaining_uses.is_some() {
+        bounds.constraints.remaining_uses = key.bounds.constraints.remaining_uses;
+    }
+    bounds == *key.bounds
 }
 
 /// The role behind a session that nobody has ended.
@@ -385,4 +556,97 @@ pub fn end_session(db: &mut Db, sid: SecretDigest, now: Timestamp, why: &str) ->
         .filter(sessions::ended_at.is_null())
         .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
         .execute(db)?)
+}
+
+// ---- whoever began something that goes on ----
+
+/// What changes with everything that an administrator proves themselves by.
+pub fn credential_version(db: &mut Db, tenant: TenantID, id: AdministratorID) -> Result<Option<i64>> {
+    let query = administrators::table.filter(administrators::id.eq(id)).filter(administrators::tenant_id.eq(tenant));
+    Ok(query.select(administrators::credential_version).get_result(db).optional()?)
+}
+
+/// What an administrator may do at this moment, where they may sign in and have proved themselves by the same since.
+pub fn administrator_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: AdministratorID,
+    credential_version: i64,
+) -> Result<Option<Grant>> {
+    let row: Option<GrantRow> = administrators::table
+        .inner_join(roles::table)
+        .inner_join(tenants::table)
+        .filter(administrators::id.eq(id))
+        .filter(administrators::tenant_id.eq(tenant))
+        .filter(administrators::active)
+        .filter(administrators::credential_version.eq(credential_version))
+        .filter(roles::allow_web_service.or(roles::allow_user_interface))
+        .filter(tenants::state.eq(ACTIVE))
+        .select(GrantRow::as_select())
+        .get_result(db)
+        .optional()?;
+    row.map(|row| row.grant()).transpose()
+}
+
+/// What a key may do at this moment, when it ends, and what bounds it, where it lets in whoever presents this secret.
+pub fn key_grant(
+    db: &mut Db,
+    tenant: TenantID,
+    id: ApiKeyID,
+    digest: &SecretDigest,
+    now: Timestamp,
+) -> Result<Option<(Grant, Option<Timestamp>, KeyBounds)>> {
+    let found = key(db, id)?
+        .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.grant.ways.web_service)
+        .filter(|facts| check::standing(facts, now).is_none())
+        .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
+    Ok(found.map(|facts| (facts.grant, facts.expires, facts.bounds)))
+}
+
+// ---- revoked keys ----
+
+/// What is known about a revoked key when somebody presents its ID.
+pub struct RevokedFacts {
+    pub name: String,
+    pub tenant: Tenant,
+    pub reason: String,
+    pub revoked: Timestamp,
+    pub last_presented: Option<Timestamp>,
+    pub digests: Vec<SecretDigest>,
+}
+
+/// Everything about one revoked key, by its ID.
+pub fn revoked_key(db: &mut Db, id: ApiKeyID) -> Result<Option<RevokedFacts>> {
+    type Row = (SecretDigest, String, (TenantID, String), String, Timestamp, Option<Timestamp>);
+    let rows: Vec<Row> = revoked_api_key_secrets::table
+        .inner_join(revoked_api_keys::table.inner_join(tenants::table))
+        .filter(revoked_api_key_secrets::api_key_id.eq(id))
+        .select((
+            revoked_api_key_secrets::digest,
+            revoked_api_keys::key_name,
+            (tenants::id, tenants::guid),
+            revoked_api_keys::reason,
+            revoked_api_keys::revoked_at,
+            revoked_api_keys::last_presented,
+        ))
+        .load(db)?;
+    let digests = rows.iter().map(|row| row.0).collect();
+    let Some((_, name, (tenant, tenant_guid), reason, revoked, last_presented)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let tenant = Tenant { id: tenant, guid: guid(&tenant_guid)? };
+    Ok(Some(RevokedFacts { name, tenant, reason, revoked, last_presented, digests }))
+}
+
+/// Notes that a revoked key was presented, unless that was noted within the last minute; answers whether it was noted.
+pub fn note_presented(db: &mut Db, id: ApiKeyID, address: &str, now: Timestamp) -> Result<bool> {
+    let long_ago = (revoked_api_keys::last_presented.is_null())
+        .or(revoked_api_keys::last_presented.le(now.minus(MINUTE)).assume_not_null())
+        // a clock was ahead
+        .or(revoked_api_keys::last_presented.gt(now.plus(MINUTE)).assume_not_null());
+    let noted = diesel::update(revoked_api_keys::table.filter(revoked_api_keys::id.eq(id)))
+        .filter(long_ago)
+        .set((revoked_api_keys::last_presented.eq(now), revoked_api_keys::last_presented_from.eq(address)))
+        .execute(db)?;
+    Ok(noted == 1)
 }

@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
+use super::check::Rule;
 use super::identity::{Identity, Who};
-use crate::clock::{SECOND, Timestamp};
+use crate::api_key_profiles::{Throttle, Window};
+use crate::clock::{MINUTE, SECOND, Timestamp};
 use crate::config::RateLimit;
 use crate::error::{Error, Reason, Result};
-use crate::id::TenantID;
+use crate::id::{ApiKeyID, ProfileID, TenantID};
 
 /// The second that a call lies in, and the sixty before it.
 const SLOTS: usize = 61;
@@ -58,6 +60,15 @@ impl Counter {
         self.sum += 1;
     }
 
+    /// Forgets one call of this second.
+    fn give_back(&mut self) {
+        let slot = &mut self.slots[place(self.second)];
+        if *slot > 0 {
+            *slot -= 1;
+            self.sum -= 1;
+        }
+    }
+
     /// Milliseconds until one more call is taken: nothing, if it is now. Needs [`Counter::advance`].
     fn wait(&self, limit: u32, now: Timestamp) -> i64 {
         let mut left = self.sum;
@@ -71,6 +82,35 @@ impl Counter {
             }
         }
         SLOTS as i64 * SECOND
+    }
+}
+
+/// Calls in the minute that began with the first of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Anchored {
+    /// When it began.
+    first: i64,
+    calls: u32,
+}
+
+impl Anchored {
+    /// Forgets a minute that is over, or that a clock which was set back makes begin in the future.
+    fn advance(&mut self, now: Timestamp) {
+        if !(0..MINUTE).contains(&now.millis().saturating_sub(self.first)) {
+            *self = Self::default();
+        }
+    }
+
+    fn count(&mut self, now: Timestamp) {
+        if self.calls == 0 {
+            self.first = now.millis();
+        }
+        self.calls += 1;
+    }
+
+    /// Milliseconds until one more call is taken: nothing, if it is now. Needs [`Anchored::advance`].
+    fn wait(&self, limit: u32, now: Timestamp) -> i64 {
+        if self.calls < limit { 0 } else { (self.first + MINUTE - now.millis()).max(1) }
     }
 }
 
@@ -121,10 +161,104 @@ impl From<&Who> for User {
     }
 }
 
+/// A use of a key, and how often such are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUse {
+    /// The key.
+    pub key: ApiKeyID,
+    /// Whose it is.
+    pub tenant: TenantID,
+    /// Which rules it lives under.
+    pub profile: ProfileID,
+    /// How often it may be used in any minute.
+    pub own: Option<i64>,
+    /// How often it and all of the tenant's keys of that profile may be, and what a minute is there.
+    pub throttle: Throttle,
+}
+
+/// Which uses are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Uses {
+    /// A key's, for its own bound.
+    Own(ApiKeyID),
+    /// A key's, for its profile's.
+    Key(ApiKeyID),
+    /// All of a tenant's keys of a profile.
+    Tenant(TenantID, ProfileID),
+}
+
+impl KeyUse {
+    /// What it counts towards, with the limit, and whether the minute is one from the first call on.
+    fn limits(&self) -> impl Iterator<Item = (Uses, u32, bool)> + use<> {
+        let anchored = self.throttle.window == Window::FromFirstCall;
+        let limits = [
+            (Uses::Own(self.key), self.own, false),
+            (Uses::Key(self.key), self.throttle.key, anchored),
+            (Uses::Tenant(self.tenant, self.profile), self.throttle.tenant, anchored),
+        ];
+        let counted = |limit: i64| u32::try_from(limit).unwrap_or(u32::MAX).max(1);
+        limits.into_iter().filter_map(move |(uses, limit, anchored)| Some((uses, counted(limit?), anchored)))
+    }
+}
+
+/// The uses of keys that are bounded; of others nothing is kept.
+struct KeyUses {
+    sliding: Counters<Uses>,
+    anchored: HashMap<Uses, Anchored>,
+}
+
+impl KeyUses {
+    /// Milliseconds until one more is taken for this limit.
+    fn wait(&mut self, (uses, limit, is_anchored): (Uses, u32, bool), now: Timestamp) -> i64 {
+        if is_anchored {
+            return self.minute_of(uses, now).map_or(0, |minute| minute.wait(limit, now));
+        }
+        let second = now.millis().div_euclid(SECOND);
+        self.sliding.get(uses, second).map_or(0, |counter| counter.wait(limit, now))
+    }
+
+    fn count(&mut self, (uses, _, is_anchored): (Uses, u32, bool), now: Timestamp) {
+        if is_anchored {
+            if let Some(minute) = self.minute_of(uses, now) {
+                minute.count(now);
+            }
+        } else if let Some(counter) = self.sliding.get(uses, now.millis().div_euclid(SECOND)) {
+            counter.count();
+        }
+    }
+
+    fn give_back(&mut self, (uses, _, is_anchored): (Uses, u32, bool), now: Timestamp) {
+        if is_anchored {
+            if let Some(minute) = self.minute_of(uses, now) {
+                minute.calls = minute.calls.saturating_sub(1);
+            }
+        } else if let Some(counter) = self.sliding.get(uses, now.millis().div_euclid(SECOND)) {
+            counter.give_back();
+        }
+    }
+
+    /// The minute of these uses, if one is running; a fresh one else; none where there is no room for another.
+    fn minute_of(&mut self, uses: Uses, now: Timestamp) -> Option<&mut Anchored> {
+        if self.anchored.len() >= MOST && !self.anchored.contains_key(&uses) {
+            self.anchored.retain(|_, minute| {
+                minute.advance(now);
+                minute.calls > 0
+            });
+            if self.anchored.len() >= MOST {
+                return None;
+            }
+        }
+        let minute = self.anchored.entry(uses).or_default();
+        minute.advance(now);
+        Some(minute)
+    }
+}
+
 /// The counters of this node.
 pub struct RateLimits {
     limit: RateLimit,
     counted: Mutex<Counted>,
+    key_uses: Mutex<KeyUses>,
 }
 
 struct Counted {
@@ -137,7 +271,31 @@ impl RateLimits {
     /// With nothing counted yet.
     pub fn new(limit: RateLimit) -> Self {
         let counted = Counted { users: Counters::new(), tenants: Counters::new(), node: Counter::new(0) };
-        Self { limit, counted: Mutex::new(counted) }
+        let key_uses = KeyUses { sliding: Counters::new(), anchored: HashMap::new() };
+        Self { limit, counted: Mutex::new(counted), key_uses: Mutex::new(key_uses) }
+    }
+
+    /// Counts a use of a key towards its own limit and its profile's, or refuses it uncounted. Nothing is looked at for
+    /// a key that has none.
+    pub fn take_key(&self, counted: &KeyUse, now: Timestamp) -> Result<(), Rule> {
+        let limits: Vec<_> = counted.limits().collect();
+        if limits.is_empty() {
+            return Ok(());
+        }
+        let mut uses = self.key_uses.lock().unwrap_or_else(PoisonError::into_inner);
+        match limits.iter().map(|limit| uses.wait(*limit, now)).max() {
+            Some(wait @ 1..) => Err(Rule::RateLimited(wait)),
+            _ => {
+                limits.iter().for_each(|limit| uses.count(*limit, now));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a use back that came to nothing.
+    pub fn give_back(&self, counted: &KeyUse, now: Timestamp) {
+        let mut uses = self.key_uses.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.limits().for_each(|limit| uses.give_back(limit, now));
     }
 
     /// Counts a call of somebody, or refuses it uncounted with 429 and the time to wait.

@@ -66,9 +66,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let config = installation(flags)?;
             let username = Username::parse("--username", username)?;
             let password = password.read()?;
-            passwords::check(username.as_str(), &password)?;
             if *new_master_key {
-                replace_master_key(&config, now)?;
+                replace_master_key(&config, &username, &password, now)?;
             }
             recover(&config, username, &password, now)
         }
@@ -103,6 +102,7 @@ fn find(locked: &mut Locked, username: &str) -> Result<Account, Failure> {
 
 fn recover(config: &Config, username: Username, password: &Password, now: Timestamp) -> Result<(), Failure> {
     let Prepared { mut locked, keyring, .. } = bootstrap::prepare(config, now)?;
+    passwords::check(&mut locked, username.as_str(), password)?;
     let known = locked.change(|db| administrators::find_by_name(db, username.as_str()))?;
     let Some(account) = known else {
         let cost = config.sign_in.bcrypt_cost;
@@ -160,8 +160,13 @@ fn reset_totp(config: &Config, username: &str, now: Timestamp) -> Result<(), Fai
 }
 
 /// Makes a master key where the old one is lost, and resets what only the old one could check. A key
-/// that still fits the database is not thrown away.
-fn replace_master_key(config: &Config, now: Timestamp) -> Result<(), Failure> {
+/// that still fits the database is not thrown away, and nothing is done for a password that will be refused.
+fn replace_master_key(
+    config: &Config,
+    username: &Username,
+    password: &Password,
+    now: Timestamp,
+) -> Result<(), Failure> {
     match bootstrap::prepare(config, now) {
         Ok(_) => {
             return Err(Failure::Refused("the master key is there and fits the database; nothing was changed".into()));
@@ -169,13 +174,14 @@ fn replace_master_key(config: &Config, now: Timestamp) -> Result<(), Failure> {
         Err(StartError::ForeignMasterKey(_) | StartError::NoMasterKey(_)) => {}
         Err(error) => return Err(error.into()),
     }
+    let mut locked = Locked::acquire(&config.database).map_err(StartError::from)?;
+    passwords::check(&mut locked, username.as_str(), password)?;
     let path = &config.master_key_file;
     if path.exists() {
         let aside = path.with_extension(format!("replaced-{}", now.millis()));
         std::fs::rename(path, &aside).map_err(|source| StartError::File { path: aside, source })?;
     }
     let keyring = Keyring::derive(&MasterKey::create(path).map_err(StartError::from)?);
-    let mut locked = Locked::acquire(&config.database).map_err(StartError::from)?;
     let reset = locked.change(move |db| {
         bootstrap::put_canary(db, keyring.canary())?;
         let reset = administrators::reset_everything(db, now)?;

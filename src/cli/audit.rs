@@ -24,7 +24,8 @@ enum Command {
         /// A head that was noted earlier, as `audit head` prints it: fails if the chain no longer holds it.
         #[arg(long, value_name = "POSITION:HEX")]
         head: Option<String>,
-        /// A master key that was replaced, for what was sealed with it. May be given several times.
+        /// A master key that was replaced, for what was sealed with it. May be given several times; of several that
+        /// were replaced, give those that came after it too.
         #[arg(long, value_name = "PATH")]
         old_master_key: Vec<PathBuf>,
     },
@@ -56,21 +57,31 @@ fn verify(flags: &Flags, noted: Option<&NotedHead>, old: &[PathBuf]) -> Result<(
         let master = MasterKey::load(path).map_err(StartError::from)?;
         let master =
             master.ok_or_else(|| Failure::Refused(format!("--old-master-key: {} does not exist", path.display())))?;
-        keys.push(Keyring::derive(&master).audit_key().clone());
+        let key = Keyring::derive(&master).audit_key().clone();
+        if !keys.iter().any(|known| known.id() == key.id()) {
+            keys.push(key);
+        }
     }
     let report = audit::verify::verify(&database, &keys, noted)?
         .map_err(|fault| Failure::Refused(format!("the audit trail was tampered with: {fault}")))?;
     println!("{} events are as they were sealed.", report.checked);
-    if report.unchecked > 0 {
+    if let Some(unchecked) = report.unchecked {
+        let last = unchecked.first + unchecked.events - 1;
         println!(
-            "{} events before them were sealed with an earlier master key and cannot be checked without it \
-             (--old-master-key).",
-            report.unchecked
+            "NOT CHECKED: segments {} to {}, which are {} events at positions {} to {last}. They are said to be sealed \
+             with an earlier master key, and without it (--old-master-key) nobody can tell whether they are genuine.",
+            unchecked.first_segment, unchecked.last_segment, unchecked.events, unchecked.first
         );
     }
     if let Some(cut) = report.cut {
         let at = Timestamp::from_millis(cut.cut_at);
         println!("Events up to position {} were removed by retention, the last of them at {at}.", cut.position);
+        if report.cut_is_unchecked {
+            println!(
+                "NOT CHECKED: the record of that. It is said to be made with an earlier master key, and without it \
+                 (--old-master-key) nobody can tell whether retention removed them."
+            );
+        }
     }
     if report.unsealed > 0 {
         println!("{} events are not sealed yet; the server does that within a second while it runs.", report.unsealed);

@@ -8,16 +8,17 @@ use serde_json::json;
 use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators;
-use crate::api_keys::{self, Asked, Expiry, KeyPlan, Maker, Provenance, Wanted};
+use crate::api_keys::{self, Asked, Bounds, Expiry, KeyPlan, Maker, Provenance, Wanted};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_new_private};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
+use crate::constraints;
 use crate::id::{AdministratorID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::Grant;
 use crate::roles::{self, Role};
 use crate::secret::{Password, SecretKey};
 
@@ -90,7 +91,7 @@ fn administrator(
                 .into(),
         ));
     }
-    passwords::check(username.as_str(), password)?;
+    passwords::check(&mut prepared.locked, username.as_str(), password)?;
     let cost = config.sign_in.bcrypt_cost;
     let id =
         bootstrap::make_administrator(&mut prepared.locked, &prepared.keyring, cost, username, password, None, now)?;
@@ -113,7 +114,7 @@ impl<'a> FirstKey<'a> {
         else {
             return Ok(None);
         };
-        let maker = Maker { grant: Grant { rights: Rights::all(), reach: Reach::everything() }, expires: None };
+        let maker = Maker { grant: Grant::everything(), expires: None, bounds: Bounds::default() };
         let wanted = Wanted {
             key_name: Some(name.clone()),
             description: None,
@@ -123,6 +124,8 @@ impl<'a> FirstKey<'a> {
             active: None,
             expiry: Expiry::Unsaid,
             under: Asked::default(),
+            constraints: constraints::Wanted::default(),
+            kind: None,
         };
         let zone = TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref());
         let plan = KeyPlan::new(wanted, &maker, zone, now)?;

@@ -8,7 +8,10 @@ use super::Failure;
 use crate::administrators::PasswordRules;
 use crate::app::Rules;
 use crate::bootstrap::read_password;
+use crate::db::migrations::Locked;
+use crate::id::TenantID;
 use crate::secret::Password;
+use crate::settings;
 
 /// Where a password comes from.
 #[derive(clap::Args)]
@@ -38,8 +41,9 @@ impl PasswordSource {
     }
 }
 
-/// Holds a new password to the server's rules.
-pub fn check(username: &str, password: &Password) -> Result<(), Failure> {
-    let rules = PasswordRules::of(&Rules::default());
+/// Holds a new password to the primary tenant's rules, as its settings have them.
+pub fn check(locked: &mut Locked, username: &str, password: &Password) -> Result<(), Failure> {
+    let rules = locked.change(|db| settings::rules_in(db, &Rules::default(), TenantID::PRIMARY))?;
+    let rules = PasswordRules::of(&rules);
     rules.check(username, password).map_err(|error| Failure::Refused(error.message().to_owned()))
 }

@@ -25,6 +25,7 @@ diesel::table! {
         modules_visible -> Text,
         hide_unlicensed_modules -> Bool,
         last_signin_time -> Nullable<BigInt>,
+        slug -> Nullable<Text>,
     }
 }
 
@@ -361,12 +362,115 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    revoked_api_keys (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        profile_id -> BigInt,
+        kind -> Text,
+        key_name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        role_id -> BigInt,
+        role_name -> Text,
+        role_name_fold -> Text,
+        issuer_type -> Text,
+        issuer_id -> Nullable<BigInt>,
+        issuer_name -> Text,
+        issuer_name_fold -> Text,
+        service_account -> Bool,
+        created -> BigInt,
+        last_sign_in -> Nullable<BigInt>,
+        expiry_date -> Nullable<BigInt>,
+        revoked_at -> BigInt,
+        revoked_by_type -> Text,
+        revoked_by_id -> Nullable<BigInt>,
+        revoked_by_name -> Text,
+        revoked_by_name_fold -> Text,
+        reason -> Text,
+        note -> Text,
+        note_fold -> Text,
+        last_presented -> Nullable<BigInt>,
+        last_presented_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    revoked_api_key_secrets (api_key_id, digest) {
+        api_key_id -> BigInt,
+        digest -> Binary,
+        digest_version -> BigInt,
+        tenant_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    jobs (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        kind -> Text,
+        parameters -> Text,
+        state -> Text,
+        total -> BigInt,
+        done -> BigInt,
+        failed -> BigInt,
+        errors -> Text,
+        next_chunk -> BigInt,
+        starter_type -> Text,
+        starter_id -> BigInt,
+        starter_name -> Text,
+        starter_proof -> Text,
+        address -> Text,
+        request_id -> Text,
+        created -> BigInt,
+        started -> Nullable<BigInt>,
+        ended -> Nullable<BigInt>,
+        claimed_by -> Text,
+        claimed_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    job_chunks (job_id, number) {
+        job_id -> BigInt,
+        number -> BigInt,
+        items -> Binary,
+        tenant_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    claims (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        code_digest -> Binary,
+        key_name -> Text,
+        role_id -> Nullable<BigInt>,
+        wish -> Text,
+        key_valid_for -> Nullable<BigInt>,
+        networks -> Text,
+        created -> BigInt,
+        expires -> BigInt,
+        made_by_administrator_id -> Nullable<BigInt>,
+        made_by_key_id -> Nullable<BigInt>,
+        made_by_name -> Text,
+        redeemed -> Nullable<BigInt>,
+        redeemed_address -> Nullable<Text>,
+        api_key_id -> Nullable<BigInt>,
+        reused -> Nullable<BigInt>,
+    }
+}
+
+diesel::joinable!(claims -> tenants (tenant_id));
 diesel::joinable!(administrators -> roles (role_id));
 diesel::joinable!(administrators -> tenants (tenant_id));
 diesel::joinable!(sessions -> administrators (administrator_id));
 diesel::joinable!(api_keys -> roles (role_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(api_key_secrets -> api_keys (api_key_id));
+diesel::joinable!(revoked_api_keys -> tenants (tenant_id));
+diesel::joinable!(revoked_api_key_secrets -> revoked_api_keys (api_key_id));
 diesel::joinable!(api_keys -> api_key_profiles (profile_id));
 diesel::joinable!(api_key_api_types -> api_keys (api_key_id));
 diesel::joinable!(api_key_api_types -> api_types (api_type_id));
@@ -384,10 +488,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_key_api_types,
     api_key_profiles,
     api_types,
+    claims,
     contacts,
     default_api_key_profiles,
     installation,
+    job_chunks,
+    jobs,
     leases,
+    revoked_api_key_secrets,
+    revoked_api_keys,
     roles,
     sessions,
     sign_in_attempts,

@@ -5,4 +5,4 @@ mod rules;
 mod store;
 
 pub use rules::{Role, urn};
-pub use store::{find_for, names, purge, put_built_in};
+pub use store::{find_for, names, names_for, purge, put_built_in};

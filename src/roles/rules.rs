@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
 use crate::id::{MAX_ID, RoleID, TenantID};
 use crate::name::{Description, ObjectName};
-use crate::rights::{Grant, Reach, Right, Rights};
+use crate::rights::{Grant, Reach, Right, Rights, Ways};
 
 /// The most computers, groups or policies that a role may name. They are read on every call of its bearers.
 const MOST_IDS: usize = 1_000;
@@ -26,15 +26,11 @@ pub struct Role {
     pub built_in: bool,
     /// Kept and answered as given.
     pub equal_or_lesser_only: bool,
-    /// Its bearers may use the console.
-    pub allow_user_interface: bool,
-    /// Its bearers may use the API.
-    pub allow_web_service: bool,
     /// Kept for the vendor's clients.
     pub allow_manage_workload_link: bool,
     /// Kept for the vendor's clients.
     pub allow_migration: bool,
-    /// What it lets its bearers do.
+    /// What it lets its bearers do, and by which ways they come in.
     pub grant: Grant,
 }
 
@@ -53,11 +49,9 @@ impl Role {
             immutable,
             built_in: true,
             equal_or_lesser_only: false,
-            allow_user_interface: true,
-            allow_web_service: true,
             allow_manage_workload_link: immutable,
             allow_migration: immutable,
-            grant: Grant { rights, reach: Reach::everything() },
+            grant: Grant { rights, ..Grant::everything() },
         };
         [
             role(RoleID::FULL_ACCESS, "Full Access", true, Rights::all()),
@@ -156,11 +150,13 @@ impl Changes {
             immutable: false,
             built_in: false,
             equal_or_lesser_only: false,
-            allow_user_interface: true,
-            allow_web_service: false,
             allow_manage_workload_link: false,
             allow_migration: false,
-            grant: Grant { rights, reach: Reach::everything() },
+            grant: Grant {
+                rights,
+                reach: Reach::everything(),
+                ways: Ways { user_interface: true, web_service: false },
+            },
         }))
     }
 
@@ -184,8 +180,6 @@ impl Changes {
             immutable: old.immutable,
             built_in: old.built_in,
             equal_or_lesser_only: self.equal_or_lesser_only.unwrap_or(old.equal_or_lesser_only),
-            allow_user_interface: self.allow_user_interface.unwrap_or(old.allow_user_interface),
-            allow_web_service: self.allow_web_service.unwrap_or(old.allow_web_service),
             allow_manage_workload_link: self.allow_manage_workload_link.unwrap_or(old.allow_manage_workload_link),
             allow_migration: self.allow_migration.unwrap_or(old.allow_migration),
             grant: Grant {
@@ -196,6 +190,10 @@ impl Changes {
                     computers: unless(all_computers, self.computers, &old_reach.computers),
                     computer_groups: unless(all_computers, self.computer_groups, &old_reach.computer_groups),
                     policies: unless(all_policies, self.policies, &old_reach.policies),
+                },
+                ways: Ways {
+                    user_interface: self.allow_user_interface.unwrap_or(old.grant.ways.user_interface),
+                    web_service: self.allow_web_service.unwrap_or(old.grant.ways.web_service),
                 },
             },
         }
@@ -235,7 +233,7 @@ impl Editor {
     pub fn may_change(&self, old: &Role, new: &Role) -> Result<()> {
         self.must_cover(&old.grant, "The role")?;
         self.must_cover(&new.grant, "The role as it would be")?;
-        let widened = !old.grant.covers(&new.grant) || adds_access(old, new);
+        let widened = !old.grant.covers(&new.grant) || adds_kept_access(old, new);
         // compared with what the role is at this moment: a caller who was known before it was lowered has lost it too
         if widened && old.id == self.role {
             let message = "Nobody adds rights, computers, policies or ways of access to their own role.";
@@ -264,7 +262,7 @@ impl Editor {
         if self.grant.covers(grant) {
             return Ok(());
         }
-        let message = format!("{what} has rights, computers or policies that the caller has not.");
+        let message = format!("{what} has rights, computers, policies or ways of access that the caller has not.");
         Err(Error::new(Reason::BeyondCaller, message))
     }
 
@@ -282,11 +280,9 @@ impl Editor {
     }
 }
 
-fn adds_access(old: &Role, new: &Role) -> bool {
-    let ways = |role: &Role| {
-        [role.allow_user_interface, role.allow_web_service, role.allow_manage_workload_link, role.allow_migration]
-    };
-    ways(old).into_iter().zip(ways(new)).any(|(before, after)| after && !before)
+/// Whether a way of access is added that means something to the vendor's clients only.
+fn adds_kept_access(old: &Role, new: &Role) -> bool {
+    (new.allow_manage_workload_link && !old.allow_manage_workload_link) || (new.allow_migration && !old.allow_migration)
 }
 
 fn conflict(message: &'static str) -> Error {
@@ -319,13 +315,12 @@ mod tests {
                 id: RoleID::new(id),
                 immutable: id == 1,
                 built_in: id == 1 || id == 2,
-                allow_user_interface: flags[0],
-                allow_web_service: flags[1],
                 allow_manage_workload_link: flags[2],
                 allow_migration: flags[3],
                 grant: Grant {
                     rights: Right::all().step_by(30).zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect(),
                     reach: Reach { all_computers: all.0, all_policies: all.1, computers, computer_groups, policies },
+                    ways: Ways { user_interface: flags[0], web_service: flags[1] },
                 },
                 ..Role::built_in()[1].clone()
             },
@@ -374,7 +369,7 @@ mod tests {
                 prop_assert!(own.grant.covers(&old.grant) && own.grant.covers(&new.grant));
                 prop_assert!(!old.immutable && (!old.built_in || primary));
                 if old.id == own.id || ends {
-                    prop_assert!(old.grant.covers(&new.grant) && !adds_access(&old, &new));
+                    prop_assert!(old.grant.covers(&new.grant) && !adds_kept_access(&old, &new));
                 }
             }
             prop_assert!(editor.may_make(&new).is_ok() == own.grant.covers(&new.grant));

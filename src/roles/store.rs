@@ -11,7 +11,7 @@ use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{RoleID, TenantID};
 use crate::name::fold;
-use crate::rights::{Grant, Reach, Rights};
+use crate::rights::{Grant, Reach, Rights, Ways};
 use crate::search::{Comparison, Condition, Field, Filter, boolean, boolean_field, number_field, text, text_field};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -58,8 +58,8 @@ impl From<&Role> for PropertiesRow {
             equal_or_lesser_only: role.equal_or_lesser_only,
             all_computers: reach.all_computers,
             all_policies: reach.all_policies,
-            allow_user_interface: role.allow_user_interface,
-            allow_web_service: role.allow_web_service,
+            allow_user_interface: role.grant.ways.user_interface,
+            allow_web_service: role.grant.ways.web_service,
             allow_manage_workload_link: role.allow_manage_workload_link,
             allow_migration: role.allow_migration,
             rights: role.grant.rights.to_bytes(),
@@ -81,6 +81,7 @@ impl Row {
             computer_groups: ids(&properties.computer_group_ids)?,
             policies: ids(&properties.policy_ids)?,
         };
+        let ways = Ways { user_interface: properties.allow_user_interface, web_service: properties.allow_web_service };
         Ok(Role {
             id: self.id,
             name: properties.name,
@@ -88,11 +89,9 @@ impl Row {
             immutable: self.immutable,
             built_in: self.tenant_id.is_none(),
             equal_or_lesser_only: properties.equal_or_lesser_only,
-            allow_user_interface: properties.allow_user_interface,
-            allow_web_service: properties.allow_web_service,
             allow_manage_workload_link: properties.allow_manage_workload_link,
             allow_migration: properties.allow_migration,
-            grant: Grant { rights: Rights::from_bytes(&properties.rights), reach },
+            grant: Grant { rights: Rights::from_bytes(&properties.rights), reach, ways },
         })
     }
 }
@@ -222,7 +221,12 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: RoleID, most: i64) 
 
 /// The names of all roles that the caller can see.
 pub fn names<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<BTreeMap<RoleID, String>> {
-    let names: Vec<(RoleID, String)> = visible_to(caller.tenant().id).select((roles::id, roles::name)).load(db)?;
+    names_for(db, caller.tenant().id)
+}
+
+/// The names of all roles that a tenant can use.
+pub fn names_for(db: &mut Db, tenant: TenantID) -> Result<BTreeMap<RoleID, String>> {
+    let names: Vec<(RoleID, String)> = visible_to(tenant).select((roles::id, roles::name)).load(db)?;
     Ok(names.into_iter().collect())
 }
 

@@ -35,6 +35,9 @@ pub enum Kind<Table> {
     Boolean(fn(bool) -> Condition<Table>),
     /// One of a few values, tested with choiceTest.
     Choice(&'static [&'static str], fn(bool, String) -> Condition<Table>),
+    /// One of a few values that no column holds, tested with choiceTest. Whoever searches takes the criterion out first
+    /// ([`Criterion::chosen`]).
+    Derived(&'static [&'static str]),
     /// Tested with firstDateValue and lastDateValue, which belong to the range, or nullTest.
     Date(Range<Table>, Absence<Table>),
 }
@@ -45,7 +48,7 @@ impl<Table> Kind<Table> {
             Self::Text(_) => "stringTest",
             Self::Number(_) => "numericTest",
             Self::Boolean(_) => "booleanTest",
-            Self::Choice(..) => "choiceTest",
+            Self::Choice(..) | Self::Derived(_) => "choiceTest",
             Self::Date(..) => "firstDateValue, lastDateValue and nullTest",
         }
     }
@@ -75,12 +78,28 @@ pub const fn choice<Table>(
     Field { name, kind: Kind::Choice(values, condition) }
 }
 
+/// A field that is one of a few values and has no column.
+pub const fn derived<Table>(name: &'static str, values: &'static [&'static str]) -> Field<Table> {
+    Field { name, kind: Kind::Derived(values) }
+}
+
 /// A field that holds a moment, or nothing.
 pub const fn date<Table>(name: &'static str, (range, null): (Range<Table>, Absence<Table>)) -> Field<Table> {
     Field { name, kind: Kind::Date(range, null) }
 }
 
 impl Criterion {
+    /// What is chosen of a field that is one of these values: whether it must be it, and the value. None where the
+    /// criterion is about something else, or is one to be refused.
+    pub fn chosen<'a>(&'a self, field: &str, values: &[&str]) -> Option<(bool, &'a str)> {
+        match &self.test {
+            Test::Choice { equal, value } if self.field.as_deref() == Some(field) => {
+                values.contains(&value.as_str()).then_some((*equal, value.as_str()))
+            }
+            _ => None,
+        }
+    }
+
     /// The condition on a table with these fields, or a refusal that says which fields and tests there are.
     pub fn condition<Table>(
         self,
@@ -103,7 +122,7 @@ impl Criterion {
             (Kind::Choice(values, condition), Test::Choice { equal, value }) if values.contains(&value.as_str()) => {
                 Ok(condition(equal, value))
             }
-            (Kind::Choice(values, _), Test::Choice { .. }) => {
+            (Kind::Choice(values, _) | Kind::Derived(values), Test::Choice { .. }) => {
                 refused(format!("choiceValue: {name} is one of {}.", values.join(", ")))
             }
             (Kind::Date(range, _), Test::Date { first, last }) => {

@@ -10,7 +10,7 @@ use crate::error::{Error, Reason, Result};
 use crate::name::fold;
 use crate::wire::{Criteria, Flag, Number, SearchCriterion, SearchFilter};
 
-pub use condition::{Condition, Field, boolean, choice, date, ifnull, lower, number, text};
+pub use condition::{Condition, Field, boolean, choice, date, derived, ifnull, lower, number, text};
 
 pub(crate) use condition::{
     boolean_field, choice_field, date_field, number_field, text_field, with_index, without_index,
@@ -132,6 +132,11 @@ impl Filter {
             Test::Number(comparison, _) => !matches!(comparison, Comparison::Equal | Comparison::NotEqual),
             _ => false,
         })
+    }
+
+    /// Whether a criterion is about that field.
+    pub fn names(&self, field: &str) -> bool {
+        self.criteria.iter().any(|criterion| criterion.field.as_deref() == Some(field))
     }
 
     /// Understands a search body, or says what is wrong with it.

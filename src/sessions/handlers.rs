@@ -23,13 +23,13 @@ use crate::administrators::{self, Account, Verdict};
 use crate::app::{App, Rules};
 use crate::audit::{Actor, Event, EventKind, Target};
 use crate::auth::session_store::NEW_SESSION_ID;
-use crate::auth::{Caller, SessionCaller, ViaSession, Visitor, throttle};
+use crate::auth::{Caller, Door, SessionCaller, ViaSession, Visitor, throttle};
 use crate::body::Body;
 use crate::clock::{DAY, Timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, TenantID};
 use crate::name::{TenantName, Username, fold};
-use crate::rights::OwnAccount;
+use crate::rights::{OwnAccount, SignOut};
 use crate::secret::{MfaCode, Password, RequestID, SessionID, password_member, random_bytes};
 use crate::settings;
 use crate::tenants::{self, PRIMARY_NAME};
@@ -42,12 +42,14 @@ const ALARM_AT: i64 = 100;
 /// When a session is said to expire that has no longest life, in milliseconds.
 const CENTURY: i64 = 36_525 * DAY;
 
-/// Which of the two sign-ins a session comes from.
+/// Which of the sign-ins a session comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Standard,
     /// That of the older API: no place for a code, no request ID.
     Legacy,
+    /// For making one key, and nothing else.
+    OneShot,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
         match self {
             Self::Standard => "standard",
             Self::Legacy => "legacy",
+            Self::OneShot => "oneShot",
         }
     }
 }
@@ -65,6 +68,10 @@ pub(super) struct Credentials {
     username: Username,
     /// Folded; none for the primary tenant, however it was named.
     tenant: Option<String>,
+    /// Whether a tenant was named at all.
+    names_tenant: bool,
+    /// Whether the tenant that was named is not the one whose URL was used: then it leads to nobody.
+    elsewhere: bool,
     password: Password,
     /// Absent, or there; what is there may still be no code at all.
     code: Option<Option<MfaCode>>,
@@ -77,9 +84,12 @@ impl Credentials {
         let username = body.user_name.ok_or_else(|| Error::member("userName", "a string is needed"))?;
         let tenant = body.tenant_name.filter(|name| !name.is_empty());
         let tenant = tenant.map(|name| TenantName::parse("tenantName", &name)).transpose()?;
+        let is_one_shot = body.one_shot.is_some_and(|Flag(is)| is);
         Ok(Self {
-            kind: Kind::Standard,
+            kind: if is_one_shot { Kind::OneShot } else { Kind::Standard },
             username: Username::parse("userName", &username)?,
+            names_tenant: tenant.is_some(),
+            elsewhere: false,
             tenant: tenant.map(|name| name.folded()).filter(|name| *name != fold(PRIMARY_NAME)),
             password: password_member("password", body.password)?,
             code: body.mfa_code.map(mfa_code),
@@ -88,10 +98,27 @@ impl Credentials {
         })
     }
 
+    /// On a tenant's own URL that tenant need not be named; another one is not to be had there.
+    fn at(mut self, door: &Door) -> Self {
+        if let Door::Of { folded_name, .. } = door {
+            let here = Some(folded_name.clone()).filter(|name| *name != fold(PRIMARY_NAME));
+            self.elsewhere = self.names_tenant && self.tenant != here;
+            self.tenant = self.tenant.or(here);
+        }
+        self
+    }
+
     pub(super) fn read_legacy(sent: wire::LegacyCredentials) -> Result<Self> {
         let (user_name, password, tenant_name) = (sent.user_name, sent.password, sent.tenant_name);
-        let body =
-            wire::SignIn { user_name, password, tenant_name, mfa_code: None, access_type: None, terms_accepted: None };
+        let body = wire::SignIn {
+            user_name,
+            password,
+            tenant_name,
+            mfa_code: None,
+            access_type: None,
+            terms_accepted: None,
+            one_shot: None,
+        };
         Ok(Self { kind: Kind::Legacy, ..Self::read(body)? })
     }
 }
@@ -133,10 +160,13 @@ pub(super) struct Opened {
 
 /// Steps 2 to 5, for both ways to sign in.
 pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentials) -> Result<Opened> {
-    let tenant = credentials.tenant.clone();
+    let credentials = credentials.at(&visitor.door);
+    let (tenant, elsewhere) = (credentials.tenant.clone(), credentials.elsewhere);
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
     let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
+    // looked up all the same: who is elsewhere costs what nobody costs
+    let account = account.filter(|_| !elsewhere);
 
     let hash = account.as_ref().map(|account| account.password_hash.as_str()).filter(|hash| !hash.is_empty());
     let right = app.try_password(bucket, &credentials.password, hash).await?;
@@ -145,7 +175,7 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
     let (account, step) = match (administrators::judge(account.as_ref(), right, app.now()), account) {
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
-            None if credentials.kind == Kind::Standard => return Err(mfa_code_needed()),
+            None if credentials.kind != Kind::Legacy => return Err(mfa_code_needed()),
             None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
             Some(code) => match code_step(app, &account, &seed, code.as_ref()).await? {
                 Some(step) => (account, Some(step)),
@@ -155,6 +185,7 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
         (_, account) => return Err(refuse(app, visitor, &rules, account.as_ref()).await?),
     };
     if rules.terms_enforced && !credentials.terms_accepted {
+        record_refusal(app, visitor, &account, Reason::TermsNotAccepted).await?;
         return Err(terms_not_accepted(app, account.tenant).await?);
     }
 
@@ -167,6 +198,11 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
         // somebody else was faster with the same code, or changed the account meanwhile
         Err(error) if error.reason() == Reason::SignInFailed => {
             return Err(refuse(app, visitor, &rules, Some(&account)).await?);
+        }
+        // what the transaction of the opening would have written went with it
+        Err(error) if error.reason() == Reason::TooManySessions => {
+            record_refusal(app, visitor, &account, Reason::TooManySessions).await?;
+            return Err(error);
         }
         opened => opened?,
     }
@@ -197,6 +233,15 @@ async fn terms_not_accepted(app: &App, tenant: TenantID) -> Result<Error> {
     let texts = [asked, &notices.terms_title, &notices.terms];
     let message: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     Ok(Error::new(Reason::TermsNotAccepted, message.join("\n\n")))
+}
+
+/// Records that somebody proved who they are and was not let in all the same; that is no failure to be counted.
+async fn record_refusal(app: &App, visitor: &Visitor, account: &Account, why: Reason) -> Result<()> {
+    let (id, name) = (account.id.get(), account.username.as_str());
+    let actor = Actor::signing_in(account.tenant, Some((id, name)), &visitor.origin);
+    let event = Event::new(EventKind::SignInFailed, Target::new("administrator", id, name));
+    let event = event.with(json!({ "reason": why.code() }));
+    app.change_as(actor, move |_| Ok(((), vec![event]))).await
 }
 
 /// Counts and records a refused attempt, locks the account where a setting says so, and answers the refusal.
@@ -312,7 +357,7 @@ async fn open(
             .collect();
         let mut details =
             json!({ "session": session.session_ref, "accessType": session.access_type, "mfa": step.is_some() });
-        if kind == Kind::Legacy {
+        if kind != Kind::Standard {
             details["kind"] = json!(kind.name());
         }
         events.push(Event::new(EventKind::SignedIn, target()).with(details));
@@ -345,14 +390,14 @@ pub async fn describe_current(caller: Caller<OwnAccount, ViaSession>) -> Result<
 
 /// Signs out.
 #[allow(clippy::disallowed_methods, reason = "the one place where a person ends a session")]
-pub async fn delete_current(caller: Caller<OwnAccount, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
+pub async fn delete_current(caller: Caller<SignOut, ViaSession>, cookie: Session, app: App) -> Result<HttpResponse> {
     sign_out(&caller, &app).await?;
     cookie.purge();
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Ends the session that the call was made with.
-pub(super) async fn sign_out(caller: &Caller<OwnAccount, ViaSession>, app: &App) -> Result<()> {
+pub(super) async fn sign_out<R: 'static>(caller: &Caller<R, ViaSession>, app: &App) -> Result<()> {
     let now = app.now();
     app.change(caller, move |db, caller| {
         let session = caller.session();

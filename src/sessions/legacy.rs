@@ -14,6 +14,7 @@ use crate::auth::{Caller, ViaSession, Visitor};
 use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::rights::OwnAccount;
+use crate::tenants::PRIMARY_NAME;
 use crate::wire;
 
 /// Signs in to the tenant that the body names, or else to the primary one.
@@ -24,7 +25,7 @@ pub async fn login(visitor: Visitor, body: Body<wire::LegacySignIn>, app: App) -
 /// Signs in to the primary tenant, whatever the body says of tenants.
 pub async fn login_primary(visitor: Visitor, body: Body<wire::LegacySignIn>, app: App) -> Result<HttpResponse> {
     let sent = credentials(body)?;
-    open(visitor, wire::LegacyCredentials { tenant_name: None, ..sent }, app).await
+    open(visitor, wire::LegacyCredentials { tenant_name: Some(PRIMARY_NAME.to_owned()), ..sent }, app).await
 }
 
 /// Signs out; the session is named by `sID` in the query or by the cookie.

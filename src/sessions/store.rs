@@ -3,6 +3,7 @@
 
 use diesel::prelude::*;
 
+use crate::auth::identify::session_ended;
 use crate::auth::{Caller, ViaSession};
 use crate::clock::{DAY, Timestamp};
 use crate::db::schema::{administrators, sessions};
@@ -108,6 +109,16 @@ pub fn end(db: &mut Db, id: i64, now: Timestamp, why: &str) -> Result<usize> {
         .filter(sessions::ended_at.is_null())
         .set((sessions::ended_at.eq(now), sessions::end_reason.eq(why)))
         .execute(db)?)
+}
+
+/// Ends a session that was there for making one key, as part of making it. PostgreSQL lets the second of two wait here
+/// until the first is done, and SQLite has one writer: so one of them finds it ended.
+pub fn spend_one_shot<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp) -> Result<bool> {
+    let Some(session) = caller.one_shot() else { return Ok(false) };
+    match end(db, session.session, now, "one shot")? {
+        0 => Err(session_ended()),
+        _ => Ok(true),
+    }
 }
 
 /// New credentials end every other session; the caller's own goes on under the new version.

@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
 use crate::list::{self, Found, Piece};
-use crate::rights::{CreateTenants, DeleteTenants, EditTenants, ViewTenants};
+use crate::rights::{Authenticated, CreateTenants, DeleteTenants, EditTenants, ViewTenants};
 use crate::search::Filter;
 use crate::secret::random_guid;
 use crate::wire::{self, Flag, Number};
@@ -54,6 +54,29 @@ pub async fn search(
 pub async fn describe(_: Caller<ViewTenants>, id: InPath<TenantID>, app: App) -> Result<Json<wire::Tenant>> {
     let tenant = app.database.read(move |db| found(db, id.0)).await?;
     Ok(Json(shown(tenant)))
+}
+
+/// The URL of a tenant of its own: an absolute one where `public_url` is set, else a path on this server. What is behind
+/// the general URL is behind it too, put in front of `/api/…`.
+pub async fn url_of(app: &App, id: TenantID) -> Result<String> {
+    let label = app.database.look_up(move |db| store::label(db, id)).await?.ok_or_else(no_such_tenant)?;
+    Ok(app.urls.of(&label))
+}
+
+/// What serves the caller, and where.
+pub async fn about(caller: Caller<Authenticated>, app: App) -> Result<Json<wire::About>> {
+    let tenant = caller.tenant();
+    let known = app.database.look_up(move |db| store::find(db, tenant.id)).await?.ok_or_else(no_such_tenant)?;
+    Ok(Json(wire::About {
+        product: "Firstkey",
+        version: env!("CARGO_PKG_VERSION"),
+        api_version: "v1",
+        tenant_name: known.properties.name.as_str().to_owned(),
+        tenant_id: tenant.id,
+        tenant_guid: tenant.guid.hyphenated().to_string(),
+        tenant_url: url_of(&app, tenant.id).await?,
+        general_url: app.urls.general().map(str::to_owned),
+    }))
 }
 
 /// Makes a tenant with its first administrator, ready for use when this answers: `asynchronous` and

@@ -7,10 +7,12 @@ use crate::api_key_profiles;
 use crate::api_keys;
 use crate::api_types;
 use crate::app::App;
+use crate::claims;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
+use crate::jobs;
 use crate::roles;
 use crate::sessions;
 use crate::usage;
@@ -23,10 +25,13 @@ type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
 const STEPS: &[Step] = &[
+    claims::purge,
     api_types::purge_of_keys,
     api_keys::purge,
+    api_keys::purge_history,
     api_key_profiles::purge,
     api_types::purge,
+    jobs::purge,
     sessions::purge,
     contacts::purge,
     administrators::purge,

@@ -120,6 +120,18 @@ impl Properties {
     }
 }
 
+/// The longest label that is made of a name, in characters. A GUID is longer: so none of these is ever another's GUID.
+const LONGEST_LABEL: usize = 35;
+
+/// The label of a new tenant's URL, made of its name: the words in it, with hyphens between them. None where the name
+/// has other letters than those of ASCII, nothing but signs, or too many; the GUID stands there then.
+pub fn label_of(name: &TenantName) -> Option<String> {
+    let folded = name.folded();
+    let words: Vec<&str> = folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let label = words.join("-");
+    (folded.is_ascii() && (1..=LONGEST_LABEL).contains(&label.len())).then_some(label)
+}
+
 /// What somebody asks for of a tenant, new or old; nothing of it is checked yet.
 pub struct Wanted {
     /// A number to keep.
@@ -257,6 +269,38 @@ pub fn must_take_keys(tenant: &Tenant) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_label_is_made_of_a_name() {
+        for (name, label) in [
+            ("Blue", Some("blue")),
+            ("Blue Whale, Inc.", Some("blue-whale-inc")),
+            ("ＢＬＵＥ", Some("blue")),
+            ("a--b__c", Some("a-b-c")),
+            ("-1-", Some("1")),
+            ("xn--blue", Some("xn-blue")),
+            ("Café", None),
+            ("青", None),
+            ("blue 青", None),
+            ("!?", None),
+            (&"a".repeat(35), Some("a".repeat(35).as_str())),
+            (&"a".repeat(36), None),
+            ("0f8fad5b-d9cb-469f-a165-70867728950e", None),
+        ] {
+            let name = TenantName::parse("name", name).expect("a name");
+            assert_eq!(label_of(&name).as_deref(), label, "{name:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_label_can_stand_in_a_url(name in any::<String>()) {
+            if let Some(label) = TenantName::parse("name", &name).ok().and_then(|name| label_of(&name)) {
+                prop_assert!(crate::reach::is_label(&label), "{}", label);
+            }
+        }
+    }
 
     #[test]
     fn modules_are_known_and_named_once() {

@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::rules::{Properties, STATES, State, Tenant};
+use super::rules::{Properties, STATES, State, Tenant, label_of};
 use crate::clock::Timestamp;
 use crate::db::schema::tenants;
 use crate::db::{Db, MultiBackend};
@@ -143,11 +143,24 @@ pub fn insert(db: &mut Db, new: &NewTenant, now: Timestamp) -> Result<TenantID> 
     create(db, new.guid, &Properties::named(new.name.clone(), TimeZone::UTC)?, now)
 }
 
-/// Makes a tenant.
+/// Makes a tenant. Its URL has a label made of its name, or of its GUID where another tenant has that label already.
 pub fn create(db: &mut Db, guid: Uuid, properties: &Properties, now: Timestamp) -> Result<TenantID> {
-    let row =
-        (PropertiesRow::from(properties), tenants::guid.eq(guid.hyphenated().to_string()), tenants::created.eq(now));
-    diesel::insert_into(tenants::table).values(row).returning(tenants::id).get_result(db).map_err(name_taken)
+    let guid = guid.hyphenated().to_string();
+    let row = |slug: &str| {
+        let row = PropertiesRow::from(properties);
+        (row, tenants::guid.eq(guid.clone()), tenants::created.eq(now), tenants::slug.eq(slug.to_owned()))
+    };
+    let insert = |db: &mut Db, slug: &str| {
+        diesel::insert_into(tenants::table).values(row(slug)).returning(tenants::id).get_result(db)
+    };
+    if let Some(label) = label_of(&properties.name) {
+        // in a savepoint: it may be the label that is taken, or the name
+        match db.transaction(|db| insert(db, &label)) {
+            Err(error) if is_unique_violation(&error) => {}
+            made => return made.map_err(name_taken),
+        }
+    }
+    insert(db, &guid).map_err(name_taken)
 }
 
 /// Makes the primary tenant, number 0, if it is not there yet.
@@ -159,6 +172,7 @@ pub fn insert_primary(db: &mut Db, guid: Uuid, now: Timestamp) -> Result<()> {
             PropertiesRow::from(&properties),
             tenants::guid.eq(guid.hyphenated().to_string()),
             tenants::created.eq(now),
+            tenants::slug.eq(label_of(&properties.name)),
         );
         diesel::insert_into(tenants::table).values(row).execute(db)?;
     }
@@ -176,6 +190,13 @@ pub fn primary_guid(db: &mut Db) -> Result<Option<Uuid>> {
 pub fn find(db: &mut Db, id: TenantID) -> Result<Option<Tenant>> {
     let row: Option<Row> = known().filter(tenants::id.eq(id)).select(Row::as_select()).get_result(db).optional()?;
     row.map(Row::into_tenant).transpose()
+}
+
+/// The label of a tenant's URL.
+pub fn label(db: &mut Db, id: TenantID) -> Result<Option<String>> {
+    let row: Option<(Option<String>, String)> =
+        known().filter(tenants::id.eq(id)).select((tenants::slug, tenants::guid)).get_result(db).optional()?;
+    Ok(row.map(|(slug, guid)| slug.unwrap_or(guid)))
 }
 
 /// At most `most` tenants behind `after`, by ID: a list's next piece.
@@ -214,12 +235,12 @@ pub fn signed_in(db: &mut Db, id: TenantID, now: Timestamp) -> Result<bool> {
 // ---- removing ----
 
 /// Marks a tenant for removal: from the commit on nobody signs in to it, no session or key of it is taken, no read
-/// finds it, and its name is free.
+/// finds it, and its name and its URL are free.
 pub fn begin_deletion(db: &mut Db, id: TenantID) -> Result<()> {
     let row = tenants::table.filter(tenants::id.eq(id)).filter(tenants::state.ne(PENDING_DELETION));
     let given_back = format!("\u{1}{id}");
     match diesel::update(row)
-        .set((tenants::state.eq(PENDING_DELETION), tenants::name_fold.eq(given_back)))
+        .set((tenants::state.eq(PENDING_DELETION), tenants::name_fold.eq(given_back), tenants::slug.eq(None::<String>)))
         .execute(db)?
     {
         0 => Err(Error::not_found("tenant")),

@@ -12,6 +12,7 @@ use actix_web::web::Bytes;
 
 use super::rules::{NewCall, kept_expand, kept_path};
 use crate::app::App;
+use crate::auth::presented::{Carried, carried};
 use crate::auth::{KnownCaller, Who, sid_cookie};
 use crate::list::Items;
 
@@ -27,9 +28,9 @@ pub async fn note_call(
     let started = Instant::now();
     let action = request.method().as_str().to_owned();
     let has_cookie = !sid_cookie::session_ids(request.headers()).is_empty();
-    let method = match (request.headers().contains_key("api-secret-key"), has_cookie) {
-        (true, false) => "API-Key",
-        (false, true) => "sID",
+    let method = match (carried(request.headers()), has_cookie) {
+        (Carried::Key(_), false) => "API-Key",
+        (Carried::Nothing, true) => "sID",
         _ => "",
     };
     let expand = kept_expand(request.query_string());

@@ -25,7 +25,7 @@ impl Serialize for SecretOnce {
 }
 
 /// What a new key is made of. Anything else a client sends, read-only members included, is ignored.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewApiKey {
     /// 1 to 128 characters, unique in the tenant.
@@ -45,7 +45,7 @@ pub struct NewApiKey {
     /// False makes a key that is locked out.
     pub active: Option<Flag>,
     /// Milliseconds since the epoch, one minute to ten years ahead; 0 or null is never.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
     /// What its life is to be like.

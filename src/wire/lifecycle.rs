@@ -1,6 +1,10 @@
 //! What Firstkey adds to a key: two members that are answered with `?expand=` and taken at any time.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{Number, Patch};
@@ -134,6 +138,7 @@ pub struct KeyApiType {
 
 /// Networks as CIDR writes them; a bare address is a network of one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Networks {
     /// Everywhere, where this is empty.
     #[serde(default)]
@@ -145,6 +150,7 @@ pub struct Networks {
 
 /// Hours of some days of the week, in the key's own time zone.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
 pub struct Window {
     /// `mon` to `sun`: the days on which it begins.
     pub days: Vec<String>,
@@ -155,8 +161,8 @@ pub struct Window {
 }
 
 /// What can be asked for of a new key's life.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct LifecycleWish {
     /// The rules it is to live under; the tenant's default where nothing is said. They stay for life.
     #[serde(rename = "profileID")]
@@ -166,41 +172,41 @@ pub struct LifecycleWish {
 }
 
 /// What is to bound a key's use. Null takes a bound away; what is not sent stays.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct ConstraintsWish {
     /// One of the profile's targets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<String>)]
     pub target: Patch<String>,
     /// Names, or objects with a `name`, of API types.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Vec<ApiTypeName>>)]
     pub api_types: Patch<Vec<ApiTypeName>>,
     /// Milliseconds since the epoch.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub not_before: Patch<Number>,
     /// Networks as CIDR writes them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Networks>)]
     pub networks: Patch<Networks>,
     /// 1 to 1,000,000,000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub remaining_uses: Patch<Number>,
     /// 1 to 1,000,000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Number>)]
     pub calls_per_minute: Patch<Number>,
     /// Hours of the week, 50 at most.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[schema(value_type = Option<Vec<Window>>)]
     pub windows: Patch<Vec<Window>>,
 }
 
 /// An API type in a body: its name, or an object as answers carry it.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ApiTypeName {
     /// `logRetrieval`.
@@ -231,6 +237,42 @@ pub struct ApiKeyCounts {
     /// Each status and how many keys have it.
     pub statuses: std::collections::BTreeMap<&'static str, i64>,
 }
+
+/// Reads these from objects alone: serde would take a list for the members in their order, and a slip of the pen would
+/// bound a key by something else than was meant.
+macro_rules! from_objects_alone {
+    ($($name:ident),+) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+                struct Object;
+                impl<'de> Visitor<'de> for Object {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a JSON object")
+                    }
+                    fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<$name, M::Error> {
+                        $name::deserialize(MapAccessDeserializer::new(members))
+                    }
+                }
+                input.deserialize_map(Object)
+            }
+        }
+    )+};
+}
+
+from_objects_alone!(LifecycleWish, ConstraintsWish, Networks, Window);
+
+macro_rules! to_objects {
+    ($($name:ident),+) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, to)
+            }
+        }
+    )+};
+}
+
+to_objects!(LifecycleWish, ConstraintsWish, Networks, Window);
 
 impl ApiTypeName {
     /// The name.

@@ -1,11 +1,17 @@
 //! Every JSON shape, in and out, and nothing else: names as on the wire, members in the documented order.
 
+mod about;
 mod account;
 mod administrator;
 mod api_key;
 mod api_type;
 mod audit;
+mod bulk;
+mod claim;
 mod contact;
+mod history;
+mod import;
+mod job;
 mod lenient;
 mod lifecycle;
 mod profile;
@@ -17,6 +23,7 @@ mod setting;
 mod tenant;
 mod usage;
 
+pub use about::About;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
@@ -25,7 +32,12 @@ pub use api_key::{
 };
 pub use api_type::{ApiType, ApiTypeChange, ApiTypes, AuthorizationGrant, KeyApiTypes, NewApiType};
 pub use audit::{AuditEvent, AuditHead};
+pub use bulk::{BulkAnswer, BulkKey, BulkOrder, BulkRefusal, BulkRefusals};
+pub use claim::{Claim, ClaimHead, ClaimWithCode, Claims, NewClaim, PresentedClaim};
 pub use contact::{Contact, ContactChange, NewContact};
+pub use history::{Party, RevokedApiKey, RevokedApiKeys, SecretReference};
+pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, ImportedLine};
+pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
     ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
@@ -54,6 +66,44 @@ use utoipa::ToSchema;
 pub struct ErrorBody<'a> {
     /// For the person who must act.
     pub message: &'a str,
+    /// For a program; stable.
+    pub code: &'a str,
+    /// Also the header `X-Request-ID`.
+    pub trace_id: &'a str,
+    /// Values that would have been taken.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub accepted: &'a [String],
+}
+
+/// What a refused call answers to clients of Trend Micro Cloud App Security (row TC-24).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrendErrorBody<'a> {
+    /// The HTTP status.
+    pub code: u16,
+    /// For the person who must act.
+    pub msg: &'a str,
+    /// Also the header `X-Request-ID`.
+    pub trace_id: &'a str,
+}
+
+/// What a refused call answers to whoever asks for `application/problem+json` (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemBody<'a> {
+    /// A reference to the page of all codes, at this one.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    pub kind: &'a str,
+    /// What the code means, always the same.
+    pub title: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// For the person who must act, about this call.
+    pub detail: &'a str,
+    /// This call: `urn:firstkey:trace:` and the trace ID.
+    #[schema(format = "uri")]
+    pub instance: &'a str,
     /// For a program; stable.
     pub code: &'a str,
     /// Also the header `X-Request-ID`.

@@ -4,7 +4,7 @@ use serde::de;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::Flag;
+use super::{Flag, Number};
 use crate::clock::Timestamp;
 use crate::id::AdministratorID;
 
@@ -26,6 +26,8 @@ pub struct SignIn {
     pub terms_accepted: Option<Flag>,
     /// What the session is for; `webService` when left out.
     pub access_type: Option<AccessType>,
+    /// True opens a session that may look for roles and make one API key, and ends in the moment that the key is made.
+    pub one_shot: Option<Flag>,
 }
 
 /// The body of a sign-in at `/rest`.
@@ -72,7 +74,11 @@ pub enum MfaCodeInput {
     /// As a string.
     Text(String),
     /// As a number.
-    Number(i64),
+    Number(#[serde(deserialize_with = "whole")] i64),
+}
+
+fn whole<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+    Number::deserialize(input).map(|Number(number)| number)
 }
 
 /// What a session is for.

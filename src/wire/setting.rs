@@ -8,6 +8,8 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Schem
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::lenient::integer;
+
 /// The value of one setting, as it is answered.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub struct SettingValue {
@@ -46,6 +48,10 @@ impl<'de> Deserialize<'de> for SettingText {
             }
             fn visit_u64<E>(self, number: u64) -> Result<String, E> {
                 Ok(number.to_string())
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<String, E> {
+                let whole = integer(number).ok_or_else(|| E::invalid_type(de::Unexpected::Float(number), &self))?;
+                Ok(whole.to_string())
             }
         }
         input.deserialize_any(Text).map(Self)

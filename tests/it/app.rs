@@ -73,6 +73,7 @@ pub struct Setup {
     /// Off unless a test is about it.
     pub rate_limit: RateLimit,
     pub api_usage: ApiUsage,
+    pub public_url: Option<String>,
 }
 
 impl Setup {
@@ -87,6 +88,7 @@ impl Setup {
             workers: 1,
             rate_limit: RateLimit::OFF,
             api_usage: ApiUsage { days: 14, rows: 1_000_000 },
+            public_url: None,
         }
     }
 
@@ -120,6 +122,7 @@ impl TestApp {
         config.database_connections = 8;
         config.rate_limit = setup.rate_limit;
         config.api_usage = setup.api_usage;
+        config.public_url = setup.public_url;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());

@@ -25,7 +25,9 @@ const SLICES: &[&str] = &[
     "api_key_profiles",
     "api_keys",
     "api_types",
+    "claims",
     "contacts",
+    "jobs",
     "roles",
     "sessions",
     "settings",
@@ -40,9 +42,18 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs", "constraints.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
+    // `Accept` is read by the parser that the server itself has.
+    Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
+    Part { files: &["reach.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
     Part { files: &["name.rs", "locale.rs"], may_use: &["error"], may_not: &["actix_web", "diesel", "std::time"] },
+    // Hours are those of a zone's clocks.
+    Part {
+        files: &["constraints.rs", "constraints/"],
+        may_use: &["clock", "error", "locale"],
+        may_not: &["actix_web", "diesel", "std::time"],
+    },
     Part { files: &["secret.rs"], may_use: &["error", "id"], may_not: ACTIX },
     Part { files: &["keyring.rs"], may_use: &["error", "id", "secret"], may_not: &["actix_web", "diesel"] },
     // A public URL's host is checked by the parser that the server itself uses.
@@ -58,17 +69,54 @@ const TABLE: &[Part] = &[
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
     // ---- who is calling, and what is remembered of it ----
     Part {
-        // a session's life is judged by its tenant's settings
+        // a session's life is judged by its tenant's settings, a key's by its profile
         files: &["auth/lookup.rs", "auth/key_usage.rs"],
-        may_use: &["app", "clock", "db", "error", "id", "rights", "secret", "settings"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "error",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "settings",
+        ],
         may_not: ACTIX,
+    },
+    // Its tests make keys of all kinds.
+    Part {
+        files: &["auth/check.rs"],
+        may_use: &["clock", "constraints", "error", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
     },
     Part { files: &["auth/password_lane.rs"], may_use: &["error"], may_not: &["actix_web", "diesel"] },
     Part { files: &["auth/throttle.rs"], may_use: &["app", "clock", "db", "error", "id", "secret"], may_not: ACTIX },
-    Part { files: &["auth/rate_limit.rs"], may_use: &["clock", "config", "error", "id"], may_not: ACTIX },
+    Part {
+        files: &["auth/rate_limit.rs"],
+        may_use: &["api_key_profiles", "clock", "config", "error", "id"],
+        may_not: ACTIX,
+    },
     Part {
         files: &["auth/"],
-        may_use: &["app", "audit", "clock", "db", "error", "id", "rights", "secret"],
+        may_use: &[
+            "api_key_profiles",
+            "app",
+            "audit",
+            "clock",
+            "constraints",
+            "db",
+            "dialect",
+            "error",
+            "id",
+            "locale",
+            "reach",
+            "rights",
+            "secret",
+        ],
         may_not: DIESEL,
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -107,8 +155,31 @@ const TABLE: &[Part] = &[
         may_use: &["app", "auth", "db", "error", "id"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
+    // A list of keys is read line by line: moments as RFC 3339 spells them.
     Part {
-        files: &["*/rules.rs", "administrators/second_factor.rs", "api_keys/under_profile.rs"],
+        files: &["api_keys/inventory.rs"],
+        may_use: &["clock", "error", "id", "secret"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    Part {
+        files: &["api_keys/bulk_rules.rs", "api_keys/history_rules.rs"],
+        may_use: &["clock", "error", "id", "name", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What IDs stood for when a key ended: roles and people, by what their slices offer.
+    Part {
+        files: &["api_keys/history_store.rs"],
+        may_use: &["administrators", "auth", "clock", "db", "error", "id", "name", "roles", "search", "secret"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Goes on behind the call that began it, and waits where the database is away.
+    Part {
+        files: &["jobs/work.rs"],
+        may_use: &["app", "audit", "auth", "clock", "db", "error", "id"],
+        may_not: &["actix_web::web", "actix_session", "diesel", "chrono"],
+    },
+    Part {
+        files: &["*/rules.rs", "administrators/second_factor.rs", "api_keys/status.rs", "api_keys/under_profile.rs"],
         may_use: &[
             "api_key_profiles",
             "api_types",
@@ -136,6 +207,12 @@ const TABLE: &[Part] = &[
             "std::env",
         ],
     },
+    // What statements about keys share: who sees which, and how a key is.
+    Part {
+        files: &["api_keys/conditions.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "db", "id", "search"],
+        may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
         files: &["*/store.rs"],
@@ -159,6 +236,38 @@ const TABLE: &[Part] = &[
     // Piece by piece through every slice, each of which removes its own rows.
     Part {
         files: &["tenants/purge.rs"],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "api_keys",
+            "api_types",
+            "app",
+            "claims",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "jobs",
+            "roles",
+            "sessions",
+            "usage",
+        ],
+        may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // `db` for the transaction that a change hands out; a statement needs Diesel, which they have not.
+    Part {
+        files: &[
+            "*/handlers.rs",
+            "administrators/own_account.rs",
+            "api_keys/authorizations.rs",
+            "api_keys/bulk.rs",
+            "api_keys/ensure.rs",
+            "api_keys/expand.rs",
+            "api_keys/history.rs",
+            "api_keys/import.rs",
+            "api_keys/profiled.rs",
+            "sessions/legacy.rs",
+        ],
         may_use: &[
             "administrators",
             "api_key_profiles",
@@ -195,10 +304,12 @@ const TABLE: &[Part] = &[
             "auth",
             "body",
             "clock",
+            "constraints",
             "db",
             "duration",
             "error",
             "id",
+            "jobs",
             "list",
             "locale",
             "name",
@@ -217,12 +328,16 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "settings", "usage"],
+        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "reach", "settings", "usage"],
         may_not: DIESEL,
     },
-    Part { files: &["observe.rs"], may_use: &["audit", "error", "secret", "wire"], may_not: DIESEL },
+    Part {
+        files: &["observe.rs"],
+        may_use: &["audit", "dialect", "error", "reach", "secret", "wire"],
+        may_not: DIESEL,
+    },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
-    Part { files: &["openapi.rs"], may_use: &["api", "error", "settings", "wire"], may_not: DIESEL },
+    Part { files: &["openapi.rs"], may_use: &["api", "dialect", "error", "settings", "wire"], may_not: DIESEL },
     Part {
         files: &["api.rs"],
         may_use: &[
@@ -231,8 +346,10 @@ const TABLE: &[Part] = &[
             "api_keys",
             "api_types",
             "audit",
+            "claims",
             "contacts",
             "error",
+            "jobs",
             "openapi",
             "rights",
             "roles",
@@ -264,7 +381,9 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["chores.rs"],
-        may_use: &["app", "audit", "auth", "error", "lease", "sessions", "tenants", "usage"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage",
+        ],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
     // The table `installation` is nobody's slice: one row, by which the master key is recognised.
@@ -284,6 +403,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "reach",
             "roles",
             "secret",
             "tenants",
@@ -308,6 +428,7 @@ const TABLE: &[Part] = &[
             "bootstrap",
             "clock",
             "config",
+            "constraints",
             "db",
             "error",
             "id",
@@ -318,6 +439,7 @@ const TABLE: &[Part] = &[
             "roles",
             "secret",
             "sessions",
+            "settings",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
@@ -330,6 +452,12 @@ const TABLES: &[(&str, &[&str])] = &[
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),
+    // a key leaves the one table for the other
+    ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
+    ("jobs/store.rs", &["job_chunks", "jobs"]),
+    ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
+    // who sees a key depends on its profile, how it is on whoever issued it: in the same statement
+    ("api_keys/conditions.rs", &["administrators", "api_key_profiles", "api_keys"]),
     ("contacts/store.rs", &["contacts"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
@@ -350,6 +478,8 @@ const TABLES: &[(&str, &[&str])] = &[
             "api_key_secrets",
             "api_keys",
             "api_types",
+            "revoked_api_key_secrets",
+            "revoked_api_keys",
             "roles",
             "sessions",
             "tenants",

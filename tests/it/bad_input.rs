@@ -35,24 +35,29 @@ struct Bench<'a> {
     session: Session,
     /// Of a key that the calls may be about.
     id: Value,
+    /// Of one that is no more.
+    revoked: Value,
+    /// Of work that was done.
+    job: i64,
     rows: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
     fn set(app: &'a TestApp) -> Self {
         let key = app.full_key();
-        let id = app
-            .post("/api/apikeys", json!({ "keyName": "target", "roleID": 2 }))
-            .key(&key)
-            .send()
-            .expect(200)
-            .json()["ID"]
-            .clone();
+        let made = |name: &str| {
+            let body = json!({ "keyName": name, "roleID": 2 });
+            app.post("/api/apikeys", body).key(&key).send().expect(200).json()["ID"].clone()
+        };
+        let (id, revoked) = (made("target"), made("revoked"));
+        app.delete(&format!("/api/apikeys/{revoked}")).key(&key).send().expect(204);
+        let job = crate::jobs::trifle(app, &key);
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
         app.post("/api/apikeyprofiles", json!({ "name": "target" })).key(&key).send().expect(200);
+        app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
-        Self { app, key, session, id, rows: app.rows() }
+        Self { app, key, session, id, revoked, job, rows: app.rows() }
     }
 
     /// Insists that the call is refused in the documented shape and that no row has changed.
@@ -71,10 +76,13 @@ impl<'a> Bench<'a> {
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
+            ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{profileID}", "4".into()),
             ("{apiTypeID}", "1".into()),
             ("{apiTypeName}", "logRetrieval".into()),
+            ("{revokedKeyID}", self.revoked.to_string()),
+            ("{jobID}", self.job.to_string()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
             ("{keyName}", "target".into()),
         ];
@@ -253,7 +261,7 @@ both! {
             let route = routes.iter().find(|route| route.path == *path).expect("it is there");
             (bench.path(route), methods)
         });
-        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
+        let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/", "/docs/errors"].map(|path| (path.to_owned(), vec!["GET", "HEAD"]));
         for (path, methods) in offered.chain(open) {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "BREW", "get"] {
                 if methods.contains(&method) {
@@ -349,10 +357,11 @@ both! {
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
             let limit = match route.operation {
-                "create_session" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" | "authorize_api_type" => 4 * 1024,
+                "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" | "authorize_api_type" => 4 * 1024,
+                "import_api_keys" => 4 * 1024 * 1024,
                 _ => 64 * 1024,
             };
-            for length in [limit + 1, three_mb, 1 << 40] {
+            for length in [limit + 1, three_mb.max(limit + 1), 1 << 40] {
                 // only the head is sent: the answer does not wait for the rest
                 let mut request = call.request.clone();
                 request.headers.push(("Content-Length".into(), length.to_string()));

@@ -152,6 +152,16 @@ both! {
             ("invalid_api_key", list().key("nonsense").send()),
             ("api_key_expired", changed("expired", 1, &format!("expiry_date = {}", START.millis()))),
             ("api_key_locked", changed("locked", 1, "active = false")),
+            ("api_key_not_yet_valid", changed("early", 1, &format!("not_before = {}", START.millis() + 1))),
+            ("issuer_disabled", changed("orphan", 1, "profile_id = 3, made_by_key_id = 2147483647")),
+            ("address_refused", changed("elsewhere", 1, r#"networks = '{"allow":["10.0.0.0/8"]}'"#)),
+            ("outside_window", changed("weekdays", 1, r#"windows = '[{"days":[0,1,2,3,4],"from":0,"to":1440}]'"#)),
+            ("usage_exceeded", changed("used up", 1, "remaining_uses = 0")),
+            ("rate_limited", {
+                let quick = mint("quick", 1);
+                app.execute("update api_keys set calls_per_minute = 1 where key_name = 'quick'");
+                (0..2).map(|_| app.get("/api/apikeys/current").key(&secret(&quick)).send()).last().expect("two")
+            }),
             ("wrong_request_id", list().header("Cookie", &format!("sID={}", session.sid)).send()),
             ("access_not_allowed", list().key(&shut_out_key).send()),
             ("initial_password", list().with(&starting).send()),
@@ -164,6 +174,13 @@ both! {
             ("body_timeout", stalled()),
             ("name_taken", create(json!({ "keyName": "FULL", "roleID": 2 }))),
             ("conflict", app.post(&format!("/api/administrators/{changer}/totp/confirm"), json!({ "mfaCode": "000000" })).with(&changing).send()),
+            ("confirmation_needed", app.post("/api/apikeys/bulk/revoke", json!({ "searchCriteria": [] })).key(&key).send()),
+            ("import_refused", app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "full", "roleID": 2 }] })).key(&key).send()),
+            ("set_changed", {
+                let again = crate::jobs::confirmed(&app, &key, "lock", json!({ "searchCriteria": { "fieldName": "keyName", "stringValue": "one more" } }));
+                mint("one more", 2);
+                again.send()
+            }),
             ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
             ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
             ("sign_in_throttled", throttled()),
@@ -181,7 +198,7 @@ both! {
         for (code, answer) in &answers {
             assert_eq!(answer.refusal(), (statuses[code], (*code).to_owned()), "{}", answer.text());
         }
-        for (code, wait) in [("sign_in_throttled", true), ("too_many_requests", true), ("unavailable", true), ("malformed", false)] {
+        for (code, wait) in [("sign_in_throttled", true), ("too_many_requests", true), ("rate_limited", true), ("unavailable", true), ("malformed", false)] {
             let answer = answers.iter().find(|(known, _)| *known == code).map(|(_, answer)| answer).expect("it is in the table");
             assert_eq!(answer.header("retry-after").is_some(), wait, "{code}");
         }

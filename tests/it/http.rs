@@ -48,6 +48,9 @@ impl Answer {
 
     /// The error's stable code; empty for other answers.
     pub fn code(&self) -> String {
+        if self.status < 400 {
+            return String::new();
+        }
         let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         json["code"].as_str().unwrap_or_default().to_owned()
     }

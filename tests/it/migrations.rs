@@ -112,6 +112,21 @@ where
     left
 }
 
+/// Takes back a migration and all that came after it. A folder tells its files in no order.
+fn back_to_before<C, DB>(db: &mut C, migrations: &FileBasedMigrations, name: &str)
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+{
+    let all = diesel::migration::MigrationSource::<DB>::migrations(migrations).expect("they can be read");
+    let mut names: Vec<String> = all.iter().map(|one| one.name().to_string()).collect();
+    names.sort();
+    let first = names.iter().position(|one| one.contains(name)).expect("the migration");
+    for _ in &names[first..] {
+        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
+    }
+}
+
 /// Events of the time before there was a chain: the migration folds their names, and the triggers stand again after it.
 fn old_events_are_folded<C, DB>(db: &mut C, migrations: FileBasedMigrations)
 where
@@ -119,11 +134,7 @@ where
     C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
     diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
 {
-    let all = diesel::migration::MigrationSource::<DB>::migrations(&migrations).expect("they can be read");
-    let seals = all.iter().position(|one| one.name().to_string().contains("audit_seals")).expect("the migration");
-    for _ in seals..all.len() {
-        db.revert_last_migration(migrations.clone()).expect("it can be taken back");
-    }
+    back_to_before(db, &migrations, "audit_seals");
     let run = |db: &mut C, sql: &str| diesel::sql_query(sql).execute(db);
     run(
         db,
@@ -137,6 +148,61 @@ where
     assert_eq!(run(db, folded).expect("it was folded"), 1);
     run(db, "update audit_events set at = 2").expect_err("changed");
     run(db, "delete from audit_events").expect_err("removed");
+}
+
+/// Tenants of the time before they had URLs: a name that is a label is theirs, all others have their GUID.
+fn old_tenants_get_labels<C, DB>(db: &mut C, migrations: FileBasedMigrations)
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB> + diesel::Connection<Backend = DB>,
+    diesel::query_builder::SqlQuery: diesel::query_dsl::methods::ExecuteDsl<C>,
+{
+    back_to_before(db, &migrations, "tenant_slugs");
+    let long = "a".repeat(36);
+    let cases = [
+        ("blue", true),
+        ("blue-2", true),
+        ("7", true),
+        (&long[1..], true),
+        (&long, false),
+        ("blue whale", false),
+        ("-blue", false),
+        ("blue-", false),
+        ("blue--2", false),
+        ("青", false),
+        ("b_l", false),
+        ("b.l", false),
+    ];
+    for (number, (name, _)) in cases.iter().enumerate() {
+        let insert = format!(
+            "insert into tenants (id, guid, name, name_fold, state, created) values ({}, 'guid {number}', '{name}', '{name}', 'active', 1)",
+            number + 100
+        );
+        diesel::sql_query(insert).execute(db).expect("a tenant");
+    }
+    let going = "insert into tenants (id, guid, name, name_fold, state, created) values (99, 'gone', 'x', 'x', 'pending-deletion', 1)";
+    diesel::sql_query(going).execute(db).expect("a tenant");
+    db.run_pending_migrations(migrations).expect("they run again");
+    let mut count = |condition: &str| {
+        diesel::sql_query(format!("update tenants set state = state where {condition}")).execute(db).expect("it runs")
+    };
+    for (number, (name, is_label)) in cases.iter().enumerate() {
+        let label = if *is_label { (*name).to_owned() } else { format!("guid {number}") };
+        assert_eq!(count(&format!("id = {} and slug = '{label}'", number + 100)), 1, "{name}");
+    }
+    assert_eq!(count("id = 99 and slug is null"), 1);
+}
+
+#[test]
+fn tenants_from_before_their_urls_get_them_on_sqlite() {
+    let (_folder, mut db) = sqlite();
+    old_tenants_get_labels(&mut db, FileBasedMigrations::from_path(folder(Backend::Sqlite)).expect("the migrations"));
+}
+
+#[test]
+fn tenants_from_before_their_urls_get_them_on_postgres() {
+    let (_database, mut db) = postgres();
+    old_tenants_get_labels(&mut db, FileBasedMigrations::from_path(folder(Backend::Postgres)).expect("the migrations"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ const TABLES: &[&str] = &[
     "api_types",
     "api_key_api_types",
     "audit_events",
+    "claims",
     "contacts",
     "system_settings",
     "api_usage",
@@ -25,6 +26,10 @@ const TABLES: &[&str] = &[
     "audit_seals",
     "audit_cuts",
     "leases",
+    "revoked_api_keys",
+    "revoked_api_key_secrets",
+    "jobs",
+    "job_chunks",
 ];
 
 impl TestApp {

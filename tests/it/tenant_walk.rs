@@ -25,6 +25,13 @@ const OBJECTS: &[(&str, Make)] = &[
         let body = json!({ "keyName": format!("walked {}", app.last_event()), "roleID": 2 });
         app.post("/api/apikeys", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
     }),
+    ("{revokedKeyID}", |app, side| {
+        let body = json!({ "keyName": format!("walked {}", app.last_event()), "roleID": 2 });
+        let id = app.post("/api/apikeys", body).key(&side.key).send().expect(200).json()["ID"].clone();
+        app.delete(&format!("/api/apikeys/{id}")).key(&side.key).send().expect(204);
+        id.as_i64().expect("an ID")
+    }),
+    ("{jobID}", |app, side| crate::jobs::trifle(app, &side.key)),
     // the built-in roles are everybody's, and so no other tenant's
     ("{roleID}", |app, side| {
         let number = app.count("select count(*) as n from roles");
@@ -39,6 +46,10 @@ const OBJECTS: &[(&str, Make)] = &[
     ("{contactID}", |app, side| {
         let body = json!({ "name": "walked" });
         app.post("/api/contacts", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
+    }),
+    ("{claimID}", |app, side| {
+        let body = json!({ "keyName": format!("walked {}", app.last_event()), "roleID": 2 });
+        app.post("/api/claims", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
     }),
     ("{tenantID}", |_, side| side.tenant),
     ("{profileID}", |app, side| {

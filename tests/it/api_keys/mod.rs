@@ -1,3 +1,5 @@
+mod bounds;
+mod bulk;
 mod chains;
 mod create;
 mod current;
@@ -5,6 +7,8 @@ mod delete;
 mod describe;
 mod ensure;
 mod export;
+mod history;
+mod import;
 pub mod lattice;
 mod least;
 mod list;
@@ -13,8 +17,10 @@ mod numbers;
 mod presenting;
 mod rotate;
 mod search;
+mod status;
 mod tenants;
 mod usage;
+mod visibility;
 
 use serde_json::Value;
 

@@ -4,9 +4,11 @@ use diesel::Connection as _;
 use diesel::prelude::*;
 use firstkey::audit;
 use firstkey::audit::chain::Wrong;
+use firstkey::audit::verify::Unchecked;
+use firstkey::keyring::AuditKey;
 use serde_json::json;
 
-use super::{head, keep_lease, seal, try_execute, verify, verify_with, wait_for, write_events};
+use super::{drop_triggers, head, keep_lease, seal, try_execute, verify, verify_with, wait_for, write_events};
 use crate::app::{Backend, TestApp, postgres_url};
 use crate::both;
 
@@ -32,7 +34,7 @@ both! {
         assert_eq!((unsealed.checked, unsealed.unsealed), (events, 1));
         assert_eq!(seal(&app), 1);
         let report = verify_with(&app, Some(&noted)).expect("nothing is wrong");
-        assert_eq!((report.checked, report.unsealed, report.unchecked), (events + 1, 0, 0));
+        assert_eq!((report.checked, report.unsealed, report.unchecked), (events + 1, 0, None));
         assert_ne!(head(&app), noted);
     }
 
@@ -116,6 +118,61 @@ fn a_lower_number_that_is_committed_later_is_sealed_later() {
     assert_eq!(app.count(positions), 1, "the chain's order is that of sealing");
 }
 
+both! {
+    /// Somebody who writes the database says that what the old key sealed is an unknown key's. With the old key at hand
+    /// that is found; without it, what cannot be checked is named.
+    fn nothing_is_passed_off_as_an_unknown_keys_where_the_old_key_is_given(app: TestApp) {
+        seal(&app);
+        write_events(&app, 10);
+        seal(&app);
+        write_events(&app, 5);
+        let other = crate::app::Setup::new(Backend::Sqlite).start();
+        let (old, new) = (app.app.keyring.audit_key().clone(), other.app.keyring.audit_key().clone());
+        let (now, key) = (app.clock.now(), new.clone());
+        app.app.database.write_here(move |db| audit::begin_epoch(db, &key, now)).expect("an epoch begins");
+        let (alone, both) = ([new.clone()], [new, old]);
+        let verify = |keys: &[AuditKey]| audit::verify::verify(&app.app.database, keys, None).expect("it answers");
+        let all = app.count("select max(position) as n from audit_chain");
+        let first = app.count("select last_position as n from audit_seals where id = 1");
+        let untouched = |checked: i64| {
+            let report = verify(&both).expect("nothing was done yet");
+            assert_eq!((report.checked, report.unchecked, report.cut_is_unchecked), (checked, None, false));
+        };
+        untouched(all);
+        drop_triggers(&app);
+
+        // one segment, then the other: with an event changed in it, nobody without the key can tell
+        let own = app.texts("select key_id as t from audit_seals where id = 1").remove(0);
+        for (segment, wrong) in [(1, Wrong::ForeignKey), (2, Wrong::UnknownKey)] {
+            app.execute(&format!("update audit_seals set key_id = '0123456789abcdef' where id = {segment}"));
+            let position = "(select min(event_id) from audit_chain where position >= (select first_position from audit_seals where id = ";
+            let event = format!("{position}{segment}))");
+            app.execute(&format!("update audit_events set target_name = target_name || '!' where id = {event}"));
+            let report = verify(&alone).expect("nobody can know");
+            let unchecked = Unchecked { first_segment: 1, last_segment: 2, first: 1, events: first + 10 };
+            assert_eq!((report.checked, report.unchecked), (5, Some(unchecked)));
+            assert_eq!(verify(&both).expect_err("forged").wrong, wrong, "segment {segment}");
+            app.execute(&format!("update audit_events set target_name = substr(target_name, 1, length(target_name) - 1) where id = {event}"));
+            app.execute(&format!("update audit_seals set key_id = '{own}' where id = {segment}"));
+            untouched(all);
+        }
+
+        // a record of retention that there never was, over one segment and over all that the old key sealed
+        for (segment, wrong) in [(1, Wrong::Cut), (2, Wrong::UnknownKey)] {
+            app.execute(&format!(
+                "insert into audit_cuts (position, seal_id, head, cut_at, removed, key_id, mac) \
+                 select last_position, id, head, sealed_at, last_position, '0123456789abcdef', mac from audit_seals where id = {segment}"
+            ));
+            let below = format!("(select last_position from audit_seals where id = {segment})");
+            app.execute(&format!("delete from audit_events where id in (select event_id from audit_chain where position <= {below})"));
+            app.execute(&format!("delete from audit_chain where position <= {below}"));
+            app.execute(&format!("delete from audit_seals where id <= {segment}"));
+            assert!(verify(&alone).expect("nobody can know").cut_is_unchecked);
+            assert_eq!(verify(&both).expect_err("forged").wrong, wrong, "up to segment {segment}");
+        }
+    }
+}
+
 /// A chain that went on under another master key, as `admin recover --new-master-key` makes it, is not gone on with
 /// by a node that still has the old one; and what the old one sealed is checked with the old one only.
 #[test]
@@ -130,7 +187,8 @@ fn a_replaced_master_key_goes_on_from_the_old_ones_head() {
     let (now, key) = (app.clock.now(), new.clone());
     app.app.database.write_here(move |db| audit::begin_epoch(db, &key, now)).expect("an epoch begins");
     let report = verify(std::slice::from_ref(&new)).expect("no false alarm");
-    assert_eq!((report.checked, report.unchecked), (1, sealed));
+    let unchecked = Unchecked { first_segment: 1, last_segment: 1, first: 1, events: sealed };
+    assert_eq!((report.checked, report.unchecked), (1, Some(unchecked)));
     assert_eq!(verify(&[new, old.clone()]).expect("all of it").checked, sealed + 1);
     assert_eq!(verify(&[old]).expect_err("the old key alone").wrong, Wrong::ForeignKey);
     let before = app.rows();

@@ -83,6 +83,7 @@ both! {
             (json!({ "fieldName": "time", "lastDateValue": now, "lastDateInclusive": false }), format!("at < {now}")),
             (json!({ "fieldName": "number", "numericTest": "less-than", "numericValue": 1000 }), "number < 1000".into()),
             (json!({ "fieldName": "number", "numericTest": "equal", "numericValue": "5010" }), "number = 5010".into()),
+            (json!({ "fieldName": "number", "numericTest": "equal", "numericValue": 5010.0 }), "number = 5010".into()),
             (json!({ "fieldName": "name", "stringTest": "equal", "stringValue": "api key%" }), "name like 'API Key%'".into()),
             (json!({ "fieldName": "level", "choiceTest": "equal", "choiceValue": "warning" }), "level = 'warning'".into()),
             (json!({ "fieldName": "level", "choiceTest": "not-equal", "choiceValue": "warning" }), "level = 'info'".into()),

@@ -131,7 +131,8 @@ both! {
         let full = app.full_key();
         let reader = issuer_role(&app, "Reader", VIEW_CONTACTS);
         let (id, session) = person(&app, "issuer", reader);
-        let token = issue(&app, &session, "token", json!({})).expect(200).json();
+        let profile = made(&app, &full, json!({ "name": "for all eyes", "rightsFrom": "issuer", "issuerBound": true }));
+        let token = issue(&app, &session, "token", json!({ "lifecycle": { "profileID": profile } })).expect(200).json();
         let editor = app.role("Editor", &["platformRights.apikeyRights.canCreateNewApiKeys", VIEW_CONTACTS, "platformRights.apikeyRights.canEditApiKeyProperties"]);
         let editor = secret(&app.post("/api/apikeys", json!({ "keyName": "editor", "roleID": editor })).key(&full).send().expect(200).json());
         let renew = || app.call("POST", &format!("/api/apikeys/{}/secretkey", token["ID"])).key(&editor).send();

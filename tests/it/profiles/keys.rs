@@ -42,6 +42,24 @@ both! {
         assert_eq!(ends["expiryDate"], json!(at(6)), "where there is a longest life, no key is for ever");
     }
 
+    /// Many at once come no further than one: who would last longer than their profile allows are left as they are.
+    fn many_at_once_come_no_further(app: TestApp) {
+        let key = app.full_key();
+        let bounded = made(&app, &key, json!({ "name": "bounded", "validity": "30d", "maxValidity": "60d" }));
+        for (name, profile) in [("many a", bounded), ("many b", 1), ("many c", bounded)] {
+            mint_under(&app, &key, profile, json!({ "keyName": name })).expect(200);
+        }
+        app.execute(&format!("update api_keys set expiry_date = {} where key_name = 'many b'", at(30)));
+        for (order, refused) in [(json!({ "extendBy": "30d" }), 0), (json!({ "extendBy": "31d" }), 2), (json!({ "expiryDate": at(61) }), 2), (json!({ "expiryDate": 0 }), 2)] {
+            let mut body = json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": "many %" }] });
+            body.as_object_mut().expect("members").extend(order.as_object().expect("members").clone());
+            let found = app.post("/api/apikeys/bulk/extend?dryRun=true", body).key(&key).send().expect(200).json();
+            assert_eq!((found["count"].as_i64(), found["refused"]["count"].as_i64()), (Some(3 - refused), Some(refused)), "{order}");
+            let messages = found["refused"]["keys"].as_array().expect("a list").clone();
+            assert!(messages.iter().all(|key| key["message"].as_str().is_some_and(|message| message.contains("60d"))), "{messages:?}");
+        }
+    }
+
     /// TC-14: a token lasts 365 days from its making, to the millisecond, and no other end can be asked for.
     fn a_token_lasts_365_days(app: TestApp) {
         let key = app.full_key();

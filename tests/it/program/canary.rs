@@ -141,7 +141,11 @@ fn stumble(server: &Server, key: &str, sid: &str, rid: &str) -> Vec<Answer> {
     raw("GET", "/api/roles", &[("api-secret-key", key), ("Cookie", &cookie)], "");
     raw("GET", "/api/roles", &[("api-secret-key", &format!("{key}x"))], "");
     raw("GET", "/api/roles", &[("api-secret-key", &format!("9{key}"))], "");
-    raw("GET", "/api/roles", &[("Authorization", &format!("Bearer {key}"))], "");
+    raw("GET", "/api/roles", &[("Authorization", &format!("Bearer {key}x"))], "");
+    raw("GET", "/api/roles", &[("Authorization", &format!("Basic {key}"))], "");
+    raw("GET", "/api/roles", &[("Authorization", key)], "");
+    raw("GET", "/api/roles", &[("Authorization", &format!("Token {key}")), ("X-API-Key", key)], "");
+    raw("GET", "/api/roles", &[("X-API-Key", &format!("9{key}"))], "");
     raw("GET", "/api/roles", &[("Cookie", &format!("{cookie}; {cookie}"))], "");
     raw("GET", "/api/roles", &[("Cookie", &cookie)], "");
     raw("GET", "/api/roles", &[("Cookie", &cookie), ("rID", sid)], "");

@@ -117,6 +117,35 @@ on_both! {
         assert_eq!(home.count(event), 1);
     }
 
+    /// The rules are those that the settings have now, stricter or laxer than the program's own; a password that they
+    /// refuse changes nothing, the master key least of all.
+    fn recover_holds_a_password_to_the_stored_settings(home) {
+        let secret = home.init();
+        let server = home.start();
+        let set = |name: &str, value: &str| {
+            let path = format!("/api/systemsettings/platformSettingUserPassword{name}");
+            server.post(&path, &[("api-secret-key", &secret)], json!({ "value": value })).expect(200);
+        };
+        let recover = ["admin", "recover", "--password-stdin"];
+        set("LengthMin", "40");
+        home.run_with(&recover, NEW).refused(&["40 characters"]);
+        set("LengthMin", "8");
+        set("RequireLettersAndNumbersEnabled", "true");
+        home.run_with(&recover, "no digits in here").refused(&[]);
+        home.run_with(&recover, "xq7Lw92bTz4").expect(0);
+        server.sign_in("xq7Lw92bTz4");
+
+        server.stop();
+        let key = home.data().join("master.key");
+        std::fs::remove_file(&key).expect("it is there");
+        let before = home.everything();
+        let anew = ["admin", "recover", "--new-master-key", "--password-stdin"];
+        home.run_with(&anew, "no digits in here").refused(&[]);
+        assert!(!key.exists() && home.everything() == before, "nothing is done for a password that is refused");
+        home.run_with(&anew, "rk5Vd83mPy6").expect(0);
+        home.start().sign_in("rk5Vd83mPy6");
+    }
+
     /// What the first start's password stood for ends with it.
     fn recover_puts_an_end_to_the_initial_password(home) {
         let server = home.start();

@@ -17,6 +17,11 @@ pub fn waiting(scene: &Scene, route: &Route) -> i64 {
     key["ID"].as_i64().expect("an ID")
 }
 
+/// A dry run that finds no key.
+fn nobodys() -> serde_json::Value {
+    json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": "of nobody" }], "dryRun": true })
+}
+
 pub const SLICE: Slice = Slice {
     body: |scene, operation| match operation {
         "create_api_key" => Some(json!({ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR })),
@@ -24,9 +29,27 @@ pub const SLICE: Slice = Slice {
         "ensure_api_key" => Some(json!({ "roleID": AUDITOR })),
         "modify_api_key" | "modify_current_api_key" => Some(json!({ "description": "changed" })),
         "search_api_keys" => Some(json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": "key 1" }] })),
+        "search_revoked_api_keys" => Some(json!({ "maxItems": 1 })),
+        "revoke_api_keys" | "lock_api_keys" | "unlock_api_keys" | "rotate_api_keys" => Some(nobodys()),
+        "extend_api_keys" => {
+            let mut order = nobodys();
+            order["extendBy"] = json!("1d");
+            Some(order)
+        }
+        "import_api_keys" => {
+            Some(json!({ "apiKeys": [{ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR }] }))
+        }
         _ => None,
     },
     except: |route, caller| {
+        // a job is told to whoever began it, and to those who may view what was done
+        let blind = ["auditor key", "key with the right", "auditor session"].contains(&caller);
+        if route.path.contains("{jobID}") && (blind || caller.starts_with("other tenant's")) {
+            return Some((404, "not_found"));
+        }
+        if caller.starts_with("other tenant's") && route.path.contains("{revokedKeyID}") {
+            return Some((404, "not_found"));
+        }
         let foreign = caller.starts_with("other tenant's") && route.path.contains("{apiKeyID}");
         foreign.then_some((404, "not_found"))
     },

@@ -8,6 +8,7 @@ mod administrators;
 mod api_keys;
 mod api_types;
 mod audit;
+mod claims;
 mod contacts;
 mod profiles;
 mod roles;
@@ -443,6 +444,7 @@ const SLICES: &[Slice] = &[
     settings::SLICE,
     usage::SLICE,
     audit::SLICE,
+    claims::SLICE,
 ];
 
 /// Something fresh that stands in a path for each parameter.
@@ -454,6 +456,12 @@ const IDS: &[(&str, Make)] = &[
     }),
     ("{profileID}", |scene, _| profiles::fresh(scene)),
     ("{apiTypeID}", |scene, _| api_types::fresh(scene)),
+    ("{revokedKeyID}", |scene, _| {
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        scene.app.delete(&format!("/api/apikeys/{id}")).key(&scene.maker).send().expect(204);
+        id
+    }),
+    ("{jobID}", |scene, _| crate::jobs::trifle(scene.app, &scene.maker)),
     // to look at, a role that every tenant has; to change and to remove, one that nobody bears
     ("{roleID}", |scene, route| match route.method.as_str() {
         "GET" => AUDITOR,
@@ -465,6 +473,7 @@ const IDS: &[(&str, Make)] = &[
         false => 1,
     }),
     ("{contactID}", |scene, _| contacts::fresh(scene)),
+    ("{claimID}", |scene, _| claims::fresh(scene).0),
     ("{tenantID}", |scene, _| scene.tenant()),
 ];
 

@@ -6,6 +6,7 @@ mod lattice;
 mod list;
 mod modify;
 mod search;
+mod ways;
 
 use serde_json::{Value, json};
 

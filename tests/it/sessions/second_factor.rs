@@ -118,6 +118,9 @@ both! {
         app.clock.advance(STEP);
         let now: i64 = code(&app, &seed, 0).parse().expect("digits");
         sign_in(&app, json!(now)).expect(200);
+        app.clock.advance(STEP);
+        let next: f64 = code(&app, &seed, 0).parse().expect("digits");
+        sign_in(&app, json!(next)).expect(200);
     }
 
     /// With the right password and no code the answer says what is missing; that counts, and resets nothing.

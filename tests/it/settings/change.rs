@@ -69,6 +69,9 @@ both! {
         assert_eq!(whole["platformSettingUserPasswordExpiry"]["value"], "30 Days");
         assert_eq!(whole["platformSettingSignInPageMessage"]["value"], "Grüezi\nmitenand");
         assert_eq!(post(json!({})).expect(200).json(), whole);
+        let number = post(json!({ "platformSettingUserPasswordLengthMin": { "value": 20.0 } })).expect(200).json();
+        assert_eq!(number["platformSettingUserPasswordLengthMin"]["value"], "20");
+        app.delete(&path("UserPasswordLengthMin")).key(&key).send().expect(200);
         assert_eq!(app.get("/api/systemsettings").key(&key).send().json(), whole);
         let before = app.rows();
         let good = json!({ "value": "20" });

@@ -62,9 +62,13 @@ both! {
         let sessions: Vec<Session> = (0..3).map(|_| Session::from(&sign_in().expect(200))).collect();
         assert_eq!(sessions.iter().map(live).collect::<Vec<_>>(), [401, 200, 200]);
         app.set(&key, "ActiveSessionsMaxExceededAction", "block new sessions").expect(200);
-        let before = app.rows_of("sessions");
+        let (before, event) = (app.rows_of("sessions"), app.last_event());
         let refused = sign_in();
         assert_eq!(refused.refusal(), (409, "too_many_sessions".into()));
+        let id = app.count("select id as n from administrators where username = 'guest'");
+        assert_eq!(app.events_after(event), [format!(
+            r#"160 administrator/{id}/guest administrator/{id}/guest {{"reason":"too_many_sessions"}}"#
+        )]);
         assert!(refused.header("set-cookie").is_none());
         assert_eq!(app.rows_of("sessions"), before);
         assert_eq!(app.try_sign_in("guest", "wrong").refusal(), (401, "sign_in_failed".into()), "nothing is said before the password");
@@ -93,8 +97,12 @@ both! {
         let with = |accepted: serde_json::Value, password: &str| {
             app.post("/api/sessions", json!({ "userName": ADMIN, "password": password, "termsAccepted": accepted })).send()
         };
-        let before = app.rows_of("sessions");
+        let (before, event) = (app.rows_of("sessions"), app.last_event());
         let refused = app.try_sign_in(ADMIN, PASSWORD);
+        assert_eq!(app.events_after(event), [format!(
+            r#"160 administrator/1/{ADMIN} administrator/1/{ADMIN} {{"reason":"terms_not_accepted"}}"#
+        )]);
+        assert_eq!(app.count("select unsuccessful_sign_in_attempts as n from administrators where id = 1"), 0, "no failure is counted");
         assert_eq!(refused.refusal(), (403, "terms_not_accepted".into()));
         let message = refused.json()["message"].as_str().unwrap_or_default().to_owned();
         assert!(message.contains("termsAccepted") && message.contains("House rules") && message.contains("Wipe your feet."), "{message}");
@@ -117,7 +125,10 @@ both! {
             assert_eq!(app.get(&format!("/api/signinpage{query}")).key(&blue).send().expect(200).text(), plain);
         }
         assert_eq!(app.get("/api/signinpage").header("api-version", "v2").send().refusal(), (400, "unknown_api_version".into()));
+        let event = app.last_event();
         let refused = sign_in_to(&app, "Blue", "blue", PASSWORD);
+        let theirs = format!("select count(*) as n from audit_events where id > {event} and tenant_id <> 0");
+        assert_eq!(app.count(&theirs), 1, "it is their event, and nobody else's");
         assert_eq!(refused.refusal(), (403, "terms_not_accepted".into()));
         assert!(refused.text().contains("Blue house"));
         app.try_sign_in(ADMIN, PASSWORD).expect(200);

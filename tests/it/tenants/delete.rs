@@ -31,7 +31,8 @@ fn purge(app: &TestApp) {
 /// A tenant with something in every table.
 fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     let tenant = made(app, maker, name);
-    key_of(app, name);
+    let key = key_of(app, name);
+    app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
     let role = app.role("Theirs", &[]);
     app.execute(&format!("update roles set tenant_id = {} where id = {role}", tenant["ID"]));
     let id = &tenant["ID"];
@@ -59,6 +60,28 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     ));
     app.execute(&format!(
         "insert into default_api_key_profiles (tenant_id, profile_id) select tenant_id, id from api_key_profiles where tenant_id = {id}"
+    ));
+    app.execute(&format!(
+        "insert into revoked_api_keys (id, tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, role_id, \
+         role_name, role_name_fold, issuer_type, issuer_name, issuer_name_fold, service_account, created, revoked_at, revoked_by_type, \
+         revoked_by_name, revoked_by_name_fold, reason, note, note_fold) \
+         values (2000000000 + {id}, {id}, 1, 'standard', 'r', 'r', '', '', 1, '', '', 'unknown', '', '', false, 1, 1, 'unknown', '', '', \
+         'unspecified', '', '')"
+    ));
+    let bytes = match app.backend {
+        Backend::Sqlite => "x'01'",
+        Backend::Postgres => "'\\x01'::bytea",
+    };
+    app.execute(&format!(
+        "insert into revoked_api_key_secrets (api_key_id, digest, digest_version, tenant_id) values (2000000000 + {id}, {bytes}, 1, {id})"
+    ));
+    app.execute(&format!(
+        "insert into jobs (tenant_id, kind, parameters, state, total, done, failed, errors, next_chunk, starter_type, starter_id, \
+         starter_name, starter_proof, address, request_id, created, claimed_by, claimed_until) \
+         values ({id}, 'apiKeys.lock', '{{}}', 'queued', 1, 0, 0, '[]', 0, 'administrator', 1, '', '1', '', '', 1, '', 0)"
+    ));
+    app.execute(&format!(
+        "insert into job_chunks (job_id, number, items, tenant_id) select id, 0, {bytes}, {id} from jobs where tenant_id = {id}"
     ));
     app.flush();
     for table in tables(app) {

@@ -1,0 +1,2 @@
+DROP TABLE revoked_api_key_secrets;
+DROP TABLE revoked_api_keys;

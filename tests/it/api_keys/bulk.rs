@@ -1,0 +1,302 @@
+//! `POST /api/apikeys/bulk/…`.
+
+use serde_json::{Value, json};
+
+use super::{IN, assert_refusal, made, presented, seen};
+use crate::app::{START, TestApp, secret};
+use crate::both;
+use crate::http::Answer;
+use crate::jobs::{begun, confirmed, ended, many_keys};
+
+const DAY: i64 = 86_400_000;
+
+fn named(pattern: &str) -> Value {
+    json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": pattern }] })
+}
+
+fn dry(app: &TestApp, key: &str, verb: &str, order: &Value) -> Answer {
+    app.post(&format!("/api/apikeys/bulk/{verb}?dryRun=true"), order.clone()).key(key).send()
+}
+
+fn names(answer: &Value, list: &str) -> Vec<String> {
+    let keys = answer[list].as_array().expect("a list");
+    keys.iter().map(|key| key["keyName"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Members added to an order.
+fn with(mut order: Value, more: Value) -> Value {
+    order.as_object_mut().expect("members").extend(more.as_object().expect("members").clone());
+    order
+}
+
+both! {
+    /// MC-10, MC-11: a dry run shows which keys it would be and how lately they were used, and does nothing; with its
+    /// confirmation that very set is revoked, each key with an event and a row of its own in the history.
+    fn keys_are_revoked_in_two_steps(app: TestApp) {
+        let full = app.full_key();
+        let keys: Vec<Value> = (1..=3).map(|n| made(&app, &full, json!({ "keyName": format!("old {n}"), "roleID": 2 }))).collect();
+        made(&app, &full, json!({ "keyName": "new", "roleID": 2 }));
+        assert_refusal(presented(&app, &secret(&keys[0])), IN);
+        app.flush();
+        app.execute(&format!("update api_keys set last_sign_in = {} where id = {}", START.millis() - 2 * DAY, keys[1]["ID"]));
+        app.execute(&format!("update api_key_secrets set last_address = '10.0.0.7' where api_key_id = {}", keys[1]["ID"]));
+        let rows = app.rows();
+        let order = with(named("old%"), json!({ "reason": "unused", "note": "spring cleaning" }));
+        let answer = dry(&app, &full, "revoke", &order).expect(200).json();
+        app.assert_rows(&rows, "a dry run");
+        let key = |n: usize| json!({ "keyName": format!("old {}", n + 1), "roleID": 2, "ID": keys[n]["ID"] });
+        assert_eq!(answer, json!({
+            "count": 3, "neverUsed": 1, "usedWithin24h": 1, "unchanged": 0, "refused": { "count": 0, "keys": [] }, "ownKeyLeftOut": false,
+            "keys": [
+                with(key(0), json!({ "lastSignIn": START.millis() })),
+                with(key(1), json!({ "lastSignIn": START.millis() - 2 * DAY, "callers": ["10.0.0.7"] })),
+                key(2),
+            ],
+            "confirmation": answer["confirmation"], "confirmationEnds": START.millis() + 600_000,
+        }));
+        let before = app.last_event();
+        let order = with(order, json!({ "confirmation": answer["confirmation"] }));
+        let begun = app.post("/api/apikeys/bulk/revoke", order).key(&full).send().expect(200).json();
+        assert_eq!(begun, json!({ "count": 3, "jobID": begun["jobID"] }));
+        let job = ended(&app, &full, &begun["jobID"]);
+        assert_eq!((&job["state"], &job["total"], &job["done"], &job["failed"]), (&json!("done"), &json!(3), &json!(3), &json!(0)));
+        let id = &begun["jobID"];
+        let maker = full.split(':').next().expect("an ID");
+        let said = json!({ "note": "spring cleaning", "reason": "unused" });
+        let mut expected = vec![format!("5141 apiKey/{maker}/full job/{id}/apiKeys.revoke {}", with(said.clone(), json!({ "total": 3 })))];
+        for key in &keys {
+            let details = with(said.clone(), json!({ "job": id }));
+            expected.push(format!("5012 apiKey/{maker}/full apiKey/{}/{} {details}", key["ID"], key["keyName"].as_str().expect("a name")));
+        }
+        expected.push(format!("5142 apiKey/{maker}/full job/{id}/apiKeys.revoke {}", json!({ "done": 3, "failed": 0, "total": 3 })));
+        assert_eq!(app.events_after(before), expected);
+        for key in &keys {
+            assert_refusal(presented(&app, &secret(key)), (401, "invalid_api_key"));
+            let kept = app.get(&format!("/api/apikeys/revoked/{}", key["ID"])).key(&full).send().expect(200).json();
+            assert_eq!((&kept["revocationReason"], &kept["note"]), (&json!("unused"), &json!("spring cleaning")));
+        }
+        assert_eq!(names(&app.get("/api/apikeys").key(&full).send().json(), "apiKeys"), ["full", "new"]);
+    }
+
+    /// Without a confirmation, or with one of another call, of somebody else or of long ago, nothing happens.
+    fn nothing_happens_without_the_confirmation_of_this_very_call(app: TestApp) {
+        let full = app.full_key();
+        let other = secret(&made(&app, &full, json!({ "keyName": "other", "roleID": 1 })));
+        for n in 1..=2 {
+            made(&app, &full, json!({ "keyName": format!("k {n}"), "roleID": 2 }));
+        }
+        let order = with(named("k %"), json!({ "reason": "unused" }));
+        let given = dry(&app, &full, "revoke", &order).expect(200).json()["confirmation"].as_str().expect("a text").to_owned();
+        let rows = app.rows();
+        let (until, rest) = given.split_once('-').expect("parts");
+        let later = format!("{}-{rest}", until.parse::<i64>().expect("a number") + 1);
+        let tried = |key: &str, verb: &str, order: Value, confirmation: &str| {
+            let order = with(order, json!({ "confirmation": confirmation }));
+            app.post(&format!("/api/apikeys/bulk/{verb}"), order).key(key).send()
+        };
+        let without = app.post("/api/apikeys/bulk/revoke", order.clone()).key(&full).send();
+        assert!(without.text().contains("dryRun=true"), "{}", without.text());
+        for (what, answer) in [
+            ("none", without),
+            ("nonsense", tried(&full, "revoke", order.clone(), "yes")),
+            ("a longer one", tried(&full, "revoke", order.clone(), &later)),
+            ("cut off", tried(&full, "revoke", order.clone(), &given[..given.len() - 1])),
+            ("another verb", tried(&full, "lock", order.clone(), &given)),
+            ("another reason", tried(&full, "revoke", with(order.clone(), json!({ "reason": "leaked" })), &given)),
+            ("another note", tried(&full, "revoke", with(order.clone(), json!({ "note": "n" })), &given)),
+            ("somebody else", tried(&other, "revoke", order.clone(), &given)),
+        ] {
+            assert_eq!(answer.refusal(), (400, "confirmation_needed".into()), "{what}: {}", answer.text());
+            app.assert_rows(&rows, what);
+        }
+        // criteria may be written in another way, as long as they find the same
+        let same = with(named("K_%"), json!({ "reason": "unused", "dryRun": false }));
+        app.clock.advance(599_999);
+        let job = tried(&full, "revoke", same, &given).expect(200).json()["jobID"].clone();
+        assert_eq!(ended(&app, &full, &job)["done"], 2);
+        let order = named("other");
+        let given = dry(&app, &full, "revoke", &order).json()["confirmation"].as_str().expect("a text").to_owned();
+        app.clock.advance(600_000);
+        assert_eq!(tried(&full, "revoke", order, &given).refusal(), (400, "confirmation_needed".into()), "ten minutes later");
+    }
+
+    /// A set that has changed since the dry run is told by a code of its own, and nothing happens.
+    fn another_set_than_was_shown_is_refused(app: TestApp) {
+        let full = app.full_key();
+        made(&app, &full, json!({ "keyName": "k 1", "roleID": 2 }));
+        let second = confirmed(&app, &full, "revoke", named("k %"));
+        made(&app, &full, json!({ "keyName": "k 2", "roleID": 2 }));
+        let rows = app.rows();
+        let answer = second.send();
+        assert_eq!(answer.refusal(), (409, "set_changed".into()));
+        assert!(answer.text().contains("Nothing was done"), "{}", answer.text());
+        app.assert_rows(&rows, "another set");
+    }
+
+    /// Nobody saws off the branch they sit on: the caller's own key is left out, and the answer says so.
+    fn the_callers_own_key_is_left_out(app: TestApp) {
+        let full = app.full_key();
+        made(&app, &full, json!({ "keyName": "other", "roleID": 2 }));
+        for verb in ["revoke", "lock", "rotate"] {
+            let answer = dry(&app, &full, verb, &json!({ "searchCriteria": [] })).expect(200).json();
+            assert_eq!((&answer["ownKeyLeftOut"], names(&answer, "keys")), (&json!(true), vec!["other".to_owned()]), "{verb}");
+        }
+        let id = begun(&app, &full, "revoke", json!({ "searchCriteria": [] }));
+        assert_eq!(ended(&app, &full, &id)["done"], 1);
+        assert_refusal(presented(&app, &full), IN);
+    }
+
+    /// T-01: nobody lays hands on more than they have, not either on many at once.
+    fn keys_beyond_the_caller_are_listed_and_left_alone(app: TestApp) {
+        let full = app.full_key();
+        let rights = firstkey::rights::Rights::auditor();
+        let rights = ["canDeleteApiKeys", "canEditApiKeyProperties", "canViewApiKeys"].iter().fold(rights, |rights, name| {
+            rights.with(firstkey::rights::Right::find("platformRights", "apikeyRights", name).expect("a right"))
+        });
+        let role = app.role_of("Keeper", rights, firstkey::rights::Reach::everything());
+        let keeper = secret(&made(&app, &full, json!({ "keyName": "keeper", "roleID": role })));
+        made(&app, &full, json!({ "keyName": "k weak", "roleID": 2 }));
+        let strong = made(&app, &full, json!({ "keyName": "k strong", "roleID": 1 }));
+        for verb in ["revoke", "lock", "rotate"] {
+            let answer = dry(&app, &keeper, verb, &named("k %")).expect(200).json();
+            assert_eq!(names(&answer, "keys"), ["k weak"], "{verb}");
+            assert_eq!(answer["refused"], json!({ "count": 1, "keys": [{
+                "keyName": "k strong", "message": "The key's role has rights, computers, policies or ways of access that the caller has not.", "ID": strong["ID"],
+            }] }), "{verb}");
+        }
+        let id = begun(&app, &keeper, "revoke", named("k %"));
+        assert_eq!(ended(&app, &keeper, &id)["done"], 1);
+        assert_refusal(presented(&app, &secret(&strong)), IN);
+    }
+
+    /// Keys are locked out and let in again; those that are so already are left alone, without an event.
+    fn keys_are_locked_and_let_in_again(app: TestApp) {
+        let full = app.full_key();
+        let keys: Vec<Value> = (1..=3).map(|n| made(&app, &full, json!({ "keyName": format!("k {n}"), "roleID": 2 }))).collect();
+        app.post(&format!("/api/apikeys/{}", keys[0]["ID"]), json!({ "active": false })).key(&full).send().expect(200);
+        app.execute(&format!("update api_keys set unsuccessful_sign_in_attempts = 4, unlock_time = 9 where id = {}", keys[0]["ID"]));
+        let answer = dry(&app, &full, "lock", &named("k %")).expect(200).json();
+        assert_eq!((&answer["count"], &answer["unchanged"]), (&json!(2), &json!(1)));
+        let before = app.last_event();
+        let id = begun(&app, &full, "lock", with(named("k %"), json!({ "reason": "leaked" })));
+        ended(&app, &full, &id);
+        let events = app.events_after(before);
+        let details = json!({ "active": { "from": true, "to": false }, "job": id, "reason": "leaked" });
+        assert!(events[1].starts_with("5011 ") && events[1].ends_with(&format!("/k 2 {details}")), "{events:?}");
+        assert_eq!(events.len(), 4);
+        for key in &keys {
+            assert_refusal(presented(&app, &secret(key)), (401, "api_key_locked"));
+        }
+        let id = begun(&app, &full, "unlock", named("k %"));
+        assert_eq!(ended(&app, &full, &id)["done"], 3);
+        for key in &keys {
+            assert_refusal(presented(&app, &secret(key)), IN);
+        }
+        let first = seen(&app, &full, &keys[0]["ID"]);
+        assert_eq!((&first["unsuccessfulSignInAttempts"], first.get("unlockTime")), (&json!(0), None));
+    }
+
+    /// Keys last longer, by a length of time or until a moment; none is cut short, and one that has ended lives again.
+    fn keys_last_longer(app: TestApp) {
+        let full = app.full_key();
+        let end = START.millis() + DAY;
+        for (name, expiry) in [("k soon", json!(end)), ("k never", json!(0)), ("k late", json!(end + 100 * DAY)), ("k over", json!(end))] {
+            made(&app, &full, json!({ "keyName": name, "roleID": 2, "expiryDate": expiry }));
+        }
+        app.execute(&format!("update api_keys set expiry_date = {} where key_name = 'k over'", START.millis() - DAY));
+        let ends = || app.texts("select key_name || ' ' || coalesce(cast(expiry_date as text), 'never') as t from api_keys where key_name like 'k %' order by id");
+        let id = begun(&app, &full, "extend", with(named("k %"), json!({ "extendBy": "P10D" })));
+        assert_eq!(ended(&app, &full, &id)["done"], 3);
+        let late = end + 110 * DAY;
+        assert_eq!(ends(), [format!("k soon {}", end + 10 * DAY), "k never never".into(), format!("k late {late}"), format!("k over {}", START.millis() + 10 * DAY)]);
+        let until = end + 50 * DAY;
+        let answer = dry(&app, &full, "extend", &with(named("k %"), json!({ "expiryDate": until }))).expect(200).json();
+        assert_eq!((names(&answer, "keys"), &answer["unchanged"]), (vec!["k soon".to_owned(), "k over".into()], &json!(2)));
+        let id = begun(&app, &full, "extend", with(named("k %"), json!({ "expiryDate": until.to_string() })));
+        ended(&app, &full, &id);
+        assert_eq!(ends(), [format!("k soon {until}"), "k never never".into(), format!("k late {late}"), format!("k over {until}")]);
+        // T-03: a key that ends gives no life beyond its own
+        let ending = secret(&made(&app, &full, json!({ "keyName": "ending", "roleID": 1, "expiryDate": end })));
+        let answer = dry(&app, &ending, "extend", &with(named("k %"), json!({ "expiryDate": null }))).expect(200).json();
+        assert_eq!((&answer["count"], &answer["refused"]["count"]), (&json!(0), &json!(3)));
+        // beyond ten years none can be
+        let answer = dry(&app, &full, "extend", &with(named("k %"), json!({ "extendBy": "4000d" }))).expect(200).json();
+        assert_eq!((&answer["count"], &answer["refused"]["count"]), (&json!(0), &json!(3)));
+    }
+
+    /// New secrets are in the answer, once; the old ones are of no use from then on.
+    fn secrets_are_replaced_at_once(app: TestApp) {
+        let full = app.full_key();
+        let keys: Vec<Value> = (1..=3).map(|n| made(&app, &full, json!({ "keyName": format!("k {n}"), "roleID": 2 }))).collect();
+        let before = app.last_event();
+        let answer = confirmed(&app, &full, "rotate", named("k %")).send().expect(200).json();
+        assert_eq!((&answer["count"], names(&answer, "apiKeys")), (&json!(3), vec!["k 1".to_owned(), "k 2".into(), "k 3".into()]));
+        assert_eq!(answer["refused"], json!({ "count": 0, "keys": [] }));
+        for (old, new) in keys.iter().zip(answer["apiKeys"].as_array().expect("a list")) {
+            assert_eq!(old["ID"], new["ID"]);
+            assert_refusal(presented(&app, &secret(old)), (401, "invalid_api_key"));
+            assert_refusal(presented(&app, &secret(new)), IN);
+        }
+        let events = app.events_after(before);
+        assert_eq!(events.iter().filter(|event| event.starts_with("5013 ")).count(), 3);
+    }
+
+    /// All secrets are in one answer: of more than 500 keys none is touched.
+    fn five_hundred_secrets_are_replaced_at_once_at_most(app: TestApp) {
+        let full = app.full_key();
+        many_keys(&app, 0, 501);
+        let rows = app.rows_of("api_key_secrets");
+        let answer = dry(&app, &full, "rotate", &named("bulk %"));
+        assert_refusal(answer.refusal(), (400, "bad_request"));
+        assert!(answer.text().contains("501 keys") && answer.text().contains("narrow"), "{}", answer.text());
+        let first = with(named("bulk %"), json!({ "maxItems": 500 }));
+        let answer = confirmed(&app, &full, "rotate", first).send().expect(200).json();
+        assert_eq!(answer["apiKeys"].as_array().map(Vec::len), Some(500));
+        let kept = app.rows_of("api_key_secrets");
+        assert_eq!(kept.iter().filter(|row| rows.contains(row)).count(), 2, "the maker's and the last");
+    }
+
+    /// Thousands are done in pieces; the dry run shows a thousand of them and counts all.
+    fn thousands_are_done_in_pieces(app: TestApp) {
+        let full = app.full_key();
+        many_keys(&app, 0, 2_300);
+        let answer = dry(&app, &full, "lock", &named("bulk%")).expect(200).json();
+        assert_eq!((&answer["count"], &answer["neverUsed"], answer["keys"].as_array().map(Vec::len)), (&json!(2_300), &json!(2_300), Some(1_000)));
+        let id = begun(&app, &full, "lock", named("bulk%"));
+        let job = ended(&app, &full, &id);
+        assert_eq!((&job["total"], &job["done"]), (&json!(2_300), &json!(2_300)));
+        let locked = |app: &TestApp| app.count("select count(*) as n from api_keys where not active");
+        assert_eq!(locked(&app), 2_300);
+        let id = begun(&app, &full, "unlock", with(named("bulk%"), json!({ "maxItems": 700 })));
+        assert_eq!(ended(&app, &full, &id)["done"], 700);
+        assert_eq!(locked(&app), 1_600);
+    }
+
+    /// What cannot be meant is refused: no criteria at all would be every key.
+    fn what_cannot_be_meant_is_refused(app: TestApp) {
+        let full = app.full_key();
+        made(&app, &full, json!({ "keyName": "k", "roleID": 2 }));
+        let rows = app.rows();
+        for (verb, order, code, says) in [
+            ("revoke", json!({}), "malformed", "searchCriteria"),
+            ("revoke", json!({ "searchCriteria": null }), "malformed", "searchCriteria"),
+            ("revoke", json!({ "searchCriteria": { "fieldName": "nothing", "stringValue": "x" } }), "bad_search", "fieldName"),
+            ("revoke", with(named("k"), json!({ "reason": "boredom" })), "malformed", "reason"),
+            ("revoke", with(named("k"), json!({ "note": "a\u{0}" })), "malformed", "note"),
+            ("revoke", with(named("k"), json!({ "maxItems": 0 })), "bad_search", "maxItems"),
+            ("revoke", with(named("k"), json!({ "dryRun": false })), "malformed", "dryRun"),
+            ("extend", named("k"), "malformed", "extendBy"),
+            ("extend", with(named("k"), json!({ "extendBy": "1d", "expiryDate": 0 })), "malformed", "extendBy"),
+            ("extend", with(named("k"), json!({ "extendBy": "soon" })), "malformed", "extendBy"),
+            ("extend", with(named("k"), json!({ "extendBy": "0s" })), "malformed", "extendBy"),
+            ("extend", with(named("k"), json!({ "extendBy": "-1d" })), "malformed", "extendBy"),
+        ] {
+            let answer = dry(&app, &full, verb, &order);
+            assert_refusal(answer.refusal(), (400, code));
+            assert!(answer.text().contains(says), "{order}: {}", answer.text());
+            app.assert_rows(&rows, verb);
+        }
+        let answer = app.post("/api/apikeys/bulk/revoke?dryRun=perhaps", named("k")).key(&full).send();
+        assert_refusal(answer.refusal(), (400, "bad_request"));
+    }
+}

@@ -1,0 +1,196 @@
+//! `POST /api/apikeys/import`.
+
+use serde_json::{Value, json};
+
+use super::{IN, assert_refusal, made, presented, seen};
+use crate::app::{Call, START, TestApp, secret};
+use crate::both;
+
+fn csv<'a>(app: &'a TestApp, key: &str, query: &str, text: &str) -> Call<'a> {
+    let mut call =
+        app.call("POST", &format!("/api/apikeys/import?format=csv{query}")).key(key).header("Content-Type", "text/csv");
+    call.request.body = text.as_bytes().to_vec();
+    call
+}
+
+fn list<'a>(app: &'a TestApp, key: &str, query: &str, keys: Value) -> Call<'a> {
+    app.post(&format!("/api/apikeys/import{query}"), json!({ "apiKeys": keys })).key(key)
+}
+
+fn outcomes(answer: &Value) -> Vec<&str> {
+    answer["lines"].as_array().expect("a list").iter().map(|line| line["outcome"].as_str().expect("a word")).collect()
+}
+
+/// What the list says of the digest of a key's secret.
+fn digest_of(key: &str) -> String {
+    format!("sha256:{}", firstkey::secret::PresentedKey::parse(key).expect("a key").secret.digest().to_hex())
+}
+
+both! {
+    /// What was exported comes back as it was, under numbers of its own, whatever stands in names and descriptions.
+    fn an_exported_inventory_comes_back(app: TestApp) {
+        let full = app.full_key();
+        let end = START.millis() + 86_400_000;
+        let role = app.role("=Käse, \"1\"", &[]);
+        let bodies = [
+            json!({ "keyName": "=cmd|calc", "description": "a,\"b\"", "roleID": role, "locale": "ja-JP", "timeZone": "Asia/Tokyo", "expiryDate": end }),
+            json!({ "keyName": "plain", "description": "-1", "roleID": 2, "active": false, "timeZone": "UTC" }),
+            json!({ "keyName": "鍵", "roleID": 1, "timeZone": "UTC" }),
+        ];
+        let before: Vec<Value> = bodies.into_iter().map(|body| made(&app, &full, body)).collect();
+        let text = app.get("/api/apikeys/export?format=csv").key(&full).send().expect(200).text();
+        for key in &before {
+            app.delete(&format!("/api/apikeys/{}", key["ID"])).key(&full).send().expect(204);
+        }
+        let answer = csv(&app, &full, "&skipInvalid=true", &text).send().expect(200).json();
+        assert_eq!((&answer["created"], &answer["nameTaken"], outcomes(&answer)), (&json!(3), &json!(1), vec!["nameTaken", "created", "created", "created"]));
+        for (line, old) in answer["lines"].as_array().expect("a list")[1..].iter().zip(&before) {
+            let (now, mut then) = (seen(&app, &full, &line["ID"]), old.clone());
+            then["ID"] = line["ID"].clone();
+            then.as_object_mut().expect("members").remove("secretKey");
+            assert_eq!(now, then);
+            assert!(line["ID"].as_i64() > old["ID"].as_i64() && line.get("presentAs").is_none());
+            // without a digest it lets nobody in: not either with the old secret under the new number
+            let tail = secret(old);
+            let tail = tail.split_once(':').expect("two parts").1;
+            assert_refusal(presented(&app, &format!("{}:{tail}", line["ID"])), (401, "invalid_api_key"));
+        }
+        let plain = &answer["lines"][2]["ID"];
+        app.post(&format!("/api/apikeys/{plain}"), json!({ "active": true })).key(&full).send().expect(200);
+        let renewed = app.call("POST", &format!("/api/apikeys/{plain}/secretkey")).key(&full).send().expect(200).json();
+        assert_refusal(presented(&app, &secret(&renewed)), IN);
+        // the JSON export is taken as it is too
+        let exported = app.get("/api/apikeys/export").key(&full).send().expect(200).json();
+        let again = list(&app, &full, "?dryRun=true", exported["apiKeys"].clone()).send().expect(200).json();
+        assert_eq!(outcomes(&again), ["nameTaken"; 4]);
+    }
+
+    /// Holders keep the secrets they have: the list brings digests, and the answer says what to put in front.
+    fn holders_keep_their_secrets(app: TestApp) {
+        let full = app.full_key();
+        let elsewhere = made(&app, &full, json!({ "keyName": "made elsewhere", "roleID": 2 }));
+        let text = secret(&elsewhere);
+        let tail = text.split_once(':').expect("two parts").1;
+        let digest = digest_of(&text);
+        app.delete(&format!("/api/apikeys/{}", elsewhere["ID"])).key(&full).send().expect(204);
+        let keys = json!([{ "keyName": "brought", "roleName": "AUDITOR", "secretDigest": digest, "ID": 7, "created": 1 }]);
+        let answer = list(&app, &full, "", keys).send().expect(200).json();
+        let id = &answer["lines"][0]["ID"];
+        assert_eq!(answer, json!({
+            "dryRun": false, "created": 1, "nameTaken": 0, "invalid": 0,
+            "lines": [{ "line": 1, "keyName": "brought", "outcome": "created", "presentAs": format!("{id}:<base64 of the secret>"), "ID": id }],
+        }));
+        assert_refusal(presented(&app, &format!("{id}:{tail}")), IN);
+        let upper = csv(&app, &full, "", &format!("keyName,roleID,secretDigest\nupper,2,{}\n", digest.to_uppercase().replace("SHA256", "sha256")));
+        let id = upper.send().expect(200).json()["lines"][0]["ID"].clone();
+        assert_refusal(presented(&app, &format!("{id}:{tail}")), IN);
+        // outside the primary tenant the GUID stands in front
+        let tenant = app.tenant("Blue");
+        let theirs = secret(&app.post(&format!("/api/tenants/{tenant}/apikeys"), json!({ "keyName": "t" })).key(&full).send().expect(200).json());
+        let end = app.clock.now().millis() + 3_600_000;
+        let keys = json!([{ "keyName": "brought", "roleID": 2, "secretDigest": digest, "expiryDate": end }]);
+        let line = list(&app, &theirs, "", keys).send().expect(200).json()["lines"][0].clone();
+        let form = line["presentAs"].as_str().expect("a text").replace("<base64 of the secret>", tail);
+        assert_refusal(presented(&app, &form), IN);
+        assert_refusal(presented(&app, &format!("{}:{tail}", line["ID"])), (401, "invalid_api_key"));
+        let digests = app.count("select count(*) as n from api_key_secrets");
+        assert!(digests > 3 && !answer.to_string().contains(tail), "no secret was ever sent");
+    }
+
+    /// A dry run says of each line what would become of it, and why not; nothing happens.
+    fn a_dry_run_says_what_would_become_of_each_line(app: TestApp) {
+        let full = app.full_key();
+        let rows = app.rows();
+        let past = START.millis() - 1;
+        let text = format!(
+            "keyName,roleID,role name,locked out,expiryDate,locale,timeZone,secretDigest,description\r\n\
+             good,2,,false,never,ja-JP,Asia/Tokyo,,\"two\r\nlines\"\r\n\
+             by name,,auditor,,2027-01-15T08:00:00Z,,,,\r\nFULL,2,,,,,,,\r\nGood,2,,,,,,,\r\n,2,,,,,,,\r\nno role,,,,,,,,\r\nnot a role,77,,,,,,,\r\n\
+             two roles,1,Auditor,,,,,,\r\nunknown role,,Nobody,,,,,,\r\nover,2,,,{past},,,,\r\nwhen,2,,,tomorrow,,,,\r\nwhere,2,,,,,Mars/Olympus,,\r\nhow,2,,,,xx-XX,,,\r\n\
+             who,2,,,,,,sha256:beef,\r\nlocked,2,,perhaps,,,,,\r\nshort,2\r\n{},2,,,,,,,\r\n",
+            "x".repeat(129)
+        );
+        let answer = csv(&app, &full, "&dryRun=true", &text).send().expect(200).json();
+        app.assert_rows(&rows, "a dry run");
+        // the description of two lines is refused, as everywhere
+        let said: Vec<(i64, &str, &str)> = answer["lines"].as_array().expect("a list").iter()
+            .map(|line| (line["line"].as_i64().expect("a number"), line["outcome"].as_str().expect("a word"), line["message"].as_str().unwrap_or_default())).collect();
+        for (found, (line, outcome, says)) in said.iter().zip([
+            (2, "invalid", "description"), (4, "created", ""), (5, "nameTaken", "name"), (6, "created", ""), (7, "invalid", "keyName"),
+            (8, "invalid", "roleID"), (9, "invalid", "no such role"), (10, "invalid", "two roles"), (11, "invalid", "no role"), (12, "invalid", "expiryDate"),
+            (13, "invalid", "expiryDate"), (14, "invalid", "time zone"), (15, "invalid", "locale"), (16, "invalid", "secretDigest"), (17, "invalid", "locked out"),
+            (18, "invalid", "2 cells"), (19, "invalid", "keyName"),
+        ]) {
+            assert_eq!((found.0, found.1), (line, outcome), "{found:?}");
+            assert!(found.2.to_lowercase().contains(&says.to_lowercase()), "{found:?}");
+        }
+        assert_eq!((said.len(), &answer["created"], &answer["nameTaken"], &answer["invalid"], &answer["dryRun"]), (17, &json!(2), &json!(1), &json!(14), &json!(true)));
+        // a list in which a line cannot be is refused whole; with leave, the rest of it is taken
+        let refused = csv(&app, &full, "", &text).send();
+        assert_eq!(refused.refusal(), (400, "import_refused".into()));
+        let message = refused.json()["message"].as_str().expect("a text").to_owned();
+        assert!(message.contains("2: description") && message.contains("5: the name is taken") && message.contains("and 10 more"), "{message}");
+        app.assert_rows(&rows, "all or nothing");
+        let before = app.last_event();
+        let answer = csv(&app, &full, "&skipInvalid=true", &text).send().expect(200).json();
+        assert_eq!(answer["created"], 2);
+        let events = app.events_after(before);
+        assert_eq!(events.len(), 3);
+        assert!(events[0].starts_with("5010 ") && events[0].contains("\"imported\":true"), "{events:?}");
+        assert!(events[2].starts_with("5144 ") && events[2].ends_with(&json!({ "created": 2, "skipped": 15 }).to_string()), "{events:?}");
+    }
+
+    /// T-01, T-03: no line is stronger than the caller or outlasts it.
+    fn no_line_is_beyond_the_caller(app: TestApp) {
+        let full = app.full_key();
+        let rights = firstkey::rights::Rights::auditor().with(firstkey::rights::Right::find("platformRights", "apikeyRights", "canCreateNewApiKeys").expect("a right"));
+        let role = app.role_of("Minter", rights, firstkey::rights::Reach::everything());
+        let end = START.millis() + 86_400_000;
+        let minter = secret(&made(&app, &full, json!({ "keyName": "minter", "roleID": role, "expiryDate": end })));
+        let keys = json!([
+            { "keyName": "weak", "roleID": 2 }, { "keyName": "strong", "roleID": 1 }, { "keyName": "lasting", "roleID": 2, "expiryDate": 0 },
+            { "keyName": "longer", "roleID": 2, "expiryDate": end + 1 },
+        ]);
+        let answer = list(&app, &minter, "?skipInvalid=true", keys).send().expect(200).json();
+        assert_eq!(outcomes(&answer), ["created", "invalid", "invalid", "invalid"]);
+        assert_eq!(seen(&app, &full, &answer["lines"][0]["ID"])["expiryDate"], json!(end), "it ends with its maker");
+    }
+
+    /// What is no list is refused in one piece, and so is more than is taken at once.
+    fn what_is_no_list_is_refused(app: TestApp) {
+        let full = app.full_key();
+        let rows = app.rows();
+        let header = "keyName,roleID\n";
+        for (call, status, code) in [
+            (csv(&app, &full, "", "keyName\nk\n"), 400, "malformed"),
+            (csv(&app, &full, "", "keyName,roleID,secretDigset\nk,2,x\n"), 400, "malformed"),
+            (csv(&app, &full, "", ""), 400, "malformed"),
+            (csv(&app, &full, "", &format!("{header}{}", "k,2\n".repeat(10_001))), 413, "body_too_large"),
+            (csv(&app, &full, "", &" ".repeat(4 * 1024 * 1024 + 1)), 413, "body_too_large"),
+            (csv(&app, &full, "&format=csv", header), 400, "bad_request"),
+            (csv(&app, &full, "&dryRun=1", header), 400, "bad_request"),
+            (list(&app, &full, "?format=csv", json!([])), 415, "not_json"),
+            (list(&app, &full, "", json!(7)), 400, "malformed"),
+            (list(&app, &full, "", json!([{ "keyName": 7 }])), 400, "malformed"),
+            (app.call("POST", "/api/apikeys/import").key(&full).body(format!("{{\"apiKeys\":[{}]}}", vec!["{}"; 10_001].join(","))), 413, "body_too_large"),
+        ] {
+            assert_refusal(call.send().refusal(), (status, code));
+            app.assert_rows(&rows, code);
+        }
+        let mut wrong = csv(&app, &full, "", header);
+        wrong.request.path = "/api/apikeys/import".into();
+        assert_refusal(wrong.send().refusal(), (415, "not_json"));
+        let answer = list(&app, &full, "", json!([{ "keyName": "k", "roleID": [2] }])).send();
+        assert!(answer.text().contains("apiKeys[0].roleID"), "{}", answer.text());
+    }
+
+    /// A list of thousands is taken whole.
+    fn thousands_are_taken_at_once(app: TestApp) {
+        let full = app.full_key();
+        let lines: String = (0..3_000).map(|n| format!("k {n},2\n")).collect();
+        let text = format!("keyName,roleID\n{lines}");
+        assert_eq!(csv(&app, &full, "", &text).send().expect(200).json()["created"], 3_000);
+        assert_eq!(csv(&app, &full, "", &text).send().refusal(), (400, "import_refused".into()));
+        assert_eq!(app.count("select count(*) as n from api_keys"), 3_001);
+    }
+}
