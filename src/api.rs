@@ -12,9 +12,10 @@ use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
 use crate::api_key_profiles::handlers as profiles;
-use crate::api_keys::{authorizations, bulk, ensure, handlers as api_keys, history, import};
+use crate::api_keys::{authorizations, bulk, ensure, handlers as api_keys, history, import, secrets};
 use crate::api_types::handlers as api_types;
 use crate::audit::handlers as audit;
+use crate::calendar::handlers as calendar;
 use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
@@ -31,6 +32,7 @@ use crate::sessions::{handlers as sessions, legacy};
 use crate::settings::handlers as settings;
 use crate::tenants::handlers as tenants;
 use crate::usage::handlers as usage;
+use crate::webhooks::handlers as webhooks;
 use crate::wire;
 
 /// Which credentials a route takes.
@@ -110,11 +112,14 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/search", "search_api_keys", "Search API keys", api_keys::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/current", "describe_current_api_key", "Describe the API key of this call", api_keys::describe_current).to(Key).gives::<wire::ApiKeyCurrent>(),
         route(POST, "/apikeys/current", "modify_current_api_key", "Modify the API key of this call", api_keys::modify_current).to(Key).needs::<EditApiKeys>().takes::<wire::ApiKeyCurrentChange>().gives::<wire::ApiKeyCurrent>(),
-        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", api_keys::replace_current_secret).to(Key).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", secrets::replace_current).to(Key).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
         route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKeyChanged>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
-        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", api_keys::replace_secret).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", secrets::replace).to(Any).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
+        route(POST, "/apikeys/{apiKeyID}/rotation/finish", "finish_api_key_rotation", "End the older of an API key's two secrets", secrets::finish).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}/rotation/undo", "undo_api_key_rotation", "End the newer of an API key's two secrets", secrets::undo).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}/refresh", "refresh_api_key", "Give an API key a new secret and a new life", secrets::refresh).to(Any).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/revoked", "list_revoked_api_keys", "List revoked API keys", history::list).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKeys>(),
         route(POST, "/apikeys/revoked/search", "search_revoked_api_keys", "Search revoked API keys", history::search).to(Any).needs::<ViewApiKeys>().takes::<wire::SearchFilter>().gives::<wire::RevokedApiKeys>(),
         route(GET, "/apikeys/revoked/{revokedKeyID}", "describe_revoked_api_key", "Describe a revoked API key", history::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::RevokedApiKey>(),
@@ -196,6 +201,18 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/systemsettings/{name}", "modify_system_setting", "Modify a system setting", settings::modify).to(Any).needs::<EditSettings>().takes::<wire::SettingChange>().gives::<wire::SettingValue>(),
         route(DELETE, "/systemsettings/{name}", "reset_system_setting", "Reset a system setting", settings::reset).to(Any).needs::<EditSettings>().gives::<wire::SettingValue>(),
         route(GET, "/signinpage", "describe_sign_in_page", "Read what is to be read before signing in", settings::sign_in_page).to(Open).gives::<wire::SignInPage>(),
+        // who is told
+        route(GET, "/webhooks", "list_webhooks", "List webhooks", webhooks::list).to(Any).needs::<ViewSettings>().gives::<wire::Webhooks>(),
+        route(POST, "/webhooks", "create_webhook", "Create a webhook", webhooks::create).to(Any).needs::<EditSettings>().takes::<wire::NewWebhook>().gives::<wire::WebhookWithSecret>(),
+        route(POST, "/webhooks/search", "search_webhooks", "Search webhooks", webhooks::search).to(Any).needs::<ViewSettings>().takes::<wire::SearchFilter>().gives::<wire::Webhooks>(),
+        route(GET, "/webhooks/{webhookID}", "describe_webhook", "Describe a webhook", webhooks::describe).to(Any).needs::<ViewSettings>().gives::<wire::Webhook>(),
+        route(POST, "/webhooks/{webhookID}", "modify_webhook", "Modify a webhook", webhooks::modify).to(Any).needs::<EditSettings>().takes::<wire::WebhookChange>().gives::<wire::Webhook>(),
+        route(DELETE, "/webhooks/{webhookID}", "delete_webhook", "Delete a webhook", webhooks::delete).to(Any).needs::<EditSettings>(),
+        route(POST, "/webhooks/{webhookID}/secret", "replace_webhook_secret", "Give a webhook a new signing secret", webhooks::replace_secret).to(Any).needs::<EditSettings>().gives::<wire::WebhookWithSecret>(),
+        route(POST, "/webhooks/{webhookID}/test", "test_webhook", "Send a webhook a test message", webhooks::test).to(Any).needs::<EditSettings>(),
+        route(POST, "/calendar", "create_calendar", "Make the secret URL of one's calendar of keys that expire", calendar::make).to(Any).needs::<ViewApiKeys>().gives::<wire::CalendarMade>(),
+        route(DELETE, "/calendar", "delete_calendar", "Take the URL of one's calendar away", calendar::remove).to(Any),
+        route(GET, "/calendar/{secret}.ics", "read_calendar", "Read the calendar under a secret URL", calendar::read).to(Open).gives::<wire::CalendarText>(),
         // what was called
         route(GET, "/apiusagemetrics", "list_api_usage_metrics", "List API usage metrics", usage::list).to(Any).needs::<ViewSystemInformation>().gives::<wire::ApiUsageMetrics>(),
         route(POST, "/apiusagemetrics/search", "search_api_usage_metrics", "Search API usage metrics", usage::search).to(Any).needs::<ViewSystemInformation>().takes::<wire::SearchFilter>().gives::<wire::ApiUsageMetrics>(),
@@ -288,11 +305,13 @@ fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits, one called `name` for letters, one called `apiTypeName` for what such a name is made
-/// of, and one called `keyName` for whatever has no slash in it: anything else in its place is no route.
+/// A parameter stands for digits, one called `name` for letters, one called `secret` for upper-case hex digits, one
+/// called `apiTypeName` for what such a name is made of, and one called `keyName` for whatever has no slash in it:
+/// anything else in its place is no route.
 fn pattern(path: &str) -> String {
     let digits = path.replace('}', ":[0-9]+}");
     let names = digits.replace("{name:[0-9]+}", "{name:[A-Za-z]+}").replace("{keyName:[0-9]+}", "{keyName}");
+    let names = names.replace("{secret:[0-9]+}", "{secret:[0-9A-F]+}");
     names.replace("{apiTypeName:[0-9]+}", "{apiTypeName:[A-Za-z][A-Za-z0-9._-]*}")
 }
 

@@ -13,6 +13,7 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::rate_limit::RateLimits;
+use crate::auth::replaced_secrets::ReplacedSecrets;
 use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
@@ -20,6 +21,7 @@ use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
+use crate::outgoing::{Client, Mailer};
 use crate::reach::PublicUrl;
 use crate::settings;
 use crate::usage::CallLog;
@@ -38,6 +40,8 @@ pub struct Parts {
     pub lane: PasswordLane,
     /// What keys were used, not yet written down.
     pub key_usage: KeyUsage,
+    /// Which replaced secrets were presented, not yet written down.
+    pub replaced_secrets: ReplacedSecrets,
     /// How often each caller, each tenant and this node were called in the last minute.
     pub rate_limits: RateLimits,
     /// Which calls were made, not yet written down.
@@ -48,6 +52,10 @@ pub struct Parts {
     pub lease: Lease,
     /// What is allowed, for how long and how often.
     pub rules: Rules,
+    /// Sends mail; none where no mail server is configured.
+    pub mailer: Option<Mailer>,
+    /// Calls webhooks.
+    pub webhooks: Client,
     /// How clients reach the server, as far as that is known.
     pub urls: PublicUrl,
     /// The zone of keys and people that name none.

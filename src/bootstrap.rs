@@ -17,6 +17,7 @@ use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::password_lane::{Layout, PasswordLane};
 use crate::auth::rate_limit::RateLimits;
+use crate::auth::replaced_secrets::ReplacedSecrets;
 use crate::clock::{Clock, DAY, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{Locked, MigrationError};
@@ -28,6 +29,7 @@ use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::lease::Lease;
 use crate::locale::TimeZone;
 use crate::name::{EmailAddress, Username};
+use crate::outgoing::{Client, Fence, Mailer};
 use crate::reach::PublicUrl;
 use crate::roles;
 use crate::secret::{Password, random_guid};
@@ -200,22 +202,37 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         threads: config.sign_in.password_threads,
         nice: config.sign_in.password_nice,
     });
+    let (mailer, webhooks) = outgoing(config)?;
     let app = App::new(Parts {
         database: Database::open(&config.database, config.database_connections)?,
         keyring,
         lane: lane.map_err(StartError::Threads)?,
         key_usage: KeyUsage::default(),
+        replaced_secrets: ReplacedSecrets::default(),
         rate_limits: RateLimits::new(config.rate_limit),
         calls: CallLog::new(config.api_usage),
         clock,
         lease: Lease::new()?,
         rules,
+        mailer,
+        webhooks,
         urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),
         draining: AtomicBool::new(false),
     });
     Ok((app, first))
+}
+
+/// What sends mail and calls webhooks.
+fn outgoing(config: &Config) -> Result<(Option<Mailer>, Client), StartError> {
+    let path = config.outgoing_ca_file.as_deref();
+    let authorities = path.map(|path| std::fs::read(path).map_err(file_error(path))).transpose()?;
+    let wrong = |name: &'static str| move |problem: String| StartError::Config(config.error(name, problem));
+    let fence = Fence { networks: config.webhooks.allow_networks.clone(), http: config.webhooks.allow_http };
+    let webhooks = Client::new(fence, authorities.as_deref()).map_err(wrong("outgoing.ca_file"))?;
+    let mailer = config.mail.as_ref().map(|mail| Mailer::new(mail, authorities.as_deref()));
+    Ok((mailer.transpose().map_err(wrong("mail.url"))?, webhooks))
 }
 
 /// Where the first start's password is kept, until it is changed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
+use crate::api_keys::secrets;
 use crate::api_keys::{bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
@@ -12,6 +13,7 @@ use crate::auth::throttle;
 use crate::claims;
 use crate::error::{Error, Result};
 use crate::jobs;
+use crate::notices;
 use crate::sessions;
 use crate::tenants;
 use crate::usage;
@@ -26,8 +28,14 @@ const CHORES: &[Chore] = &[
     ("the audit chain's head", seconds(3_600), |app| async move { audit::log_head(&app).await }.boxed_local()),
     ("time-out of sessions", seconds(60), |app| async move { time_sessions_out(&app).await.map(drop) }.boxed_local()),
     ("sweeping of old rows", seconds(3_600), |app| async move { sweep(&app).await }.boxed_local()),
+    ("end of rotations", seconds(60), |app| async move { end_rotations(&app).await }.boxed_local()),
     ("removal of tenants", seconds(60), |app| async move { purge(&app).await }.boxed_local()),
     ("sweeping of noted calls", seconds(60), |app| async move { sweep_calls(&app).await }.boxed_local()),
+    ("telling of keys that end", seconds(60), |app| {
+        async move { notices::announce(&app).await.map(drop) }.boxed_local()
+    }),
+    ("sending of notices", seconds(2), |app| async move { notices::deliver(&app).await.map(drop) }.boxed_local()),
+    ("sweeping of notices", seconds(3_600), |app| async move { sweep_notices(&app).await }.boxed_local()),
     ("going on with jobs", seconds(10), |app| async move { go_on(&app).await }.boxed_local()),
     ("sweeping of the history", seconds(6 * 3_600), |app| async move { sweep_history(&app).await }.boxed_local()),
     ("retention of audit events", seconds(6 * 3_600), |app| async move { retain(&app).await }.boxed_local()),
@@ -166,9 +174,24 @@ async fn purge(app: &App) -> Result<()> {
     Ok(())
 }
 
+async fn end_rotations(app: &App) -> Result<()> {
+    match secrets::write_down_rotations(app).await? {
+        0 => {}
+        ended => log::info!(ended; "replaced secrets of API keys have ended"),
+    }
+    Ok(())
+}
+
 async fn sweep_calls(app: &App) -> Result<()> {
     let calls = usage::sweep(&app.calls, &app.database, app.now()).await?;
     log::debug!(calls; "noted calls are swept away");
+    Ok(())
+}
+
+async fn sweep_notices(app: &App) -> Result<()> {
+    const PIECE: i64 = 500;
+    let now = app.now();
+    while app.database.write(move |db| notices::sweep(db, now, PIECE)).await? > 0 {}
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -61,6 +61,17 @@ impl Timestamp {
     /// Whole seconds since the epoch, none before it: what RFC 6238 counts steps from.
     pub fn unix_seconds(self) -> u64 {
         u64::try_from(self.0.div_euclid(SECOND)).unwrap_or(0)
+    }
+
+    /// As a header carries it (RFC 9110 §5.6.7), whole seconds; `None` where the calendar has no such year.
+    pub fn http_date(self) -> Option<String> {
+        let moment = DateTime::<Utc>::from_timestamp_millis(self.0)?;
+        (1..=9_999).contains(&moment.year()).then(|| moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    }
+
+    /// The same moment as the standard library has it, none before 1970: for the date of a mail.
+    pub fn system_time(self) -> std::time::SystemTime {
+        std::time::UNIX_EPOCH + std::time::Duration::from_secs(self.unix_seconds())
     }
 }
 
@@ -153,5 +164,7 @@ mod tests {
     fn a_moment_is_written_as_rfc_3339_says() {
         assert_eq!(Timestamp(1_540_309_893_123).to_string(), "2018-10-23T15:51:33.123Z");
         assert_eq!(Timestamp(i64::MAX).to_string(), "9223372036854775807 ms");
+        assert_eq!(Timestamp(784_111_777_999).http_date().as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+        assert_eq!((Timestamp(i64::MAX).http_date(), Timestamp(1 << 49).http_date()), (None, None));
     }
 }

@@ -5,6 +5,7 @@
 //! process was given, [`Config::resolve`] decides, and touches nothing but its arguments.
 
 mod database_url;
+mod mail;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,9 +15,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use actix_web::http::uri::Authority;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::database_url::DatabaseUrl;
+pub use self::mail::{Mail, MailTls, MailUrl};
 use crate::logging::LogFormat;
 
 /// The port that is listened on where none is named: Deep Security Manager's.
@@ -73,6 +76,11 @@ settings! {
     "rate_limit.node": "0 to 1000000", "`5000`", "Calls of everybody within 60 seconds, on each node; 0 is no limit.";
     "api_usage.days": "1 to 3650", "`14`", "How many days `/api/apiusagemetrics` looks back.";
     "api_usage.rows": "0 to 100000000", "`1000000`", "How many calls it keeps at most, the latest; 0 keeps none.";
+    "mail.url": "secret URL", "none: no mail is sent", "The mail server: `smtps://USER:PASSWORD@HOST`, or `smtp://USER:PASSWORD@HOST:587?tls=required` for STARTTLS. `tls=opportunistic` does without where the server has none, and takes no password; plain `smtp://` is for this machine.";
+    "mail.from": "address", "none", "From whom mail is, as `Firstkey <firstkey@example.com>`. Needed beside `mail.url`.";
+    "webhooks.allow_networks": "list of networks", "none", "Networks that webhooks may lead to besides the public Internet, as `10.20.0.0/16`. Others of your own are refused, this machine's addresses too.";
+    "webhooks.allow_http": "true or false", "`false`", "Webhooks may lead to `http://` too. What they say travels in clear there.";
+    "outgoing.ca_file": "PEM file", "the public authorities", "Whose certificates mail servers and receivers of webhooks may have, in place of the public authorities.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
 }
@@ -84,6 +92,8 @@ fn variable(name: &str) -> String {
 
 /// The variable that names a file with the secret, so that it stands in no list of processes.
 const DATABASE_URL_FILE: &str = "FIRSTKEY_DATABASE_URL_FILE";
+/// The same for the mail server.
+const MAIL_URL_FILE: &str = "FIRSTKEY_MAIL_URL_FILE";
 /// The variable that names the file of settings.
 const CONFIG: &str = "FIRSTKEY_CONFIG";
 
@@ -150,6 +160,8 @@ pub struct Surroundings {
     pub file: Option<(PathBuf, String)>,
     /// What the file holds that `FIRSTKEY_DATABASE_URL_FILE` names.
     pub database_url_file: Option<SecretString>,
+    /// What the file holds that `FIRSTKEY_MAIL_URL_FILE` names.
+    pub mail_url_file: Option<SecretString>,
     /// `$CREDENTIALS_DIRECTORY/master.key`, where there is one.
     pub credential: Option<PathBuf>,
     /// Processors, at least 1.
@@ -174,13 +186,15 @@ impl Surroundings {
         }
         let path = flags.config.clone().or_else(|| environment.get(CONFIG).map(PathBuf::from));
         let file = path.map(|path| read(&path).map(|text| (path, text))).transpose()?;
-        let database_url_file =
-            environment.get(DATABASE_URL_FILE).map(|path| read(Path::new(path))).transpose()?.map(SecretString::from);
+        let secret_in = |variable: &str| {
+            environment.get(variable).map(|path| read(Path::new(path)).map(SecretString::from)).transpose()
+        };
+        let (database_url_file, mail_url_file) = (secret_in(DATABASE_URL_FILE)?, secret_in(MAIL_URL_FILE)?);
         let credential = environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| Path::new(folder).join("master.key"))
             .filter(|path| path.is_file());
-        Ok(Self { environment, file, database_url_file, credential, processors: processors() })
+        Ok(Self { environment, file, database_url_file, mail_url_file, credential, processors: processors() })
     }
 }
 
@@ -275,6 +289,15 @@ pub struct ApiUsage {
     pub rows: i64,
 }
 
+/// Where webhooks may lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Networks besides the public Internet.
+    pub allow_networks: Vec<IpNet>,
+    /// Whether to `http://` too.
+    pub allow_http: bool,
+}
+
 /// A configuration that holds together.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -306,6 +329,12 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// How long calls are remembered.
     pub api_usage: ApiUsage,
+    /// Through which server mail is sent; none where none is.
+    pub mail: Option<Mail>,
+    /// Where webhooks may lead.
+    pub webhooks: Webhooks,
+    /// Whose certificates mail servers and receivers may have, in place of the public authorities.
+    pub outgoing_ca_file: Option<PathBuf>,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
@@ -365,6 +394,12 @@ impl Config {
                 days: from.number("api_usage.days", 1..=3_650)?.unwrap_or(14),
                 rows: from.number("api_usage.rows", 0..=100_000_000)?.unwrap_or(1_000_000),
             },
+            mail: from.mail()?,
+            webhooks: Webhooks {
+                allow_networks: from.networks()?,
+                allow_http: from.yes("webhooks.allow_http")?.unwrap_or(false),
+            },
+            outgoing_ca_file: from.path("outgoing.ca_file")?,
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
             data,
@@ -438,16 +473,20 @@ impl<'a> Sources<'a> {
     fn variable(&self, name: &str) -> Result<Option<(String, String)>, ConfigError> {
         let variable = variable(name);
         let value = self.around.environment.get(&variable).cloned();
-        let secret = self.around.database_url_file.as_ref().filter(|_| name == "database_url");
+        let (secret, in_file) = match name {
+            "database_url" => (self.around.database_url_file.as_ref(), DATABASE_URL_FILE),
+            "mail.url" => (self.around.mail_url_file.as_ref(), MAIL_URL_FILE),
+            _ => (None, ""),
+        };
         match (value, secret) {
             (Some(_), Some(_)) => {
-                Err(ConfigError(format!("{variable} and {DATABASE_URL_FILE} say the same thing twice; unset one")))
+                Err(ConfigError(format!("{variable} and {in_file} say the same thing twice; unset one")))
             }
             (Some(value), None) => Ok(Some((value, variable))),
             (None, Some(secret)) => {
                 let text = secret.expose_secret();
                 let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-                Ok(Some((text.to_owned(), DATABASE_URL_FILE.to_owned())))
+                Ok(Some((text.to_owned(), in_file.to_owned())))
             }
             (None, None) => Ok(None),
         }
@@ -623,6 +662,36 @@ impl<'a> Sources<'a> {
         Ok(Some(format!("{scheme}://{}{port}", authority.host().to_lowercase())))
     }
 
+    fn mail(&mut self) -> Result<Option<Mail>, ConfigError> {
+        let (url, from) = (self.text("mail.url")?, self.text("mail.from")?);
+        let from = from
+            .map(|from| {
+                from.parse()
+                    .map_err(|_| self.refuse("mail.from", "must be an address, as Firstkey <firstkey@example.com>"))
+            })
+            .transpose()?;
+        match (url, from) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(self.refuse("mail.from", "needs mail.url beside it")),
+            (Some(_), None) => Err(self.refuse("mail.url", "needs mail.from beside it, from whom mail is")),
+            (Some(url), Some(from)) => {
+                let url = MailUrl::parse(&url).map_err(|problem| self.refuse("mail.url", problem))?;
+                Ok(Some(Mail { url, from }))
+            }
+        }
+    }
+
+    fn networks(&mut self) -> Result<Vec<IpNet>, ConfigError> {
+        const NAME: &str = "webhooks.allow_networks";
+        let words = self.words(NAME)?.unwrap_or_default();
+        let read = |word: String| {
+            word.parse::<IpNet>()
+                .map(|network| network.trunc())
+                .map_err(|_| self.refuse(NAME, format!("{word:?} is no network such as 10.20.0.0/16 or fd00:1::/32")))
+        };
+        words.into_iter().map(read).collect()
+    }
+
     fn plain_http(&mut self) -> bool {
         self.yes("plain_http").ok().flatten().unwrap_or(false)
     }
@@ -670,7 +739,7 @@ fn flatten(prefix: &str, table: toml::Table, values: &mut BTreeMap<String, toml:
 /// A warning about a variable that looks like a setting and is none. No error: Kubernetes puts such
 /// variables into every container beside a service named `firstkey`.
 fn unknown_variable(name: &str) -> Option<String> {
-    let taken = [CONFIG, DATABASE_URL_FILE, crate::logging::LEVELS];
+    let taken = [CONFIG, DATABASE_URL_FILE, MAIL_URL_FILE, crate::logging::LEVELS];
     let known = !name.starts_with("FIRSTKEY_")
         || name.starts_with("FIRSTKEY_TEST_")
         || taken.contains(&name)
@@ -696,7 +765,7 @@ pub fn page() -> String {
          * In the environment a name is `FIRSTKEY_` and upper case, with `_` for the dot: `FIRSTKEY_SIGN_IN_BCRYPT_COST`. An\n\
          \x20 empty variable counts as not set; an unknown one is warned about.\n\
          * `FIRSTKEY_DATABASE_URL_FILE` names a file that holds the database's URL, so that its password stands neither in\n\
-         \x20 the environment nor in a list of processes.\n\
+         \x20 the environment nor in a list of processes; `FIRSTKEY_MAIL_URL_FILE` does so for the mail server.\n\
          * `FIRSTKEY_LOG` sets the levels of the log: `info` (the default), `warn`, `firstkey=debug`. Code of others is never\n\
          \x20 logged below `info`, since it would log headers with keys in them.\n\
          * Relative paths start at the folder in which the program was started.\n\n\

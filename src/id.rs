@@ -102,6 +102,8 @@ ids! {
     ProfileID;
     /// What a key can be for.
     ApiTypeID;
+    /// A program of somebody else's that is told what happens.
+    WebhookID;
 }
 
 impl TenantID {

@@ -1,5 +1,5 @@
-//! The master key and what is derived from it: the pepper of passwords, the seal on TOTP seeds, the
-//! key of the throttle's buckets, the key of the audit chain. It lives in a file, never in the database.
+//! The master key and what is derived from it: the pepper of passwords, the seals on TOTP seeds and on what calls to
+//! webhooks are signed with, the key of the throttle's buckets, the key of the audit chain. It lives in a file, never in the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -16,8 +16,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::id::{AdministratorID, TenantID};
-use crate::secret::{Password, TotpSeed, random_bytes};
+use crate::id::{AdministratorID, TenantID, WebhookID};
+use crate::secret::{Password, TotpSeed, WebhookSecret, random_bytes};
 
 /// The words a master key's file begins with, version included.
 const FORM: &str = "firstkey-master-key-v1 ";
@@ -96,6 +96,7 @@ pub type SealedSeed = Vec<u8>;
 pub struct Keyring {
     pepper: Zeroizing<[u8; 32]>,
     seeds: Aes256GcmSiv,
+    webhooks: Aes256GcmSiv,
     buckets: Zeroizing<[u8; 32]>,
     canary: Zeroizing<[u8; 32]>,
     confirmations: Zeroizing<[u8; 32]>,
@@ -115,6 +116,7 @@ impl Keyring {
         Self {
             pepper: derived("pw-pepper/v1"),
             seeds: Aes256GcmSiv::new((&*derived("totp-aead/v1")).into()),
+            webhooks: Aes256GcmSiv::new((&*derived("webhook-aead/v1")).into()),
             buckets: derived("throttle/v1"),
             canary: derived("canary/v1"),
             confirmations: derived("confirmation/v1"),
@@ -155,6 +157,30 @@ impl Keyring {
         let (nonce, sealed) = sealed.split_at_checked(12).ok_or_else(damaged)?;
         let payload = Payload { msg: sealed, aad: &owner(tenant, administrator) };
         self.seeds.decrypt(Nonce::from_slice(nonce), payload).map(TotpSeed::from_bytes).map_err(|_| damaged())
+    }
+
+    /// Seals what calls to a webhook are signed with.
+    pub fn seal_webhook(
+        &self,
+        tenant: TenantID,
+        webhook: WebhookID,
+        secret: &WebhookSecret,
+    ) -> Result<Vec<u8>, crate::error::Error> {
+        let nonce = random_bytes::<12>()?;
+        let payload = Payload { msg: secret.expose(), aad: &receiver(tenant, webhook) };
+        let sealed = self
+            .webhooks
+            .encrypt(Nonce::from_slice(nonce.as_ref()), payload)
+            .map_err(|_| crate::error::Error::internal("a webhook's secret could not be sealed"))?;
+        Ok([nonce.as_ref(), &sealed].concat())
+    }
+
+    /// Opens what [`Keyring::seal_webhook`] has sealed; `None` for another webhook's, and after the loss of the master
+    /// key.
+    pub fn open_webhook(&self, tenant: TenantID, webhook: WebhookID, sealed: &[u8]) -> Option<WebhookSecret> {
+        let (nonce, sealed) = sealed.split_at_checked(12)?;
+        let payload = Payload { msg: sealed, aad: &receiver(tenant, webhook) };
+        self.webhooks.decrypt(Nonce::from_slice(nonce), payload).map(WebhookSecret::from_bytes).ok()
     }
 
     /// A number below `buckets` that nobody without the master key can aim at.
@@ -231,6 +257,10 @@ fn owner(tenant: TenantID, administrator: AdministratorID) -> Vec<u8> {
     format!("firstkey/totp/v1/{tenant}/{administrator}").into_bytes()
 }
 
+fn receiver(tenant: TenantID, webhook: WebhookID) -> Vec<u8> {
+    format!("firstkey/webhook/v1/{tenant}/{webhook}").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +300,18 @@ mod tests {
         assert!(ring.open(TenantID::new(1), anna, &sealed).is_err(), "moved to another tenant");
         assert!(keyring(2).open(tenant, anna, &sealed).is_err(), "another master key");
         assert!(ring.open(tenant, anna, &sealed[..8]).is_err(), "cut short");
+    }
+
+    #[test]
+    fn a_webhooks_secret_opens_for_that_webhook_only() {
+        let (ring, tenant, one, other) = (keyring(1), TenantID::PRIMARY, WebhookID::new(1), WebhookID::new(2));
+        let secret = WebhookSecret::generate().expect("random");
+        let sealed = ring.seal_webhook(tenant, one, &secret).expect("sealed");
+        assert_eq!(ring.open_webhook(tenant, one, &sealed).expect("opened").expose(), secret.expose());
+        assert!(ring.open_webhook(tenant, other, &sealed).is_none(), "moved to another webhook");
+        assert!(ring.open_webhook(TenantID::new(1), one, &sealed).is_none(), "moved to another tenant");
+        assert!(keyring(2).open_webhook(tenant, one, &sealed).is_none(), "another master key");
+        assert!(ring.open_webhook(tenant, one, &sealed[..8]).is_none(), "cut short");
     }
 
     /// T-13: whatever stands behind bcrypt's 72nd byte counts.

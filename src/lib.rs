@@ -56,19 +56,20 @@
 //! bounds a key's use · [`id`] a type for each kind of number · [`error`] the
 //! one error, its statuses and codes · [`dialect`] the three shapes it is answered in · [`name`] names, checked and folded · [`locale`] languages and time zones ·
 //! [`rights`] the table of rights, sets of them, what a handler demands · [`secret`] what must never be printed, and
-//! its digests · [`keyring`] the master key and what is derived from it.
+//! its digests ·
+//! [`secret_life`] until when one of a key's secrets lives · [`keyring`] the master key and what is derived from it.
 //!
 //! The edges:
 //! [`wire`] every JSON shape · [`body`] JSON in · [`list`] long answers out · [`search`] criteria to conditions ·
 //! [`db`] two databases behind `read` and `write` · [`tls`] certificates · [`logging`] lines for people or machines ·
-//! [`config`] settings and where each came from.
+//! [`config`] settings and where each came from · [`outgoing`] mail and calls to webhooks, and the fence around those.
 //!
 //! Who is calling, and what is remembered of it: [`auth`] · [`audit`].
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
 //! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
-//! [`jobs`].
+//! [`jobs`] · [`webhooks`] · [`calendar`]. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -97,6 +98,7 @@ pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod bootstrap;
+pub mod calendar;
 pub mod chores;
 pub mod claims;
 pub mod cli;
@@ -117,17 +119,21 @@ pub mod list;
 pub mod locale;
 pub mod logging;
 pub mod name;
+pub mod notices;
 pub mod observe;
 pub mod openapi;
+pub mod outgoing;
 pub mod reach;
 pub mod rights;
 pub mod roles;
 pub mod search;
 pub mod secret;
+pub mod secret_life;
 pub mod server;
 pub mod sessions;
 pub mod settings;
 pub mod tenants;
 pub mod tls;
 pub mod usage;
+pub mod webhooks;
 pub mod wire;

@@ -151,8 +151,11 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
     }
     let fault = Fault { reason: error.reason(), cause: error.cause() };
     let (request, plain) = response.into_parts();
-    for cookie in plain.headers().get_all(header::SET_COOKIE) {
-        rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    // a cookie that is taken away, and when the caller's key ends (`auth/identify.rs`)
+    for name in [header::SET_COOKIE, HeaderName::from_static("sunset"), HeaderName::from_static("x-firstkey-expires")] {
+        for value in plain.headers().get_all(&name) {
+            rendered.headers_mut().append(name.clone(), value.clone());
+        }
     }
     (ServiceResponse::new(request, rendered), Some(fault))
 }

@@ -91,6 +91,10 @@ fn operation(route: &Route, error: &Shape, problem: &Shape) -> Value {
                 content["text/csv"] = json!({ "schema": { "type": "string" } });
                 json!({ "description": "Done.", "content": content })
             }
+            Some(shape) if route.operation == "read_calendar" => {
+                let schema = content(shape)["application/json"].clone();
+                json!({ "description": "Done.", "content": { "text/calendar": schema } })
+            }
             Some(shape) => json!({ "description": "Done.", "content": content(shape) }),
             None => json!({ "description": "Done." }),
         },
@@ -139,6 +143,17 @@ fn about(route: &Route) -> Option<&'static str> {
              each key below a line with the columns; moments are RFC 3339 in UTC. A cell that begins with `=`, `+`, `-`, \
              `@`, a tab or a carriage return has an apostrophe in front of it, because a spreadsheet would run it as a \
              formula.",
+        ),
+        "create_webhook" => Some(
+            "The receiver is called as Standard Webhooks 1.0 says: `POST` with the headers `webhook-id`, `webhook-timestamp` \
+             and `webhook-signature`, which is `v1,` and the base64 of HMAC-SHA-256 over ID, moment and body, with the \
+             secret that is in this answer only. 2xx is success; anything else is tried again for four days, with the same \
+             `webhook-id`; 410 switches the webhook off. Redirects are not followed. The URL must lead to the public \
+             Internet, or to where the operator lets it. The caller needs the right to see what the events tell.",
+        ),
+        "create_calendar" => Some(
+            "One for each person and each key; making it again gives it another URL, and the old one is of no use from then \
+             on. It shows what its owner may see at the moment it is read.",
         ),
         "ensure_api_key" => Some(
             "For tools that run again and again: the second run changes nothing. `created` needs canCreateNewApiKeys; \
@@ -303,13 +318,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         "name": "api-version", "in": "header", "required": false,
         "description": "Taken as v1 when missing.", "schema": { "type": "string", "enum": ["v1"] },
     });
-    let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let names = route.path.split('/').filter_map(|part| Some(part.strip_prefix('{')?.split_once('}')?.0));
     let ids = names.map(|name| {
         let schema = match name {
             "name" => {
                 json!({ "type": "string", "enum": CATALOGUE.iter().map(|setting| setting.name).collect::<Vec<_>>() })
             }
             "apiTypeName" => json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9._-]*$", "maxLength": 64 }),
+            "secret" => json!({ "type": "string", "pattern": "^[0-9A-F]{32}$" }),
             "keyName" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             _ => json!({ "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") }),
         };
@@ -359,7 +375,19 @@ fn refusals(route: &Route) -> Vec<u16> {
 
 /// Whether what is there already may be in the call's way.
 fn conflicts(route: &Route) -> bool {
-    let changes = ["create_", "modify_", "delete_", "generate_", "ensure_", "import_", "redeem_"];
+    let changes = [
+        "create_",
+        "modify_",
+        "delete_",
+        "generate_",
+        "ensure_",
+        "import_",
+        "redeem_",
+        "replace_",
+        "refresh_",
+        "finish_",
+        "undo_",
+    ];
     route.path.starts_with("/apikeys/bulk/")
         || changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
 }

@@ -10,6 +10,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -66,6 +67,24 @@ impl SecretDigest {
     /// The whole digest in lower-case hex.
     pub fn to_hex(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    /// Reads `sha256:` and 64 hex digits of either case: how callers spell a digest.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_hex(&text.strip_prefix("sha256:")?.to_ascii_lowercase())
+    }
+
+    /// Whether it is a digest that comes of no secret, or of one that anybody hits upon: nothing but zeros, the digest
+    /// of nothing at all, of one byte over and over or of bytes that count up, with the label of keys and without.
+    pub fn is_of_no_secret(&self) -> bool {
+        let repeated = (0..=u8::MAX).map(|byte| [byte; 32]);
+        let counted = std::iter::once(std::array::from_fn(|n| u8::try_from(n).unwrap_or_default()));
+        let known = repeated.chain(counted).any(|secret: [u8; 32]| self.is_key_digest_of(&secret));
+        self.matches(&Self::OF_NOBODY) || self.matches(&Self([u8::MAX; 32])) || self.is_key_digest_of(b"") || known
+    }
+
+    fn is_key_digest_of(&self, secret: &[u8]) -> bool {
+        self.matches(&Self::labelled(KEY_LABEL, secret)) || self.matches(&Self(Sha256::digest(secret).into()))
     }
 
     /// Reads what [`SecretDigest::to_hex`] wrote.
@@ -176,7 +195,12 @@ session_tokens! {
     SessionID, "firstkey/sid/v1";
     /// The second half of a session: the member `RID` of the sign-in answer, the header `rID` of later calls.
     RequestID, "firstkey/rid/v1";
+    /// What stands in the URL of a calendar.
+    CalendarSecret, "firstkey/calendar/v1";
 }
+
+/// What stands in front of a key's secret where it is digested, a byte of zero between them.
+const KEY_LABEL: &str = "firstkey/apikey/v1";
 
 /// The secret of an API key: 32 random bytes.
 pub struct SecretKey(Zeroizing<[u8; 32]>);
@@ -192,7 +216,7 @@ impl SecretKey {
 
     /// What is stored of it.
     pub fn digest(&self) -> SecretDigest {
-        SecretDigest::labelled("firstkey/apikey/v1", self.0.as_ref())
+        SecretDigest::labelled(KEY_LABEL, self.0.as_ref())
     }
 
     /// The form that is handed out, once: `<ID>:<base64>`, with the tenant's GUID in front of it
@@ -337,6 +361,45 @@ impl std::fmt::Debug for TotpSeed {
     }
 }
 
+/// What calls to a webhook are signed with: 256 bits, shared with the receiver (Standard Webhooks 1.0).
+pub struct WebhookSecret(SecretSlice<u8>);
+
+impl WebhookSecret {
+    /// 256 fresh random bits.
+    pub fn generate() -> Result<Self> {
+        Ok(Self(SecretSlice::from(random_bytes::<32>()?.to_vec())))
+    }
+
+    /// Takes the bytes that the vault has opened.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(SecretSlice::from(bytes))
+    }
+
+    /// The bytes, for sealing.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+
+    /// The form that is handed out, once: `whsec_` and base64.
+    pub fn printed(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("whsec_{}", STANDARD.encode(self.expose())))
+    }
+
+    /// The header `webhook-signature` of a message: HMAC-SHA-256 over its ID, the moment of sending in seconds, and
+    /// its body.
+    pub fn signature(&self, id: &str, seconds: u64, body: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.expose()).expect("HMAC takes keys of any length");
+        mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
 /// Six digits from a person's authenticator (RFC 6238).
 pub struct MfaCode(SecretString);
 
@@ -416,6 +479,18 @@ mod tests {
         assert!(MfaCode::from_number(1_000_000).is_none() && MfaCode::from_number(-1).is_none());
     }
 
+    /// The example of the Standard Webhooks specification.
+    #[test]
+    fn a_message_is_signed_as_standard_webhooks_says() {
+        let secret = WebhookSecret::from_bytes(STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("base64"));
+        assert_eq!(secret.printed().as_str(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        assert_eq!(
+            secret.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+        assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
+    }
+
     #[test]
     fn a_claim_code_has_one_spelling() {
         let code = ClaimCode::generate().expect("random");
@@ -437,6 +512,35 @@ mod tests {
             String::new(),
         ] {
             assert!(ClaimCode::parse(&other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_that_anybody_hits_upon_is_known() {
+        let hex = |text: &str| SecretDigest::parse(&format!("sha256:{text}")).expect("a digest");
+        let of = |secret: [u8; 32]| SecretKey(Zeroizing::new(secret)).digest();
+        for known in [
+            hex(&"0".repeat(64)),
+            hex(&"F".repeat(64)),
+            hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            hex("66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925"),
+            of([0; 32]),
+            of([7; 32]),
+            of([255; 32]),
+            of(std::array::from_fn(|n| n as u8)),
+        ] {
+            assert!(known.is_of_no_secret(), "{known:?}");
+        }
+        assert!(!SecretKey::generate().expect("random").digest().is_of_no_secret());
+        for text in [
+            "",
+            "sha256:",
+            "sha1:00",
+            &"0".repeat(64),
+            &format!("sha256:{}", "0".repeat(63)),
+            &format!("sha256: {}", "0".repeat(64)),
+        ] {
+            assert!(SecretDigest::parse(text).is_none(), "{text}");
         }
     }
 

@@ -20,6 +20,7 @@ use actix_web::{HttpResponse, HttpServer};
 use crate::api;
 use crate::app::App;
 use crate::auth::identify::identify;
+use crate::auth::replaced_secrets;
 use crate::auth::session_store::DieselStore;
 use crate::auth::sid_cookie::{self, bare_sid, sid_in_query};
 use crate::chores;
@@ -228,6 +229,9 @@ pub async fn flush(app: &App) {
     }
     if let Err(error) = app.key_usage.flush(&app.database).await {
         log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down yet");
+    }
+    if let Err(error) = replaced_secrets::write_down(app).await {
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "which replaced secrets were presented could not be written down yet");
     }
 }
 

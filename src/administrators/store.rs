@@ -660,3 +660,31 @@ pub fn issuers(
     let may = known.iter().filter(|person| person.3).map(|person| person.0).collect();
     Ok((known.into_iter().filter(|person| person.1 == tenant).map(|person| (person.0, person.2)).collect(), may))
 }
+
+// ---- for whoever writes to them ----
+
+/// Where somebody is written to; none where they have no address, may not sign in, or are another tenant's.
+pub fn address_of(db: &mut Db, tenant: TenantID, id: AdministratorID) -> Result<Option<String>> {
+    let query = visible_to(tenant).filter(administrators::id.eq(id)).filter(administrators::active);
+    let address: Option<String> = query.select(administrators::email_address).get_result(db).optional()?;
+    Ok(address.filter(|address| !address.is_empty()))
+}
+
+/// Role and address of a tenant's first `most` administrators who are to be sent notices.
+pub fn notified(db: &mut Db, tenant: TenantID, most: i64) -> Result<Vec<(RoleID, String)>> {
+    let query = visible_to(tenant)
+        .filter(administrators::active)
+        .filter(administrators::receive_notifications)
+        .filter(administrators::email_address.ne(""));
+    Ok(query
+        .order(administrators::id)
+        .limit(most)
+        .select((administrators::role_id, administrators::email_address))
+        .load(db)?)
+}
+
+/// Somebody's locale and time zone.
+pub fn language_of(db: &mut Db, tenant: TenantID, id: AdministratorID) -> Result<Option<(String, String)>> {
+    let query = visible_to(tenant).filter(administrators::id.eq(id));
+    Ok(query.select((administrators::locale, administrators::time_zone)).get_result(db).optional()?)
+}

@@ -5,4 +5,4 @@ mod rules;
 mod store;
 
 pub use rules::{Changes, Dialect, Profile, RightsFrom, Target, Throttle, Visibility, Wanted, Window};
-pub use store::{all_for, default_id, default_of, find_for, find_to_use, of_issuers, purge};
+pub use store::{Ladder, all_for, default_id, default_of, find_for, find_to_use, ladders, of_issuers, purge};

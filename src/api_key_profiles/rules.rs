@@ -121,7 +121,7 @@ impl Profile {
             () if below(self.throttle.tenant, self.throttle.key) => {
                 refused("callsPerMinute", "one key cannot be presented more often than all keys together")
             }
-            () if self.refresh_revives && self.validity.or(self.max_validity).is_none() => {
+            () if self.refresh_revives && self.validity.is_none() => {
                 refused("refreshRevives, validity", "a key that is brought back needs a validity to begin anew")
             }
             () if self.rights_from == RightsFrom::Issuer && !self.issuer_bound => refused(

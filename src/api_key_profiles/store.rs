@@ -323,3 +323,28 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let Some(last) = query.load::<ProfileID>(db)?.pop() else { return Ok(default) };
     Ok(default + diesel::delete(of_tenant.filter(api_key_profiles::id.le(last))).execute(db)?)
 }
+
+/// When people are told before keys of a profile end, and who sees those keys.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    /// Which profile.
+    pub profile: ProfileID,
+    /// Milliseconds before the end.
+    pub warn_before: Vec<i64>,
+    /// Who sees the keys.
+    pub visibility: Visibility,
+}
+
+/// The ladders of all profiles that a tenant's keys can be of.
+pub fn ladders(db: &mut Db, tenant: TenantID) -> Result<Vec<Ladder>> {
+    let columns = (api_key_profiles::id, api_key_profiles::warn_before, api_key_profiles::visibility);
+    let rows: Vec<(ProfileID, String, String)> = visible_to(tenant).select(columns).load(db)?;
+    let ladder = |(profile, warn_before, visibility): (ProfileID, String, String)| {
+        Ok(Ladder {
+            profile,
+            warn_before: serde_json::from_str(&warn_before).map_err(Error::internal)?,
+            visibility: stored(Visibility::parse(&visibility))?,
+        })
+    };
+    rows.into_iter().map(ladder).collect()
+}

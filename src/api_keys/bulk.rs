@@ -13,7 +13,8 @@ use super::history_rules::{Party, Revocation, Why};
 use super::history_store;
 use super::profiled;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
-use super::store;
+use super::secrets::{self, NewSecret};
+use super::{secret_store, store};
 use crate::api_key_profiles::Profile;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
@@ -110,6 +111,7 @@ pub async fn rotate(
     body: Body<wire::BulkOrder>,
     app: App,
 ) -> Result<Json<wire::BulkAnswer>> {
+    let overlap = secrets::overlap(body.0.rotation.as_ref().unwrap_or(&wire::RotationWish::default()))?;
     let asked = Asked::read(Verb::Rotate, &query, body.0)?;
     let survey = surveyed(&caller, &asked, &app).await?;
     let count = survey.items.count();
@@ -127,13 +129,14 @@ pub async fn rotate(
     let secrets = (0..count).map(|_| SecretKey::generate()).collect::<Result<Vec<_>>>()?;
     let digests: Vec<_> = secrets.iter().map(SecretKey::digest).collect();
     let (ids, order, maker, now) = (ids_of(survey.items)?, asked.order, maker(&caller), app.now());
+    let usage = app.key_usage.clone();
     let (keys, refused) = app
         .change_across(&caller, move |db, caller| {
             let judged = judge_again(db, caller.tenant().id, &ids, &order, &maker, now)?;
             let mut events = Vec::new();
             for ((key, _), digest) in judged.todo.iter().zip(&digests) {
-                store::replace_secret(db, caller, key.id, *digest, now)?;
-                events.push(Event::new(EventKind::ApiKeySecretReplaced, target(key)).with(said(&order, None)));
+                let new = NewSecret { digest: *digest, overlap, now };
+                events.append(&mut secrets::put_in_place(db, caller.tenant().id, key, &new, &usage)?);
             }
             let renewed: BTreeSet<ApiKeyID> = judged.todo.iter().map(|(key, _)| key.id).collect();
             let keys = store::these(db, caller.tenant().id, &ids)?;
@@ -320,7 +323,7 @@ impl Survey {
     /// Adds from where the keys that are shown were last used.
     fn with_callers(mut self, db: &mut Db, tenant: TenantID) -> Result<Self> {
         let ids: Vec<ApiKeyID> = self.keys.iter().map(|key| key.id).collect();
-        let mut callers = store::last_addresses(db, tenant, ids)?;
+        let mut callers = secret_store::last_addresses(db, tenant, ids)?;
         for key in &mut self.keys {
             key.callers = callers.remove(&key.id).unwrap_or_default();
         }

@@ -13,7 +13,7 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::db::schema::{administrators, api_key_profiles, api_keys};
 use crate::id::{ProfileID, TenantID};
-use crate::search::Condition;
+use crate::search::{Condition, with_index, without_index};
 
 /// A condition on the table of keys.
 pub type Keys = Condition<api_keys::table>;
@@ -47,14 +47,15 @@ pub fn seen_by<R, V>(caller: &Caller<R, V>) -> Keys {
     }
 }
 
-/// Keys of some kinds.
-pub fn of_kinds(kinds: Kinds) -> Option<Keys> {
-    let standard = Kind::Standard.as_str();
-    match kinds {
-        Kinds::All => None,
-        Kinds::Machines => Some(Box::new(api_keys::kind.ne(standard))),
-        Kinds::Only(kind) => Some(Box::new(api_keys::kind.eq(kind.as_str()))),
-    }
+/// Keys of some kinds; every one is named, because the index of statuses begins with them.
+pub fn of_kinds(kinds: Kinds) -> Keys {
+    let machines = [Kind::SiemAgent, Kind::LogCollector];
+    let kinds: Vec<Kind> = match kinds {
+        Kinds::All => [Kind::Standard].into_iter().chain(machines).collect(),
+        Kinds::Machines => machines.to_vec(),
+        Kinds::Only(kind) => return Box::new(api_keys::kind.eq(kind.as_str())),
+    };
+    Box::new(api_keys::kind.eq_any(kinds.into_iter().map(Kind::as_str).collect::<Vec<_>>()))
 }
 
 /// What the statuses of a tenant's keys depend on, besides their rows: the moment, and what its profiles say.
@@ -65,6 +66,65 @@ pub struct Moment {
     bound: Vec<ProfileID>,
     /// Profiles by how long before the end their first warning comes.
     warnings: Vec<(i64, Vec<ProfileID>)>,
+    in_order_of_id: bool,
+}
+
+/// The conditions of statuses; `$plain` stands around columns that have an index. Never null: they are negated.
+macro_rules! conditions {
+    ($name:ident, $plain:ident) => {
+        fn $name(&self, status: Status) -> Keys {
+            let lately = self.now.minus(IN_USE);
+            match status {
+                Status::Locked => Box::new(not($plain!(api_keys::active))),
+                Status::IssuerDisabled => {
+                    let is_bound = $plain!(api_keys::profile_id).eq_any(self.bound.clone());
+                    Box::new(is_bound.and(not(exists(people_who_may!()))).and(not(exists(keys_that_may!()))))
+                }
+                Status::Expired => {
+                    let end = || $plain!(api_keys::expiry_date);
+                    Box::new(end().is_not_null().and(end().assume_not_null().le(self.now)))
+                }
+                Status::NotYetValid => {
+                    let begin = api_keys::not_before;
+                    Box::new(begin.is_not_null().and(begin.assume_not_null().gt(self.now)))
+                }
+                Status::Expiring => any(&self.warnings, &|(first, profiles)| {
+                    let end = || $plain!(api_keys::expiry_date);
+                    let is_warned = end().is_not_null().and(end().assume_not_null().le(self.now.plus(*first)));
+                    Box::new($plain!(api_keys::profile_id).eq_any(profiles.clone()).and(is_warned))
+                }),
+                Status::Generated => Box::new($plain!(api_keys::last_sign_in).is_null()),
+                Status::Active => {
+                    let used = || $plain!(api_keys::last_sign_in);
+                    Box::new(used().is_not_null().and(used().assume_not_null().ge(lately)))
+                }
+                Status::Inactive => {
+                    let used = || $plain!(api_keys::last_sign_in);
+                    Box::new(used().is_not_null().and(used().assume_not_null().lt(lately)))
+                }
+            }
+        }
+    };
+}
+
+/// The person who issued a key, if they may sign in.
+macro_rules! people_who_may {
+    () => {
+        administrators::table
+            .filter(administrators::id.nullable().eq(api_keys::made_by_administrator_id))
+            .filter(administrators::active)
+            .select(administrators::id)
+    };
+}
+
+/// The key that a key was made with, if it is not locked out.
+macro_rules! keys_that_may {
+    () => {
+        issuing_keys
+            .filter(issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id))
+            .filter(issuing_keys.field(api_keys::active))
+            .select(issuing_keys.field(api_keys::id))
+    };
 }
 
 impl Moment {
@@ -80,7 +140,12 @@ impl Moment {
             }
         }
         let warnings = warnings.into_iter().map(|(first, ids)| (first, ids.into_iter().collect()));
-        Self { now, bound, warnings: warnings.collect() }
+        Self { now, bound, warnings: warnings.collect(), in_order_of_id: false }
+    }
+
+    /// The same with every index but the ID's out of SQLite's reach, for what is found nearly everywhere.
+    pub fn in_order_of_id(&self) -> Self {
+        Self { in_order_of_id: true, ..self.clone() }
     }
 
     /// Keys that have a status.
@@ -88,60 +153,30 @@ impl Moment {
         // those that come before it must not hold: a key has one status
         let before = Status::ALL.into_iter().take_while(|other| *other < status);
         before.fold(self.holds(status), |keys, other| match other {
-            // a key that was never used was not used lately either
+            // each of these excludes the others by itself
             Status::Generated | Status::Active | Status::Inactive => keys,
             other => Box::new(keys.and(not(self.holds(other)))),
         })
     }
 
-    /// Keys of which it can be said, whatever else can. Never null: it is negated.
+    /// Keys of which it can be said, whatever else can.
     fn holds(&self, status: Status) -> Keys {
-        let lately = self.now.minus(IN_USE);
-        let used = api_keys::last_sign_in;
-        match status {
-            Status::Locked => Box::new(not(api_keys::active)),
-            Status::IssuerDisabled => self.issuer_disabled(),
-            Status::Expired => ends_by(self.now),
-            Status::NotYetValid => {
-                let begin = api_keys::not_before;
-                Box::new(begin.is_not_null().and(begin.assume_not_null().gt(self.now)))
-            }
-            Status::Expiring => self.is_warned_of(&self.warnings),
-            Status::Generated => Box::new(used.is_null()),
-            Status::Active => Box::new(used.is_not_null().and(used.assume_not_null().ge(lately))),
-            Status::Inactive => Box::new(used.is_not_null().and(used.assume_not_null().lt(lately))),
-        }
+        if self.in_order_of_id { self.without_indices(status) } else { self.with_indices(status) }
     }
 
-    fn issuer_disabled(&self) -> Keys {
-        let person = administrators::table
-            .filter(administrators::id.nullable().eq(api_keys::made_by_administrator_id))
-            .filter(administrators::active)
-            .select(administrators::id);
-        let key = issuing_keys
-            .filter(issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id))
-            .filter(issuing_keys.field(api_keys::active))
-            .select(issuing_keys.field(api_keys::id));
-        let is_bound = api_keys::profile_id.eq_any(self.bound.clone());
-        Box::new(is_bound.and(not(exists(person))).and(not(exists(key))))
-    }
-
-    /// Halved again and again, because SQLite plans no condition that is very deep.
-    fn is_warned_of(&self, warnings: &[(i64, Vec<ProfileID>)]) -> Keys {
-        match warnings {
-            [] => Box::new(diesel::dsl::sql::<diesel::sql_types::Bool>("1 = 0")),
-            [(first, profiles)] => {
-                Box::new(api_keys::profile_id.eq_any(profiles.clone()).and(ends_by(self.now.plus(*first))))
-            }
-            many => {
-                let (some, others) = many.split_at(many.len() / 2);
-                Box::new(self.is_warned_of(some).or(self.is_warned_of(others)))
-            }
-        }
-    }
+    conditions!(with_indices, with_index);
+    conditions!(without_indices, without_index);
 }
 
-fn ends_by(moment: Timestamp) -> Keys {
-    let end = api_keys::expiry_date;
-    Box::new(end.is_not_null().and(end.assume_not_null().le(moment)))
+/// Whether one of several conditions holds. They are halved again and again, because SQLite plans none that is very
+/// deep.
+fn any<T>(cases: &[T], condition: &dyn Fn(&T) -> Keys) -> Keys {
+    match cases {
+        [] => Box::new(diesel::dsl::sql::<diesel::sql_types::Bool>("1 = 0")),
+        [case] => condition(case),
+        many => {
+            let (some, others) = many.split_at(many.len() / 2);
+            Box::new(any(some, condition).or(any(others, condition)))
+        }
+    }
 }

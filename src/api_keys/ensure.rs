@@ -6,12 +6,15 @@ use super::handlers::{
     Warned, differences, head, maker, mint, role_in_body, role_of, spent, target, unbounded, warn_of_initial_password,
 };
 use super::profiled;
+use super::rotation::Overlap;
 use super::rules::{ApiKey, Ensured, Maker, gives_more};
+use super::secrets::{self, NewSecret};
 use super::store;
 use crate::api_types;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
 use crate::auth::Caller;
+use crate::auth::key_usage::KeyUsage;
 use crate::body::{Body, HeldSecret, Query, TextInPath};
 use crate::clock::Timestamp;
 use crate::db::Db;
@@ -33,14 +36,18 @@ pub async fn ensure(
     app: App,
 ) -> Result<Warned<wire::ApiKeyEnsured>> {
     let may_reissue = query.word("reissue", &["allow"])?.is_some();
+    let brought = brought(body.0.secret_digest.as_deref(), held.0)?;
+    let overlap = secrets::overlap(body.0.rotation.as_ref().unwrap_or(&wire::RotationWish::default()))?;
     let key = Ensured::new(&name.0, body.0.into())?;
     let secret = SecretKey::generate()?;
     let wish = Wish {
         key,
-        held: held.0,
+        held: brought.or(held.0),
         may_reissue,
         maker: maker(&caller),
-        secret: secret.digest(),
+        secret: brought.unwrap_or(secret.digest()),
+        overlap,
+        usage: app.key_usage.clone(),
         zone: app.time_zone,
         look: Look::of(&query, &app),
         now: app.now(),
@@ -52,7 +59,7 @@ pub async fn ensure(
     if done.outcome == Outcome::Created {
         warn_of_initial_password(&caller, done.key.id);
     }
-    let has_new_secret = matches!(done.outcome, Outcome::Created | Outcome::Reissued);
+    let has_new_secret = brought.is_none() && matches!(done.outcome, Outcome::Created | Outcome::Reissued);
     let printed = has_new_secret.then(|| secret.printed(caller.tenant().key_prefix(), done.key.id));
     let warning = unbounded(&done.key);
     let answer = wire::ApiKeyEnsured {
@@ -66,6 +73,20 @@ pub async fn ensure(
     Ok(Warned(warning, answer))
 }
 
+/// The secret that a caller brings as a digest: it is what the key is to have, and what the caller holds.
+fn brought(digest: Option<&str>, held: Option<SecretDigest>) -> Result<Option<SecretDigest>> {
+    let Some(text) = digest else { return Ok(None) };
+    let digest = SecretDigest::parse(text)
+        .ok_or_else(|| Error::member("secretDigest", "sha256: and 64 hex digits are needed"))?;
+    if digest.is_of_no_secret() {
+        return Err(Error::member("secretDigest", "the digest of 32 random bytes is needed; this one is anybody's"));
+    }
+    if held.is_some_and(|held| !held.matches(&digest)) {
+        return Err(Error::member("secretDigest", "X-Have-Secret-Digest says otherwise; one of the two is enough"));
+    }
+    Ok(Some(digest))
+}
+
 /// What is to be, and by whom.
 #[derive(Clone)]
 struct Wish {
@@ -76,6 +97,9 @@ struct Wish {
     maker: Maker,
     /// A new secret, should one be needed.
     secret: SecretDigest,
+    /// How long the old one is then to live on.
+    overlap: Option<Overlap>,
+    usage: KeyUsage,
     zone: TimeZone,
     look: Look,
     now: Timestamp,
@@ -132,14 +156,15 @@ fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 
 /// Nobody comes by more this way than by the plain calls: each outcome needs what they need.
 fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: ApiKey) -> Result<(Done, Vec<Event>)> {
-    let profile = profiled::profile_of(db, caller.tenant().id, &old)?;
+    let (tenant, usage) = (caller.tenant().id, &wish.usage);
+    let profile = profiled::profile_of(db, tenant, &old)?;
     wish.key.must_name_role(&profile)?;
     let under = wish.key.asked_under().clone();
     if under.profile.is_some_and(|wanted| wanted != old.profile) {
         return Err(another_profile());
     }
-    let types = api_types::of_key(db, caller.tenant().id, old.id)?;
-    let holds = wish.held.map_or(Ok(true), |held| store::has_secret(db, caller, old.id, &held))?;
+    let types = api_types::of_key(db, tenant, old.id)?;
+    let holds = wish.held.map_or(Ok(true), |held| secrets::holds(db, tenant, old.id, &held, usage, wish.now))?;
     let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
     wish.key.must_be_of(old.kind)?;
     if !holds && !wish.may_reissue {
@@ -153,6 +178,10 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
     let changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
     if changed.replaces_secret && !wish.may_reissue {
+        return Err(other_types_need_another_secret());
+    }
+    // whoever brings the secret that the key has would leave it as it is
+    if changed.replaces_secret && holds && wish.held.is_some_and(|held| held.matches(&wish.secret)) {
         return Err(other_types_need_another_secret());
     }
     let renews = !holds || changed.replaces_secret;
@@ -178,8 +207,10 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
         events.push(Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details));
     }
     if renews {
-        store::replace_secret(db, caller, old.id, wish.secret, wish.now)?;
-        events.push(Event::new(EventKind::ApiKeySecretReplaced, target(&old)));
+        // what a secret was for is over at once; only one that was merely lost may live on
+        let overlap = if changed.replaces_secret { None } else { wish.overlap };
+        let new = NewSecret { digest: wish.secret, overlap, now: wish.now };
+        events.append(&mut secrets::put_in_place(db, tenant, &old, &new, usage)?);
     }
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
     let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
@@ -194,12 +225,13 @@ fn another_profile() -> Error {
 
 fn other_types_need_another_secret() -> Error {
     let message = "constraints.apiTypes: the key is for others, and its profile has its secret replaced with them. With \
-                   ?reissue=allow it gets a new one, and the one that it has is of no use from then on.";
+                   ?reissue=allow it gets a new one, or another that is brought as a digest, and the one that it has is \
+                   of no use from then on.";
     Error::new(Reason::Conflict, message)
 }
 
 fn not_the_secret() -> Error {
-    let message = "X-Have-Secret-Digest: the key has another secret. With ?reissue=allow it gets a new one, and the one \
+    let message = "The key has another secret than the one whose digest was sent. With ?reissue=allow it gets a new one, and the one \
                    that it has is of no use from then on.";
     Error::new(Reason::Conflict, message)
 }

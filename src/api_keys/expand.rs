@@ -1,16 +1,15 @@
 //! What answers about keys add where `?expand=` asks for it: for a whole page of keys with the same few statements.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::rules::{ApiKey, Issuer, Properties};
 use super::status::Status;
-use super::store;
+use super::{secrets, store};
 use crate::administrators;
 use crate::api_key_profiles::{self, Profile};
 use crate::api_types::{self, KeyApiType};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::auth::key_usage::KeyUsage;
 use crate::body::{Expand, Query};
 use crate::clock::Timestamp;
 use crate::constraints::windows::{DAYS, print_minute};
@@ -18,20 +17,21 @@ use crate::constraints::{self, Networks};
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, TenantID};
+use crate::tenants;
 use crate::wire;
 
 /// What is asked for, and what it takes besides the database; cheap to clone into a closure.
 #[derive(Clone)]
 pub struct Look {
     expand: Expand,
-    usage: KeyUsage,
+    app: App,
     now: Timestamp,
 }
 
 impl Look {
     /// What a request's query asks for.
     pub fn of(query: &Query, app: &App) -> Self {
-        Self { expand: query.expand(), usage: app.key_usage.clone(), now: app.now() }
+        Self { expand: query.expand(), app: app.clone(), now: app.now() }
     }
 
     /// For each of these keys of a tenant, in their order, what was asked for. Nothing asked costs no statement.
@@ -42,7 +42,7 @@ impl Look {
         tenant: TenantID,
         keys: &[ApiKey],
     ) -> Result<Vec<wire::ApiKeyMore>> {
-        let lives = if self.expand.lifecycle { Some(Lives::of(db, caller, tenant, keys)?) } else { None };
+        let lives = if self.expand.lifecycle { Some(Lives::of(db, caller, tenant, keys, self)?) } else { None };
         let ids: Vec<ApiKeyID> = keys.iter().map(|key| key.id).collect();
         let mut types = match self.expand.constraints {
             true => api_types::of_keys(db, tenant, &ids)?,
@@ -71,12 +71,20 @@ struct Lives {
     people_who_may: BTreeSet<AdministratorID>,
     keys: BTreeMap<ApiKeyID, String>,
     keys_that_may: BTreeSet<ApiKeyID>,
+    secrets: HashMap<ApiKeyID, secrets::Shown>,
+    tenant_url: Option<String>,
 }
 
 impl Lives {
-    fn of<R, V>(db: &mut Db, caller: &Caller<R, V>, tenant: TenantID, keys: &[ApiKey]) -> Result<Self> {
+    fn of<R, V>(
+        db: &mut Db,
+        caller: &Caller<R, V>,
+        tenant: TenantID,
+        keys_of_page: &[ApiKey],
+        look: &Look,
+    ) -> Result<Self> {
         let (mut people, mut issuing_keys) = (BTreeSet::new(), BTreeSet::new());
-        for key in keys {
+        for key in keys_of_page {
             match key.issuer {
                 Some(Issuer::Administrator(id)) => drop(people.insert(id)),
                 Some(Issuer::ApiKey(id)) => drop(issuing_keys.insert(id)),
@@ -85,13 +93,23 @@ impl Lives {
         }
         let (people, people_who_may) = administrators::issuers(db, tenant, &people)?;
         let (keys, keys_that_may) = store::issuers(db, caller, &issuing_keys)?;
-        // Here come secrets: of the page's keys, with one statement.
-        Ok(Self { profiles: api_key_profiles::all_for(db, tenant)?, people, people_who_may, keys, keys_that_may })
+        let tenant_url = tenants::label(db, tenant)?.map(|label| look.app.urls.of(&label));
+        let ids: Vec<ApiKeyID> = keys_of_page.iter().map(|key| key.id).collect();
+        let secrets = secrets::secrets_of(db, tenant, &ids, &look.app.key_usage, look.now)?;
+        Ok(Self {
+            profiles: api_key_profiles::all_for(db, tenant)?,
+            people,
+            people_who_may,
+            keys,
+            keys_that_may,
+            secrets,
+            tenant_url,
+        })
     }
 
     fn one(&self, key: &ApiKey, look: &Look) -> Result<wire::Lifecycle> {
         let profile = self.profiles.get(&key.profile).ok_or_else(|| Error::internal("a key's profile is gone"))?;
-        let (last_use, _) = look.usage.overlay(key.id, key.last_sign_in, key.unsuccessful_sign_in_attempts);
+        let (last_use, _) = look.app.key_usage.overlay(key.id, key.last_sign_in, key.unsuccessful_sign_in_attempts);
         let status = Status::of(key, last_use, profile, self.issuer_may_sign_in(key), look.now);
         let ahead = |before: &i64| key.properties.expiry.map(|end| end.minus(*before)).filter(|at| *at > look.now);
         Ok(wire::Lifecycle {
@@ -100,10 +118,10 @@ impl Lives {
             status: status.as_str(),
             kind: key.kind.as_str(),
             issuer: self.issuer(key),
-            secrets: Vec::new(),
-            rotation: None,
+            secrets: self.secrets.get(&key.id).map(|(secrets, _)| secrets.clone()).unwrap_or_default(),
+            rotation: self.secrets.get(&key.id).and_then(|(_, rotation)| rotation.clone()),
             warnings: profile.warn_before.iter().filter_map(ahead).collect(),
-            tenant_url: None,
+            tenant_url: self.tenant_url.clone(),
         })
     }
 

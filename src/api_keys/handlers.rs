@@ -12,6 +12,7 @@ use super::expand::{Look, shown_networks, shown_window};
 use super::history_rules::{Revocation, Why};
 use super::profiled::{self, Settled};
 use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Wanted, gives_more};
+use super::secrets::{self, NewSecret};
 use super::status::Status;
 use super::store::{self, Provenance};
 use super::under_profile::Asked;
@@ -279,7 +280,7 @@ pub async fn describe(
 }
 
 /// One key, with what is asked for besides.
-fn found<R, V>(
+pub(super) fn found<R, V>(
     db: &mut Db,
     caller: &Caller<R, V>,
     id: ApiKeyID,
@@ -326,53 +327,6 @@ pub async fn modify_current(
     Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
 
-/// Gives a key a new secret; the old one is of no use from then on. Whatever body comes is left unread.
-pub async fn replace_secret(
-    caller: Caller<EditApiKeys>,
-    id: InPath<ApiKeyID>,
-    query: Query,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    renew(caller, id.0, no_such_key, query, app).await
-}
-
-/// Gives the key that the call is made with a new secret. The right is needed as for any other key: a stolen one
-/// does not shut its owner out.
-pub async fn replace_current_secret(
-    caller: Caller<EditApiKeys, ViaKey>,
-    query: Query,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let id = caller.key().id;
-    renew(caller, id, current_is_gone, query, app).await
-}
-
-async fn renew<V: 'static>(
-    caller: Caller<EditApiKeys, V>,
-    id: ApiKeyID,
-    gone: fn() -> Error,
-    query: Query,
-    app: App,
-) -> Result<Json<wire::ApiKeyWithSecret>> {
-    let (now, maker, look) = (app.now(), maker(&caller), Look::of(&query, &app));
-    let secret = SecretKey::generate()?;
-    let digest = secret.digest();
-    let (key, more) = app
-        .change(&caller, move |db, caller| {
-            let old = store::find_to_change(db, caller, id)?.ok_or_else(gone)?;
-            let role = role_of(db, caller, &old.properties)?;
-            maker.must_cover(&role.grant, "The key's role")?;
-            maker.must_last_as_long_as(&old.properties)?;
-            maker.must_end_with(&old)?;
-            store::replace_secret(db, caller, id, digest, now)?;
-            let event = Event::new(EventKind::ApiKeySecretReplaced, target(&old));
-            Ok((found(db, caller, id, gone, &look)?, event))
-        })
-        .await?;
-    app.key_usage.forget_failures(id);
-    Ok(Json(with_secret(key, more, &secret, caller.tenant().key_prefix(), &app)))
-}
-
 /// Changes what is sent of a key. Its secret stays, unless it is for other API types now and its profile has the
 /// secret replaced then: the new one is in this answer.
 pub async fn modify(
@@ -385,6 +339,7 @@ pub async fn modify(
     let (now, maker, id, look) = (app.now(), maker(&caller), id.0, Look::of(&query, &app));
     let changes = Changes::new(body.0.into())?;
     let unlocks = changes.unlocks();
+    let usage = app.key_usage.clone();
     // should the change need one
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
@@ -409,8 +364,8 @@ pub async fn modify(
             if changed.replaces_secret {
                 maker.must_last_as_long_as(&changed.properties)?;
                 maker.must_end_with(&old)?;
-                store::replace_secret(db, caller, id, digest, now)?;
-                events.push(Event::new(EventKind::ApiKeySecretReplaced, target(&old)));
+                let new = NewSecret { digest, overlap: None, now };
+                events.append(&mut secrets::put_in_place(db, caller.tenant().id, &old, &new, &usage)?);
             }
             let (key, more) = found(db, caller, id, no_such_key, &look)?;
             Ok(((key, more, changed.replaces_secret), events))
@@ -458,7 +413,7 @@ pub(super) fn no_such_key() -> Error {
 }
 
 /// The key of the call was deleted while the call was on its way.
-fn current_is_gone() -> Error {
+pub(super) fn current_is_gone() -> Error {
     Error::new(Reason::InvalidApiKey, "The API key is not valid.")
 }
 
@@ -553,7 +508,7 @@ pub(super) fn head(key: ApiKey, app: &App) -> wire::ApiKeyHead {
     }
 }
 
-fn shown(key: ApiKey, more: wire::ApiKeyMore, app: &App) -> wire::ApiKey {
+pub(super) fn shown(key: ApiKey, more: wire::ApiKeyMore, app: &App) -> wire::ApiKey {
     wire::ApiKey { service_account: key.service_account, id: key.id, head: head(key, app), more }
 }
 

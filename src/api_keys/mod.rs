@@ -13,7 +13,10 @@ mod history_store;
 pub mod import;
 pub mod inventory;
 mod profiled;
+mod rotation;
 mod rules;
+mod secret_store;
+pub mod secrets;
 mod status;
 mod store;
 mod under_profile;
@@ -21,5 +24,8 @@ mod under_profile;
 pub use handlers::maker;
 pub use history_store::purge as purge_history;
 pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
-pub use store::{Provenance, any_of_profile, find_by_name, initial_password_changed, insert, issuer_bears, purge};
+pub use store::{
+    Provenance, Written, any_of_profile, ending, expiring, find_by_name, initial_password_changed, insert,
+    issuer_bears, person_behind, purge, written,
+};
 pub use under_profile::Asked;

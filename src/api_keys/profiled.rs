@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::handlers::role_in_body;
 use super::rules::{ApiKey, KeyPlan, Maker, Properties};
+use super::secret_store;
 use super::store::{self, Provenance};
 use super::under_profile::{self, Under};
 use crate::administrators;
@@ -108,7 +109,7 @@ pub(super) fn must_lie_within(
     if profile.min_validity.is_none() && profile.max_validity.is_none() {
         return Ok(());
     }
-    let since = store::secret_since(db, tenant, key)?;
+    let since = secret_store::made(db, tenant, key.id)?.unwrap_or(key.created);
     under_profile::must_lie_within(profile, end, since)
 }
 

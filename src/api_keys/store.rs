@@ -6,12 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::conditions::{self, Keys, Moment, seen_by};
+use super::rotation::KEPT;
 use super::rules::{ApiKey, Issuer, Kind, Kinds, Properties};
+use super::secret_store;
 use super::status::Status;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
-use crate::db::schema::{api_key_secrets, api_keys};
+use crate::db::schema::api_keys;
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
@@ -21,7 +23,7 @@ use crate::search::{
     Comparison, Condition, Field, Filter, boolean, boolean_field, choice, choice_field, date, date_field, derived,
     lower, number, number_field, text, text_field, with_index, without_index,
 };
-use crate::secret::{SecretDigest, SecretKey};
+use crate::secret::SecretDigest;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
@@ -285,7 +287,7 @@ pub fn insert(
         .get_result(db)
         .map_err(refused)?;
     if let Some(digest) = digest.into() {
-        insert_secret(db, made_by.tenant, id, digest, now)?;
+        secret_store::insert(db, made_by.tenant, id, digest, now)?;
     }
     Ok(ApiKey {
         id,
@@ -300,19 +302,6 @@ pub fn insert(
         kind: made_by.kind,
         issuer: issuer(made_by.administrator, made_by.key),
     })
-}
-
-fn insert_secret(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
-    diesel::insert_into(api_key_secrets::table)
-        .values((
-            api_key_secrets::tenant_id.eq(tenant),
-            api_key_secrets::api_key_id.eq(key),
-            api_key_secrets::digest.eq(digest),
-            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-            api_key_secrets::created.eq(now),
-        ))
-        .execute(db)?;
-    Ok(())
 }
 
 /// One key that the caller is about to change: nobody else changes it until the transaction ends, so that of two
@@ -331,32 +320,19 @@ pub fn find_named_to_change<R, V>(db: &mut Db, caller: &Caller<R, V>, name: &Obj
     row.map(Row::into_key).transpose()
 }
 
-/// Whether a digest is that of a secret by which the key is known.
-pub fn has_secret<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID, digest: &SecretDigest) -> Result<bool> {
-    let digests: Vec<SecretDigest> = api_key_secrets::table
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(caller.tenant().id))
-        .select(api_key_secrets::digest)
-        .load(db)?;
-    Ok(digests.iter().fold(false, |known, stored| known | stored.matches(digest)))
+/// Forgets the wrong secrets that were presented for one of a tenant's keys.
+pub fn forget_wrong_secrets(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<()> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
+    Ok(())
 }
 
-/// Puts a new secret's digest in the place of every one that the key has, and forgets the wrong ones presented.
-pub fn replace_secret<R, V>(
-    db: &mut Db,
-    caller: &Caller<R, V>,
-    id: ApiKeyID,
-    digest: SecretDigest,
-    now: Timestamp,
-) -> Result<()> {
-    let tenant = caller.tenant().id;
-    diesel::delete(api_key_secrets::table)
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .filter(api_key_secrets::tenant_id.eq(tenant))
-        .execute(db)?;
-    insert_secret(db, tenant, id, digest, now)?;
-    diesel::update(row_of!(caller, id)).set(api_keys::unsuccessful_sign_in_attempts.eq(0)).execute(db)?;
-    Ok(())
+/// [`find_to_change`] for a chore, which sees all that a tenant has.
+pub fn find_of_tenant_to_change(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<ApiKey>> {
+    let row = api_keys::table.filter(api_keys::id.eq(id)).filter(api_keys::tenant_id.eq(tenant));
+    diesel::update(row).set(api_keys::kind.eq(api_keys::kind)).execute(db)?;
+    let row: Option<Row> = row.select(Row::as_select()).get_result(db).optional()?;
+    row.map(Row::into_key).transpose()
 }
 
 /// One key that the caller can see.
@@ -375,10 +351,7 @@ pub fn find_by_name(db: &mut Db, name: &str) -> Result<Option<ApiKeyID>> {
 /// At most `most` keys of some kinds behind `after`, by ID: a list's next piece.
 pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKeyID, most: i64) -> Result<Vec<ApiKey>> {
     let query = visible_to(caller).filter(api_keys::id.gt(after)).order(api_keys::id).limit(most);
-    let query = match conditions::of_kinds(kinds) {
-        Some(of_kinds) => query.filter(of_kinds),
-        None => query,
-    };
+    let query = query.filter(conditions::of_kinds(kinds));
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
@@ -387,8 +360,11 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKe
 /// those of `moment`.
 pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter, moment: &Moment) -> Result<Vec<ApiKey>> {
     let most = filter.most;
-    let fields = if is_broad(db, caller, &filter, moment)? { IN_ORDER_OF_ID } else { FIELDS };
-    let query = meeting(caller, filter, fields, moment)?.order(api_keys::id).limit(most);
+    let (fields, moment) = match is_broad(db, caller, &filter, moment)? {
+        true => (IN_ORDER_OF_ID, moment.in_order_of_id()),
+        false => (FIELDS, moment.clone()),
+    };
+    let query = meeting(caller, filter, fields, &moment)?.order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
@@ -415,10 +391,7 @@ fn meeting<R, V>(
 
 /// How many of the caller's keys of some kinds have each status, in one pass over them.
 pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &Moment) -> Result<[i64; 8]> {
-    let keys = match conditions::of_kinds(kinds) {
-        Some(of_kinds) => visible_to(caller).filter(of_kinds),
-        None => visible_to(caller),
-    };
+    let keys = visible_to(caller).filter(conditions::of_kinds(kinds));
     let with = |status| diesel::dsl::count(diesel::dsl::case_when(moment.has(status), api_keys::id.nullable()));
     let [a, b, c, d, e, f, g, h] = Status::ALL.map(with);
     let counted: (i64, i64, i64, i64, i64, i64, i64, i64) = keys.select((a, b, c, d, e, f, g, h)).get_result(db)?;
@@ -429,7 +402,8 @@ pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &M
 /// there are enough. PostgreSQL keeps statistics and decides for itself; SQLite does not know the values.
 fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: &Moment) -> Result<bool> {
     const MANY: i64 = 2_000;
-    if !matches!(db, Db::Sqlite(_)) || !filter.has_range() {
+    // a status may be that of few keys or of nearly all
+    if !matches!(db, Db::Sqlite(_)) || !(filter.has_range() || filter.names("status")) {
         return Ok(false);
     }
     let query = meeting(caller, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(MANY).limit(1);
@@ -519,18 +493,8 @@ pub fn issuer_bears(
     Ok(())
 }
 
-/// When a key's latest secret was made.
-pub fn secret_since(db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<Timestamp> {
-    let latest: Option<Timestamp> = api_key_secrets::table
-        .filter(api_key_secrets::api_key_id.eq(key.id))
-        .filter(api_key_secrets::tenant_id.eq(tenant))
-        .select(diesel::dsl::max(api_key_secrets::created))
-        .get_result(db)?;
-    Ok(latest.unwrap_or(key.created))
-}
-
-/// The most secrets that one key has at a time: two, while it is being rotated.
-const SECRETS: i64 = 2;
+/// The most secrets that one key has at a time: two that live, while it is being rotated, and those that are kept.
+const SECRETS: i64 = 2 + KEPT as i64;
 
 /// Of these keys, those that a caller sees, by name; and those that are not locked out, whoever sees them.
 pub fn issuers<R, V>(
@@ -554,6 +518,78 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let query = of_tenant.order(api_keys::id).limit((most / (1 + SECRETS)).max(1)).select(api_keys::id);
     let Some(last) = query.load::<ApiKeyID>(db)?.pop() else { return Ok(0) };
     Ok(diesel::delete(of_tenant.filter(api_keys::id.le(last))).execute(db)?)
+}
+
+// ---- for whoever writes about them ----
+
+/// What is written about a key.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
+pub struct Written {
+    /// The key.
+    pub id: ApiKeyID,
+    /// Its name.
+    pub key_name: String,
+    /// The language of what is written for it.
+    pub locale: String,
+    /// The zone of its dates.
+    pub time_zone: String,
+    /// When it ends.
+    pub expiry_date: Option<Timestamp>,
+    /// The rules it lives under.
+    pub profile_id: ProfileID,
+}
+
+/// The tenant's keys, whoever sees them.
+fn of_tenant(tenant: TenantID) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).into_boxed()
+}
+
+/// One of a tenant's keys.
+pub fn written(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<Written>> {
+    Ok(of_tenant(tenant).filter(api_keys::id.eq(id)).select(Written::as_select()).get_result(db).optional()?)
+}
+
+/// At most `most` of a tenant's keys that end after `above` and not after `up_to`, the first to end first, behind the
+/// last one seen.
+pub fn ending(
+    db: &mut Db,
+    tenant: TenantID,
+    (above, up_to): (Timestamp, Timestamp),
+    behind: Option<(Timestamp, ApiKeyID)>,
+    most: i64,
+) -> Result<Vec<Written>> {
+    let mut query = of_tenant(tenant).filter(api_keys::expiry_date.gt(above)).filter(api_keys::expiry_date.le(up_to));
+    if let Some((at, id)) = behind {
+        let same = api_keys::expiry_date.eq(at).and(api_keys::id.gt(id));
+        query = query.filter(api_keys::expiry_date.ge(at)).filter(api_keys::expiry_date.gt(at).or(same));
+    }
+    Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
+}
+
+/// The person in whose name a key was made: who made it, or made the key that made it, and so on. None where one of
+/// them is gone, and where they belong to another tenant.
+pub fn person_behind(db: &mut Db, tenant: TenantID, id: ApiKeyID) -> Result<Option<AdministratorID>> {
+    const MOST: usize = 32;
+    let mut next = Some(id);
+    for _ in 0..MOST {
+        let Some(id) = next else { return Ok(None) };
+        let columns = (api_keys::made_by_administrator_id, api_keys::made_by_key_id);
+        let made_by: Option<(Option<AdministratorID>, Option<ApiKeyID>)> =
+            of_tenant(tenant).filter(api_keys::id.eq(id)).select(columns).get_result(db).optional()?;
+        match made_by {
+            Some((Some(person), _)) => return Ok(Some(person)),
+            Some((None, key)) => next = key,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// The first `most` keys that the caller can see and that are still to end, in the order in which they do.
+pub fn expiring<R, V>(db: &mut Db, caller: &Caller<R, V>, now: Timestamp, most: i64) -> Result<Vec<Written>> {
+    let query = visible_to(caller).filter(api_keys::expiry_date.gt(now));
+    Ok(query.order((api_keys::expiry_date, api_keys::id)).limit(most).select(Written::as_select()).load(db)?)
 }
 
 // ---- many at once ----
@@ -601,22 +637,6 @@ pub fn these_to_change(db: &mut Db, tenant: TenantID, ids: &[ApiKeyID]) -> Resul
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_these(tenant: TenantID, ids: Vec<ApiKeyID>) -> _ {
     api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.eq_any(ids))
-}
-
-/// From where each of some keys was last used, where that is known.
-pub fn last_addresses(db: &mut Db, tenant: TenantID, ids: Vec<ApiKeyID>) -> Result<BTreeMap<ApiKeyID, Vec<String>>> {
-    let of_keys = api_key_secrets::table.filter(api_key_secrets::tenant_id.eq(tenant));
-    let rows: Vec<(ApiKeyID, Option<String>)> = of_keys
-        .filter(api_key_secrets::api_key_id.eq_any(ids))
-        .order(api_key_secrets::id.desc())
-        .select((api_key_secrets::api_key_id, api_key_secrets::last_address))
-        .load(db)?;
-    let mut addresses: BTreeMap<ApiKeyID, Vec<String>> = BTreeMap::new();
-    for (key, address) in rows {
-        let known = addresses.entry(key).or_default();
-        known.extend(address.filter(|address| !known.contains(address)));
-    }
-    Ok(addresses)
 }
 
 /// Locks keys out.

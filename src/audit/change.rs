@@ -6,6 +6,7 @@ use crate::auth::Caller;
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::Result;
+use crate::notices;
 
 impl App {
     /// Runs `f` in a transaction for `caller`, who must still be who they were when the call began, and records the
@@ -43,21 +44,28 @@ impl App {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
     {
-        let now = self.now();
+        let (now, with_mail) = (self.now(), self.mailer.is_some());
         self.database
             .write(move |db| {
                 let (outcome, events) = f(db)?;
-                record(db, &actor, now, &events)?;
+                record_and_tell(db, &actor, now, &events, with_mail)?;
                 Ok(outcome)
             })
             .await
     }
 }
 
-/// Writes events within a transaction that is open already: the first start's, or a command's.
+/// Writes events within a transaction that is open already, and tells webhooks of them: the first start's, or a
+/// command's, which write no mail.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    events.iter().try_for_each(|event| match event.tenant {
-        Some(tenant) if tenant != actor.tenant => store::insert(db, &actor.primary_tenant(tenant), now, event),
-        _ => store::insert(db, actor, now, event),
+    record_and_tell(db, actor, now, events, false)
+}
+
+fn record_and_tell(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event], with_mail: bool) -> Result<()> {
+    events.iter().try_for_each(|event| {
+        let other = event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
+        let actor = other.as_ref().unwrap_or(actor);
+        store::insert(db, actor, now, event)?;
+        notices::tell(db, actor, now, event, with_mail)
     })
 }

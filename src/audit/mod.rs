@@ -91,6 +91,14 @@ kinds! {
     ApiKeyDeleted = 5012 info "API Key Deleted";
     /// A key's secret was replaced.
     ApiKeySecretReplaced = 5013 info "API Key Secret Replaced";
+    /// The older of a key's two secrets ended: by itself, by hand, or with the newer one.
+    ApiKeyRotationFinished = 5180 info "API Key Rotation Finished";
+    /// The newer of a key's two secrets was taken back.
+    ApiKeyRotationUndone = 5181 info "API Key Rotation Undone";
+    /// Somebody presented a secret that was replaced.
+    ReplacedSecretPresented = 5182 warning "Replaced API Key Secret Presented";
+    /// A key was given a new secret and a new life by the rules it lives under.
+    ApiKeyRefreshed = 5183 info "API Key Refreshed";
     /// A contact was made.
     ContactCreated = 5040 info "Contact Created";
     /// A contact was changed.
@@ -105,6 +113,24 @@ kinds! {
     TenantDeleted = 5052 info "Tenant Deleted";
     /// Settings were changed.
     SettingsUpdated = 5060 info "System Settings Updated";
+    /// A webhook was made.
+    WebhookCreated = 5100 info "Webhook Created";
+    /// A webhook was changed.
+    WebhookUpdated = 5101 info "Webhook Updated";
+    /// A webhook was removed.
+    WebhookDeleted = 5102 info "Webhook Deleted";
+    /// What a webhook's messages are signed with was replaced.
+    WebhookSecretReplaced = 5103 info "Webhook Secret Replaced";
+    /// A webhook is to be told that this is a test.
+    WebhookTested = 5104 info "Webhook Tested";
+    /// A webhook is called no more, because its receiver answered that it is gone.
+    WebhookGone = 5105 warning "Webhook Switched Off By Its Receiver";
+    /// A calendar got its secret URL, or another one.
+    CalendarMade = 5106 info "Calendar URL Made";
+    /// A calendar's URL was taken away.
+    CalendarRemoved = 5107 info "Calendar URL Removed";
+    /// Attempts to sign in as somebody from one address have begun to be delayed.
+    SignInThrottled = 5108 warning "Sign-In Throttled";
     /// Events whose time was over were removed.
     AuditEventsRemoved = 5070 info "Audit Events Removed";
     /// A revoked key was presented with a secret that was right until then.
@@ -171,6 +197,21 @@ impl Target {
     pub fn new(kind: &'static str, id: i64, name: impl Into<String>) -> Self {
         Self { kind, id: Some(id), name: name.into() }
     }
+
+    /// What kind of thing it is ("apiKey"); empty where nothing is named.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Its number.
+    pub fn id(&self) -> Option<i64> {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Event {
@@ -184,6 +225,21 @@ impl Event {
     pub fn with(mut self, details: Value) -> Self {
         self.details = details;
         self
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// To what.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What is worth knowing besides.
+    pub fn details(&self) -> &Value {
+        &self.details
     }
 
     /// Makes it an event of another tenant than the actor's: there the actor is "the primary tenant" and no more. The
@@ -256,6 +312,21 @@ impl Actor {
             address: origin.address.to_string(),
             request_id: origin.request_id.clone(),
         }
+    }
+
+    /// `administrator`, `apiKey`, `tenant`, `system` or `unknown`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Their number.
+    pub fn id(&self) -> Option<i64> {
+        self.id
+    }
+
+    /// Their name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whoever began something that goes on after their call.

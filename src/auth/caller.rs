@@ -190,7 +190,8 @@ impl<R, V> Caller<R, V> {
 impl<R: Demand> Caller<R> {
     /// Somebody who left word for a call to be made later, as they are now; none where they could not make it
     /// themselves any more. What they are asked to prove again is who they are, and nothing of it is presented: so this
-    /// is no caller to whom an answer may be given, only one in whose name something is made.
+    /// is no caller to whom an answer may be given, only one in whose name something is made, or is looked up for
+    /// whoever they gave a secret URL to.
     pub fn of_absent(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
         let known = lookup::absent(db, who, origin.clone(), now)?;
         let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());

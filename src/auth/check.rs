@@ -138,7 +138,7 @@ mod tests {
             role_name: String::new(),
             grant: Grant::default(),
             pending: Pending::default(),
-            digests: Vec::new(),
+            secrets: Vec::new(),
             bounds: KeyBounds {
                 constraints: Constraints {
                     not_before: does(1).then_some(NOW.plus(1)),

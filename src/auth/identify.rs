@@ -6,7 +6,7 @@ use actix_session::SessionExt as _;
 use actix_web::HttpMessage as _;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, Pendin
 use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
 use super::presented::{self, Carried};
 use super::rate_limit::KeyUse;
+use super::replaced_secrets::Presented;
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
@@ -43,6 +44,7 @@ pub async fn identify(
         Err(error) => return Ok(refused(error, request)),
     };
     let outcome = identity_of(&app, &request, &door).await.map(Arc::new);
+    let mut ends = None;
     // whoever belongs elsewhere is told, after the same work, what is told where there is no such tenant
     let leads_nowhere = |error: &Error| error.reason() == Reason::NoSuchRoute;
     if matches!(door, Door::Nobodys) || outcome.as_ref().is_err_and(leads_nowhere) {
@@ -51,9 +53,13 @@ pub async fn identify(
     request.extensions_mut().insert(door);
     if let Ok(known) = &outcome {
         request.extensions_mut().insert(KnownCaller(known.clone()));
+        ends = end_of(known);
     }
     request.extensions_mut().insert(Identified(outcome));
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
+    if let Some(at) = ends {
+        tell_end(response.headers_mut(), at);
+    }
     let reason = response.response().error().and_then(|error| error.as_error::<Error>()).map(Error::reason);
     let without = response.request().extensions_mut().remove::<WithoutRequestID>();
     if let (Some(Reason::WrongRequestID), Some(WithoutRequestID(actor))) = (reason, without) {
@@ -65,6 +71,30 @@ pub async fn identify(
     }
     Ok(response.map_into_left_body())
 }
+
+/// When the key that a call is made with ends.
+fn end_of(identity: &Identity) -> Option<Timestamp> {
+    match &identity.who {
+        Who::ApiKey(key) => key.expires,
+        Who::Administrator(_) => None,
+    }
+}
+
+/// Tells whoever calls with a key that ends when that will be: `Sunset` (RFC 8594) for what knows it, and the
+/// millisecond.
+fn tell_end(headers: &mut HeaderMap, at: Timestamp) {
+    let values = [(SUNSET, at.http_date()), (EXPIRES, Some(at.to_string()))];
+    for (name, value) in values {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// When a key will end, as RFC 8594 writes it: whole seconds.
+pub const SUNSET: HeaderName = HeaderName::from_static("sunset");
+/// The same as RFC 3339 writes it, to the millisecond, in UTC.
+pub const EXPIRES: HeaderName = HeaderName::from_static("x-firstkey-expires");
 
 /// An answer without asking any route.
 fn refused<B>(error: Error, request: ServiceRequest) -> ServiceResponse<EitherBody<B>> {
@@ -124,18 +154,29 @@ async fn key_identity(app: &App, text: &[u8], origin: Origin, door: &Door, is_us
         None => Ok((None, lookup::revoked_key(db, id)?)),
         known => Ok((known, None)),
     });
-    let (known, revoked) = looked_up.await?;
+    let (mut known, revoked) = looked_up.await?;
     if let Some(revoked) = revoked {
         note_revoked(app, &key, revoked, now, &origin).await;
+    }
+    // what this node has seen of a secret that may end by not being used
+    for secret in known.iter_mut().flat_map(|facts| &mut facts.secrets).filter(|secret| secret.life.replaced.is_some())
+    {
+        secret.life = secret.life.used(app.key_usage.last_use(secret.id));
     }
     let identity = match check_key(&key, known, now, origin, door) {
         Ok((identity, counted)) if is_use => use_key(app, identity, &counted, now).await.map_err(Refusal::Other),
         outcome => outcome.map(|(identity, _)| identity),
     };
     match &identity {
-        Ok(_) => app.key_usage.succeeded(id, now),
+        Ok(Identity { who: Who::ApiKey(key), origin, .. }) => {
+            app.key_usage.succeeded(id, key.secret, origin.address, now);
+        }
         Err(Refusal::WrongSecret { key_exists: true }) => app.key_usage.failed(id),
-        Err(_) => {}
+        Err(Refusal::ReplacedSecret(presented)) => {
+            app.key_usage.failed(id);
+            app.replaced_secrets.presented(presented, now);
+        }
+        Ok(_) | Err(_) => {}
     }
     identity.map_err(Refusal::into_error)
 }
@@ -164,16 +205,17 @@ async fn note_revoked(app: &App, key: &PresentedKey, revoked: RevokedFacts, now:
     }
 }
 
-/// Why a key is refused; only a wrong secret counts against it.
+/// Why a key is refused; only a wrong secret counts against it, and one that has ended is a wrong one.
 enum Refusal {
     WrongSecret { key_exists: bool },
+    ReplacedSecret(Presented),
     Other(Error),
 }
 
 impl Refusal {
     fn into_error(self) -> Error {
         match self {
-            Self::WrongSecret { .. } => invalid_key(),
+            Self::WrongSecret { .. } | Self::ReplacedSecret(_) => invalid_key(),
             Self::Other(error) => error,
         }
     }
@@ -213,11 +255,27 @@ fn check_key(
         let _ = presented.matches(&SecretDigest::OF_NOBODY);
         return Err(Refusal::WrongSecret { key_exists: false });
     };
-    let right = facts.digests.iter().fold(false, |right, digest| right | digest.matches(&presented));
-    if !right || key.tenant != facts.tenant.key_prefix() {
+    let matching = facts.secrets.iter().fold(None, |found, secret| {
+        let matches = secret.digest.matches(&presented);
+        if matches { Some(secret) } else { found }
+    });
+    let Some(secret) = matching.filter(|_| key.tenant == facts.tenant.key_prefix()) else {
         return Err(Refusal::WrongSecret { key_exists: true });
+    };
+    if let Some(ended) = secret.life.end().filter(|_| !secret.life.lives(now)) {
+        let tenant = facts.tenant.id;
+        let reference = presented.reference();
+        return Err(Refusal::ReplacedSecret(Presented {
+            key: key.id,
+            name: facts.name,
+            tenant,
+            reference,
+            ended,
+            origin,
+        }));
     }
     door.admit(facts.tenant.id).map_err(Refusal::Other)?;
+    let secret = secret.id;
     if !facts.tenant_is_active {
         return Err(Refusal::Other(invalid_key()));
     }
@@ -242,6 +300,8 @@ fn check_key(
         name: facts.name,
         expires: facts.expires,
         digest: presented,
+        secret,
+        presented: now,
         dialect: facts.dialect,
         bounds: Box::new(facts.bounds),
     };

@@ -164,6 +164,10 @@ pub struct KeyCaller {
     pub dialect: Dialect,
     /// What else bounds it, and whatever is made with it; of its uses those that are left after this one.
     pub bounds: Box<KeyBounds>,
+    /// The number of that secret's row.
+    pub secret: i64,
+    /// When that was.
+    pub presented: Timestamp,
 }
 
 /// What bounds a key, besides its end.

@@ -1,14 +1,15 @@
-//! When a key was last used and how often it was presented with a wrong secret: noted in memory at each
-//! call, written behind once a second. What is read in between has the notes laid over it, so that it
+//! When a key and each of its secrets was last used, and how often it was presented with a wrong one: noted in memory
+//! at each call, written behind once a second. What is read in between has the notes laid over it, so that it
 //! is true without a write per request.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diesel::prelude::*;
 
 use crate::clock::Timestamp;
-use crate::db::schema::api_keys;
+use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Database, Db};
 use crate::error::Result;
 use crate::id::ApiKeyID;
@@ -18,7 +19,14 @@ const CHUNK: usize = 500;
 
 /// The notes of this node; cheap to clone.
 #[derive(Clone, Default)]
-pub struct KeyUsage(Arc<Mutex<HashMap<ApiKeyID, Note>>>);
+pub struct KeyUsage(Arc<Mutex<Notes>>);
+
+#[derive(Default)]
+struct Notes {
+    keys: HashMap<ApiKeyID, Note>,
+    /// By the number of the secret's row.
+    secrets: HashMap<i64, SecretNote>,
+}
 
 /// What has happened to one key since the notes were last written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,56 +45,114 @@ impl Note {
     }
 }
 
+/// What has happened to one secret since the notes were last written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SecretNote {
+    last_used: Timestamp,
+    address: IpAddr,
+    /// In addition to those that are stored.
+    uses: i64,
+}
+
+/// What is known of a secret's use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The last success.
+    pub last_used: Option<Timestamp>,
+    /// Where it came from.
+    pub last_address: Option<String>,
+    /// Successes so far.
+    pub uses: i64,
+}
+
 impl KeyUsage {
-    /// The key was used with success.
-    pub fn succeeded(&self, key: ApiKeyID, now: Timestamp) {
-        self.notes().insert(key, Note { last_success: Some(now), failures: 0 });
+    /// The key was used with success, by a secret of this row, from that address.
+    pub fn succeeded(&self, key: ApiKeyID, secret: i64, address: IpAddr, now: Timestamp) {
+        let mut notes = self.notes();
+        notes.keys.insert(key, Note { last_success: Some(now), failures: 0 });
+        let note = notes.secrets.entry(secret).or_insert(SecretNote { last_used: now, address, uses: 0 });
+        *note = SecretNote { last_used: now, address, uses: note.uses.saturating_add(1) };
     }
 
     /// A wrong secret was presented for the key. It never locks it: IDs are sequential, and anybody could.
     pub fn failed(&self, key: ApiKeyID) {
         let mut notes = self.notes();
-        let note = notes.entry(key).or_default();
+        let note = notes.keys.entry(key).or_default();
         note.failures = note.failures.saturating_add(1);
     }
 
     /// Forgets what is noted of a key: its counter was just set in the database.
     pub fn forget_failures(&self, key: ApiKeyID) {
-        if let Some(note) = self.notes().get_mut(&key) {
+        if let Some(note) = self.notes().keys.get_mut(&key) {
             note.failures = 0;
+        }
+    }
+
+    /// When this node last saw a secret used, as far as that is not written down yet.
+    pub fn last_use(&self, secret: i64) -> Option<Timestamp> {
+        self.notes().secrets.get(&secret).map(|note| note.last_used)
+    }
+
+    /// A secret's use as it is stored, with the notes laid over it.
+    pub fn secret_overlay(&self, secret: i64, stored: SecretUse) -> SecretUse {
+        let Some(note) = self.notes().secrets.get(&secret).copied() else { return stored };
+        let uses = stored.uses.saturating_add(note.uses);
+        match stored.last_used {
+            // another node may have written a later moment
+            Some(at) if at > note.last_used => SecretUse { uses, ..stored },
+            _ => SecretUse { last_used: Some(note.last_used), last_address: Some(note.address.to_string()), uses },
         }
     }
 
     /// A key's last success and its failures since, as they are stored and with the notes laid over.
     pub fn overlay(&self, key: ApiKeyID, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
-        self.notes().get(&key).map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
+        self.notes().keys.get(&key).map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
     }
 
     /// Writes the notes down. When that fails they are kept, and written with the next ones.
     pub async fn flush(&self, database: &Database) -> Result<()> {
         // Held until the rows are written, a reader would miss what is in flight; so the notes stay in
         // place and are taken off by difference afterwards.
-        let noted: Vec<(ApiKeyID, Note)> = self.notes().iter().map(|(key, note)| (*key, *note)).collect();
+        // Rows are taken in the order of their numbers, or two nodes could wait for each other.
+        let mut noted: Vec<(ApiKeyID, Note)> = self.notes().keys.iter().map(|(key, note)| (*key, *note)).collect();
+        noted.sort_unstable_by_key(|(key, _)| *key);
         for chunk in noted.chunks(CHUNK) {
             let rows = chunk.to_vec();
             database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
             chunk.iter().for_each(|(key, written)| self.settle(*key, *written));
+        }
+        let mut noted: Vec<(i64, SecretNote)> = self.notes().secrets.iter().map(|(row, note)| (*row, *note)).collect();
+        noted.sort_unstable_by_key(|(row, _)| *row);
+        for chunk in noted.chunks(CHUNK) {
+            let rows = chunk.to_vec();
+            database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;
+            chunk.iter().for_each(|(row, written)| self.settle_use(*row, *written));
         }
         Ok(())
     }
 
     fn settle(&self, key: ApiKeyID, written: Note) {
         let mut notes = self.notes();
-        if let Some(note) = notes.get_mut(&key) {
+        if let Some(note) = notes.keys.get_mut(&key) {
             if *note == written {
-                notes.remove(&key);
+                notes.keys.remove(&key);
             } else if note.last_success == written.last_success {
                 *note = Note { last_success: None, failures: (note.failures - written.failures).max(0) };
             }
         }
     }
 
-    fn notes(&self) -> MutexGuard<'_, HashMap<ApiKeyID, Note>> {
+    fn settle_use(&self, row: i64, written: SecretNote) {
+        let mut notes = self.notes();
+        if let Some(note) = notes.secrets.get_mut(&row) {
+            note.uses -= written.uses;
+            if note.uses == 0 {
+                notes.secrets.remove(&row);
+            }
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,9 +179,24 @@ fn write_down(db: &mut Db, key: ApiKeyID, note: Note) -> Result<()> {
     Ok(())
 }
 
+/// Nodes add up what each of them saw.
+fn write_down_use(db: &mut Db, row: i64, note: SecretNote) -> Result<()> {
+    let row = api_key_secrets::table.find(row);
+    diesel::update(row).set(api_key_secrets::uses.eq(api_key_secrets::uses + note.uses)).execute(db)?;
+    let used =
+        (api_key_secrets::last_used.eq(note.last_used), api_key_secrets::last_address.eq(note.address.to_string()));
+    // another node may have written a later moment
+    let earlier = api_key_secrets::last_used.is_null().or(api_key_secrets::last_used.le(note.last_used));
+    diesel::update(row).filter(earlier).set(used).execute(db)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]
     fn a_success_resets_the_failures_and_later_ones_add_up() {
@@ -124,7 +205,7 @@ mod tests {
         assert_eq!(usage.overlay(key, Some(at(5)), 7), (Some(at(5)), 7), "nothing noted");
         usage.failed(key);
         assert_eq!(usage.overlay(key, Some(at(5)), 7), (Some(at(5)), 8), "added to what is stored");
-        usage.succeeded(key, at(9));
+        usage.succeeded(key, 1, HERE, at(9));
         usage.failed(key);
         usage.failed(key);
         assert_eq!(usage.overlay(key, Some(at(5)), 7), (Some(at(9)), 2), "counted from the success on");
@@ -135,11 +216,32 @@ mod tests {
     fn what_happens_while_notes_are_written_is_not_lost() {
         let (usage, key) = (KeyUsage::default(), ApiKeyID::new(8));
         let at = Timestamp::from_millis;
-        usage.succeeded(key, at(1));
+        usage.succeeded(key, 1, HERE, at(1));
         usage.failed(key);
         let written = Note { last_success: Some(at(1)), failures: 1 };
         usage.failed(key);
         usage.settle(key, written);
         assert_eq!(usage.overlay(key, Some(at(1)), 1), (Some(at(1)), 2));
+    }
+
+    #[test]
+    fn each_secret_has_its_own_use() {
+        let (usage, key, at) = (KeyUsage::default(), ApiKeyID::new(8), Timestamp::from_millis);
+        let there = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
+        let stored =
+            |last_used, uses| SecretUse { last_used: Some(at(last_used)), last_address: Some("::1".into()), uses };
+        assert_eq!(usage.secret_overlay(1, stored(5, 7)), stored(5, 7), "nothing noted");
+        usage.succeeded(key, 1, HERE, at(9));
+        usage.succeeded(key, 2, HERE, at(9));
+        usage.succeeded(key, 1, there, at(10));
+        let noted = |uses| SecretUse { last_used: Some(at(10)), last_address: Some("10.0.0.7".into()), uses };
+        assert_eq!(usage.secret_overlay(1, stored(5, 7)), noted(9));
+        assert_eq!(usage.secret_overlay(1, SecretUse::default()), noted(2));
+        assert_eq!(usage.secret_overlay(1, stored(12, 7)), stored(12, 9), "another node's later use stands");
+        assert_eq!((usage.last_use(2), usage.last_use(3)), (Some(at(9)), None));
+        usage.settle_use(1, SecretNote { last_used: at(9), address: HERE, uses: 1 });
+        assert_eq!(usage.secret_overlay(1, stored(9, 8)), noted(9), "what came while it was written is not lost");
+        usage.settle_use(1, SecretNote { last_used: at(10), address: there, uses: 1 });
+        assert_eq!(usage.last_use(1), None);
     }
 }

@@ -22,6 +22,7 @@ use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::rights::{Grant, Reach, Right, Rights, Ways};
 use crate::secret::SecretDigest;
+use crate::secret_life::SecretLife;
 use crate::settings;
 
 /// What a role's row says about what its bearers may do.
@@ -78,8 +79,8 @@ pub struct KeyFacts {
     pub grant: Grant,
     /// What would be left besides, were those API types authorized that wait for it.
     pub pending: Pending,
-    /// More than one while the key is being rotated.
-    pub digests: Vec<SecretDigest>,
+    /// Two that live while the key is being rotated, and the last few that have ended.
+    pub secrets: Vec<KnownSecret>,
     /// What bounds its use, its end aside.
     pub bounds: KeyBounds,
     /// Whether whoever issued it is there and not locked out. It matters where the key is bound to them.
@@ -88,6 +89,42 @@ pub struct KeyFacts {
     pub throttle: Throttle,
     /// In which shape it is answered that something is refused.
     pub dialect: Dialect,
+}
+
+/// A secret by which the key is known, or was.
+pub struct KnownSecret {
+    /// The number of its row.
+    pub id: i64,
+    pub digest: SecretDigest,
+    pub life: SecretLife,
+}
+
+/// A secret's row, as far as it decides who is let in.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_key_secrets, check_for_backend(MultiBackend))]
+struct SecretRow {
+    id: i64,
+    digest: SecretDigest,
+    created: Timestamp,
+    last_used: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    replaced: Option<Timestamp>,
+    silent_for: Option<i64>,
+    extend_until: Option<Timestamp>,
+}
+
+impl SecretRow {
+    fn known(&self) -> KnownSecret {
+        let life = SecretLife {
+            created: self.created,
+            last_used: self.last_used,
+            ends: self.ends,
+            replaced: self.replaced,
+            silent_for: self.silent_for,
+            extend_until: self.extend_until,
+        };
+        KnownSecret { id: self.id, digest: self.digest, life }
+    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -153,7 +190,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     type Issuer = (Option<bool>, Option<bool>);
     type Key = (String, bool, Option<Timestamp>, bool);
     type Whose = ((TenantID, String, String), (RoleID, String));
-    type Row = (SecretDigest, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
+    type Row = (SecretRow, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
     let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
     let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
     let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
@@ -163,7 +200,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         .inner_join(key)
         .filter(api_key_secrets::api_key_id.eq(id))
         .select((
-            api_key_secrets::digest,
+            SecretRow::as_select(),
             (api_keys::key_name, api_keys::active, api_keys::expiry_date, diesel::dsl::exists(for_types)),
             BoundsRow::as_select(),
             ProfileRow::as_select(),
@@ -172,7 +209,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             GrantRow::as_select(),
         ))
         .load(db)?;
-    let digests = rows.iter().map(|row| row.0).collect();
+    let secrets = rows.iter().map(|row| row.0.known()).collect();
     let Some((_, (name, active, expires, has_types), bounds, profile, issuer, whose, grant)) = rows.into_iter().next()
     else {
         return Ok(None);
@@ -188,7 +225,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         role_name,
         grant: grant.grant()?,
         pending: Pending::default(),
-        digests,
+        secrets,
         bounds: bounds.into_bounds(&profile)?,
         issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
         throttle: profile.throttle()?,
@@ -432,7 +469,7 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
         Who::ApiKey(key) => self::key(db, key.id)?
             .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)
-            .filter(|facts| facts.digests.iter().any(|digest| digest.matches(&key.digest)))
+            .filter(|facts| facts.secrets.iter().any(|secret| stands(secret, key, now)))
             .map(|facts| (facts.role, facts.grant, is_bounded_as_before(key, facts.bounds))),
         Who::Administrator(session) => session_role(db, session.session, now)?.map(|(role, grant)| (role, grant, true)),
     };
@@ -463,6 +500,8 @@ fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Resu
             name: facts.name,
             expires: facts.expires,
             digest: SecretDigest::OF_NOBODY,
+            secret: 0,
+            presented: now,
             dialect: facts.dialect,
             bounds: Box::new(facts.bounds),
         }),
@@ -522,6 +561,11 @@ fn is_bounded_as_before(key: &KeyCaller, mut bounds: KeyBounds) -> bool {
         bounds.constraints.remaining_uses = key.bounds.constraints.remaining_uses;
     }
     bounds == *key.bounds
+}
+
+/// Whether it is the secret that the key was presented with, and lives: that very call was a use of it.
+fn stands(secret: &KnownSecret, key: &KeyCaller, now: Timestamp) -> bool {
+    secret.digest.matches(&key.digest) && secret.life.used(Some(key.presented)).lives(now)
 }
 
 /// The role behind a session that nobody has ended.
@@ -599,7 +643,7 @@ pub fn key_grant(
     let found = key(db, id)?
         .filter(|facts| facts.tenant.id == tenant && facts.tenant_is_active && facts.grant.ways.web_service)
         .filter(|facts| check::standing(facts, now).is_none())
-        .filter(|facts| facts.digests.iter().any(|known| known.matches(digest)));
+        .filter(|facts| facts.secrets.iter().any(|secret| secret.digest.matches(digest) && secret.life.lives(now)));
     Ok(found.map(|facts| (facts.grant, facts.expires, facts.bounds)))
 }
 

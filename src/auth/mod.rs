@@ -17,6 +17,7 @@ mod lookup;
 pub mod password_lane;
 pub mod presented;
 pub mod rate_limit;
+pub mod replaced_secrets;
 pub mod session_store;
 pub mod sid_cookie;
 mod starter;

@@ -33,7 +33,11 @@ const RETRIES: u32 = 64;
 
 /// The bucket of one account as seen from one address.
 #[derive(Clone, Copy, Debug)]
-pub struct Bucket(i64);
+pub struct Bucket {
+    number: i64,
+    /// Whether the attempt that was reserved is the last one that makes nobody wait, should it fail.
+    pub is_last_free: bool,
+}
 
 /// The delay after `failures` attempts of which `free` wait for nothing, in milliseconds.
 pub fn delay(failures: i64, free: i64) -> i64 {
@@ -57,20 +61,20 @@ impl App {
     /// does not come.
     pub async fn reserve_attempt(&self, tenant: &str, name: &str, address: IpAddr) -> Result<Bucket> {
         let prefix = prefix(address).to_string();
-        let bucket = Bucket(self.keyring.bucket(&[tenant.as_bytes(), name.as_bytes(), prefix.as_bytes()], BUCKETS));
+        let number = self.keyring.bucket(&[tenant.as_bytes(), name.as_bytes(), prefix.as_bytes()], BUCKETS);
         if !self.rules.throttle {
-            return Ok(bucket);
+            return Ok(Bucket { number, is_last_free: false });
         }
         let free = self.rules_of(TenantID::PRIMARY).await?.attempts;
         let give_up = Instant::now() + self.rules.throttle_patience.min(PATIENCE);
         loop {
             let now = self.now();
-            match self.database.write(move |db| reserve(db, bucket, free, now)).await? {
-                None => return Ok(bucket),
-                Some(at) if Instant::now() >= give_up || at.since(now) > PATIENCE.as_millis() as i64 => {
+            match self.database.write(move |db| reserve(db, number, free, now)).await? {
+                Turn::Reserved(count) => return Ok(Bucket { number, is_last_free: count == free }),
+                Turn::NotBefore(at) if Instant::now() >= give_up || at.since(now) > PATIENCE.as_millis() as i64 => {
                     return Err(throttled(at.since(now)));
                 }
-                Some(_) => tokio::time::sleep(ASK_AGAIN).await,
+                Turn::NotBefore(_) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
     }
@@ -95,8 +99,15 @@ fn throttled(wait: i64) -> Error {
         .retry_after(seconds)
 }
 
-/// `None` when the attempt is reserved, else the moment from which one is allowed.
-fn reserve(db: &mut Db, Bucket(bucket): Bucket, free: i64, now: Timestamp) -> Result<Option<Timestamp>> {
+/// Whether an attempt may be made.
+enum Turn {
+    /// It is reserved: so many there have been since the last success, this one included.
+    Reserved(i64),
+    /// Not before that moment.
+    NotBefore(Timestamp),
+}
+
+fn reserve(db: &mut Db, bucket: i64, free: i64, now: Timestamp) -> Result<Turn> {
     for _ in 0..RETRIES {
         let known: Option<(i64, Timestamp)> = sign_in_attempts::table
             .find(bucket)
@@ -105,12 +116,12 @@ fn reserve(db: &mut Db, Bucket(bucket): Bucket, free: i64, now: Timestamp) -> Re
             .optional()?;
         let Some((failures, allowed_at)) = known else {
             if first_attempt(db, bucket, free, now)? {
-                return Ok(None);
+                return Ok(Turn::Reserved(1));
             }
             continue;
         };
         if allowed_at > now {
-            return Ok(Some(allowed_at));
+            return Ok(Turn::NotBefore(allowed_at));
         }
         let reserved = diesel::update(sign_in_attempts::table.find(bucket))
             .filter(sign_in_attempts::failures.eq(failures))
@@ -122,10 +133,10 @@ fn reserve(db: &mut Db, Bucket(bucket): Bucket, free: i64, now: Timestamp) -> Re
             ))
             .execute(db)?;
         if reserved == 1 {
-            return Ok(None);
+            return Ok(Turn::Reserved(failures + 1));
         }
     }
-    Ok(Some(now.plus(SECOND)))
+    Ok(Turn::NotBefore(now.plus(SECOND)))
 }
 
 /// Inserts the bucket's row in a savepoint: another node may be faster.
@@ -144,8 +155,8 @@ fn first_attempt(db: &mut Db, bucket: i64, free: i64, now: Timestamp) -> Result<
 }
 
 /// Takes one reservation back. Its turn had come, so the next may come at once.
-fn undo(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<()> {
-    diesel::update(sign_in_attempts::table.find(bucket))
+fn undo(db: &mut Db, bucket: Bucket, now: Timestamp) -> Result<()> {
+    diesel::update(sign_in_attempts::table.find(bucket.number))
         .filter(sign_in_attempts::failures.gt(0))
         .set((sign_in_attempts::failures.eq(sign_in_attempts::failures - 1), sign_in_attempts::allowed_at.eq(now)))
         .execute(db)?;
@@ -153,8 +164,8 @@ fn undo(db: &mut Db, Bucket(bucket): Bucket, now: Timestamp) -> Result<()> {
 }
 
 /// A full success: the bucket starts afresh. Part of the sign-in's transaction.
-pub fn give_back(db: &mut Db, Bucket(bucket): Bucket) -> Result<()> {
-    diesel::delete(sign_in_attempts::table.find(bucket)).execute(db)?;
+pub fn give_back(db: &mut Db, bucket: Bucket) -> Result<()> {
+    diesel::delete(sign_in_attempts::table.find(bucket.number)).execute(db)?;
     Ok(())
 }
 

@@ -43,6 +43,8 @@ fn without_a_word_the_defaults_hold() {
     assert_eq!(config.rate_limit, RateLimit { user: 500, tenant: 1_000, node: 5_000 });
     assert_eq!(config.api_usage, ApiUsage { days: 14, rows: 1_000_000 });
     assert_eq!((config.public_url, config.admin_password_file), (None, None));
+    assert!(config.mail.is_none() && config.outgoing_ca_file.is_none());
+    assert_eq!(config.webhooks, Webhooks::default());
     assert!(config.warnings.is_empty());
 }
 
@@ -274,4 +276,46 @@ fn the_page_says_what_the_program_does() {
         page(),
         "run the tests once with UPDATE_DOCS=1"
     );
+}
+
+#[test]
+fn mail_needs_a_server_and_a_sender() {
+    let url = ("FIRSTKEY_MAIL_URL", "smtps://u:hunter2@mail.example");
+    let from = ("FIRSTKEY_MAIL_FROM", "Firstkey <firstkey@example.com>");
+    let mail = resolve(&[], &[url, from], "").expect("it is as the test made it").mail.expect("mail");
+    assert_eq!(
+        (mail.url.to_string().as_str(), mail.from.email.to_string().as_str()),
+        ("smtps://mail.example:465", "firstkey@example.com")
+    );
+    for (environment, file, word) in [
+        (vec![url], "", "mail.from"),
+        (vec![from], "", "mail.url"),
+        (vec![url, ("FIRSTKEY_MAIL_FROM", "nobody")], "", "an address"),
+        (vec![from, ("FIRSTKEY_MAIL_URL", "smtp://u:hunter2@mail.example")], "", "another machine needs TLS"),
+        (vec![from], "[mail]\nurl = 7", "a text in quotes"),
+    ] {
+        let refused = resolve(&[], &environment, file).unwrap_err();
+        assert!(refused.contains(word) && !refused.contains("hunter2"), "{refused}");
+    }
+    let mut around = Surroundings {
+        processors: 1,
+        mail_url_file: Some("smtp://localhost:1025\n".into()),
+        ..Surroundings::default()
+    };
+    around.environment.insert(from.0.into(), from.1.into());
+    let config = Config::resolve(&Flags::default(), &around).expect("it is as the test made it");
+    assert_eq!(config.mail.expect("mail").url.to_string(), "smtp://localhost:1025");
+}
+
+#[test]
+fn networks_for_webhooks_are_read_as_cidr() {
+    let config =
+        resolve(&[], &[("FIRSTKEY_WEBHOOKS_ALLOW_NETWORKS", "10.1.2.3/8, fd00::/8")], "webhooks.allow_http = true");
+    let webhooks = config.expect("it is as the test made it").webhooks;
+    let networks: Vec<String> = webhooks.allow_networks.iter().map(ToString::to_string).collect();
+    assert_eq!((networks.join(" ").as_str(), webhooks.allow_http), ("10.0.0.0/8 fd00::/8", true));
+    for wrong in ["10.0.0.0", "10.0.0.0/33", "localhost", "10.0.0.0/8,", "*"] {
+        let refused = resolve(&[], &[("FIRSTKEY_WEBHOOKS_ALLOW_NETWORKS", wrong)], "").unwrap_err();
+        assert!(refused.contains("is no network"), "{refused}");
+    }
 }

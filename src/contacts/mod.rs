@@ -4,4 +4,4 @@ pub mod handlers;
 mod rules;
 mod store;
 
-pub use store::purge;
+pub use store::{addresses, purge};

@@ -180,3 +180,9 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
     let Some(last) = query.load::<ContactID>(db)?.pop() else { return Ok(0) };
     Ok(diesel::delete(of_tenant.filter(contacts::id.le(last))).execute(db)?)
 }
+
+/// Where a tenant's first `most` contacts are written to that have an address.
+pub fn addresses(db: &mut Db, tenant: TenantID, most: i64) -> Result<Vec<String>> {
+    let query = visible_to(tenant).filter(contacts::email_address.ne(""));
+    Ok(query.order(contacts::id).limit(most).select(contacts::email_address).load(db)?)
+}

@@ -363,6 +363,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        name_fold -> Text,
+        description -> Text,
+        description_fold -> Text,
+        url -> Text,
+        events -> Text,
+        active -> Bool,
+        secret -> Binary,
+        created -> BigInt,
+    }
+}
+
+diesel::table! {
     revoked_api_keys (id) {
         id -> BigInt,
         tenant_id -> BigInt,
@@ -393,6 +409,43 @@ diesel::table! {
         note_fold -> Text,
         last_presented -> Nullable<BigInt>,
         last_presented_from -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    notices (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        dedupe -> Text,
+        destination -> Text,
+        webhook_id -> Nullable<BigInt>,
+        recipient -> Text,
+        kind -> Text,
+        payload -> Text,
+        created -> BigInt,
+        attempts -> BigInt,
+        next_at -> BigInt,
+        state -> Text,
+        last_error -> Text,
+        done_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    notice_marks (name) {
+        name -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    calendars (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        administrator_id -> Nullable<BigInt>,
+        api_key_id -> Nullable<BigInt>,
+        digest -> Binary,
+        created -> BigInt,
     }
 }
 
@@ -495,6 +548,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     job_chunks,
     jobs,
     leases,
+    notice_marks,
+    notices,
     revoked_api_key_secrets,
     revoked_api_keys,
     roles,
@@ -502,4 +557,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     sign_in_attempts,
     system_settings,
     tenants,
+    webhooks,
 );

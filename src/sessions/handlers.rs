@@ -176,13 +176,13 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
         (Verdict::Passed, Some(account)) => (account, None),
         (Verdict::NeedsCode(seed), Some(account)) => match &credentials.code {
             None if credentials.kind != Kind::Legacy => return Err(mfa_code_needed()),
-            None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
+            None => return Err(refuse(app, visitor, &rules, bucket, Some(&account)).await?),
             Some(code) => match code_step(app, &account, &seed, code.as_ref()).await? {
                 Some(step) => (account, Some(step)),
-                None => return Err(refuse(app, visitor, &rules, Some(&account)).await?),
+                None => return Err(refuse(app, visitor, &rules, bucket, Some(&account)).await?),
             },
         },
-        (_, account) => return Err(refuse(app, visitor, &rules, account.as_ref()).await?),
+        (_, account) => return Err(refuse(app, visitor, &rules, bucket, account.as_ref()).await?),
     };
     if rules.terms_enforced && !credentials.terms_accepted {
         record_refusal(app, visitor, &account, Reason::TermsNotAccepted).await?;
@@ -197,7 +197,7 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
     match open(app, visitor, &rules, &sid, &rid, opening).await {
         // somebody else was faster with the same code, or changed the account meanwhile
         Err(error) if error.reason() == Reason::SignInFailed => {
-            return Err(refuse(app, visitor, &rules, Some(&account)).await?);
+            return Err(refuse(app, visitor, &rules, bucket, Some(&account)).await?);
         }
         // what the transaction of the opening would have written went with it
         Err(error) if error.reason() == Reason::TooManySessions => {
@@ -245,7 +245,13 @@ async fn record_refusal(app: &App, visitor: &Visitor, account: &Account, why: Re
 }
 
 /// Counts and records a refused attempt, locks the account where a setting says so, and answers the refusal.
-async fn refuse(app: &App, visitor: &Visitor, rules: &Rules, account: Option<&Account>) -> Result<Error> {
+async fn refuse(
+    app: &App,
+    visitor: &Visitor,
+    rules: &Rules,
+    bucket: throttle::Bucket,
+    account: Option<&Account>,
+) -> Result<Error> {
     let lock_at = rules.lock_accounts.then_some(rules.attempts);
     let known = account.map(|account| (account.id, account.username.clone()));
     let tenant = account.map_or(TenantID::PRIMARY, |account| account.tenant);
@@ -257,6 +263,10 @@ async fn refuse(app: &App, visitor: &Visitor, rules: &Rules, account: Option<&Ac
             known.as_ref().map(|(id, name)| Target::new("administrator", id.get(), name.clone())).unwrap_or_default()
         };
         let mut events = vec![Event::new(EventKind::SignInFailed, target())];
+        // for made-up names too: else the work would tell which exist
+        if bucket.is_last_free {
+            events.push(Event::new(EventKind::SignInThrottled, target()).with(json!({ "attempts": attempts })));
+        }
         if attempts == ALARM_AT {
             events.push(Event::new(EventKind::UnderAttack, target()).with(json!({ "attempts": attempts })));
         }

@@ -7,15 +7,18 @@ use crate::api_key_profiles;
 use crate::api_keys;
 use crate::api_types;
 use crate::app::App;
+use crate::calendar;
 use crate::claims;
 use crate::contacts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::id::TenantID;
 use crate::jobs;
+use crate::notices;
 use crate::roles;
 use crate::sessions;
 use crate::usage;
+use crate::webhooks;
 
 /// Rows removed in one transaction, at most.
 const CHUNK: i64 = 500;
@@ -25,6 +28,9 @@ type Step = fn(&mut Db, TenantID, i64) -> Result<usize>;
 
 /// Table by table: what refers to others goes before them.
 const STEPS: &[Step] = &[
+    notices::purge,
+    webhooks::purge,
+    calendar::purge,
     claims::purge,
     api_types::purge_of_keys,
     api_keys::purge,

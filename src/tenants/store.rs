@@ -275,3 +275,9 @@ pub fn delete(db: &mut Db, id: TenantID) -> Result<()> {
         .execute(db)?;
     Ok(())
 }
+
+/// Every tenant that is neither suspended nor being removed, by ID.
+pub fn active(db: &mut Db) -> Result<Vec<TenantID>> {
+    let query = tenants::table.filter(tenants::state.eq("active")).order(tenants::id);
+    Ok(query.select(tenants::id).load(db)?)
+}

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{Constraints, ConstraintsWish, CsvRow, Flag, Lifecycle, LifecycleWish, Number, Patch};
+use super::{Constraints, ConstraintsWish, CsvRow, Flag, Lifecycle, LifecycleWish, Number, Patch, RotationWish};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, RoleID, TenantID};
 
@@ -113,6 +113,12 @@ pub struct WantedApiKey {
     pub lifecycle: Option<LifecycleWish>,
     /// What is to bound its use.
     pub constraints: Option<ConstraintsWish>,
+    /// `sha256:` and 64 hex digits: the digest of a secret of the caller's own, 32 random bytes. The key then has that
+    /// secret, and no answer carries one.
+    #[schema(max_length = 71)]
+    pub secret_digest: Option<String>,
+    /// How long the old secret lives on where a new one is put in its place; not at all when left out.
+    pub rotation: Option<RotationWish>,
 }
 
 /// What is to change of a key; what is not sent stays.
@@ -264,13 +270,14 @@ pub struct ApiKeyChanged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// There was none of that name; its secret is in the answer.
+    /// There was none of that name; its secret is in the answer, unless the caller brought it.
     Created,
     /// It was all that was asked for: nothing happened.
     Unchanged,
     /// Its properties are others now; its secret is the same.
     Updated,
-    /// It has a new secret, which is in the answer; the old one is of no use any more.
+    /// It has a new secret, which is in the answer unless the caller brought it; the old one is of no use any more, or
+    /// ends with the overlap that was asked for.
     Reissued,
 }
 
@@ -281,7 +288,8 @@ pub struct ApiKeyEnsured {
     /// Its properties.
     #[serde(flatten)]
     pub head: ApiKeyHead,
-    /// `<ID>:<base64 of 32 bytes>`, shown this once; left out unless it was created or reissued.
+    /// `<ID>:<base64 of 32 bytes>`, shown this once; left out unless it was created or reissued, and where the caller
+    /// brought a secret of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub secret_key: Option<SecretOnce>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ApiKeyWithSecret, Criteria, Flag, Number, Patch};
+use super::{ApiKeyWithSecret, Criteria, Flag, Number, Patch, RotationWish};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, JobID, RoleID};
 
@@ -30,6 +30,8 @@ pub struct BulkOrder {
     pub expiry_date: Patch<Number>,
     /// To extend: by how much, such as `30d`; keys that have ended last so long from now on.
     pub extend_by: Option<String>,
+    /// To rotate: how long the old secrets live on; not at all when left out.
+    pub rotation: Option<RotationWish>,
     /// True does nothing and answers what would be done; also as `?dryRun=true`.
     pub dry_run: Option<Flag>,
     /// From the dry run; without it nothing is done.

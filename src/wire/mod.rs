@@ -22,6 +22,7 @@ mod session;
 mod setting;
 mod tenant;
 mod usage;
+mod webhook;
 
 pub use about::About;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
@@ -56,6 +57,7 @@ pub use session::{
 pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
+pub use webhook::{CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookWithSecret, Webhooks};
 
 use serde::Serialize;
 use utoipa::ToSchema;

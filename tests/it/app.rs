@@ -10,12 +10,13 @@ use diesel::prelude::*;
 use firstkey::app::{App, Rules};
 use firstkey::bootstrap::{self, FirstAdministrator};
 use firstkey::clock::{Clock, Timestamp};
-use firstkey::config::{ApiUsage, Config, DatabaseUrl, RateLimit};
+use firstkey::config::{ApiUsage, Config, DatabaseUrl, Mail, MailUrl, RateLimit, Webhooks};
 use firstkey::{administrators, server, tls};
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Connection, Request, trusting};
+use crate::receivers::Smtp;
 
 /// Both databases: `both! { fn a_sentence(app: TestApp) { … } }` makes a test for each.
 #[macro_export]
@@ -73,6 +74,10 @@ pub struct Setup {
     /// Off unless a test is about it.
     pub rate_limit: RateLimit,
     pub api_usage: ApiUsage,
+    /// The mail server, where there is mail.
+    pub smtp: Option<Smtp>,
+    pub webhooks: Webhooks,
+    pub outgoing_ca_file: Option<PathBuf>,
     pub public_url: Option<String>,
 }
 
@@ -88,8 +93,22 @@ impl Setup {
             workers: 1,
             rate_limit: RateLimit::OFF,
             api_usage: ApiUsage { days: 14, rows: 1_000_000 },
+            smtp: None,
+            webhooks: Webhooks::default(),
+            outgoing_ca_file: None,
             public_url: None,
         }
+    }
+
+    /// With a mail server.
+    pub fn with_mail(&mut self) {
+        self.smtp = Some(Smtp::start());
+    }
+
+    /// Webhooks may lead to this machine, and need no TLS.
+    pub fn with_hooks(&mut self) {
+        let here = "127.0.0.0/8".parse().expect("a network");
+        self.webhooks = Webhooks { allow_networks: vec![here], allow_http: true };
     }
 
     pub fn start(self) -> TestApp {
@@ -106,6 +125,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     pub first: FirstAdministrator,
     pub folder: tempfile::TempDir,
+    smtp: Option<Smtp>,
     tls: Arc<ClientConfig>,
     idle: Mutex<Vec<Connection>>,
     database: Option<String>,
@@ -122,6 +142,12 @@ impl TestApp {
         config.database_connections = 8;
         config.rate_limit = setup.rate_limit;
         config.api_usage = setup.api_usage;
+        config.mail = setup.smtp.as_ref().map(|smtp| Mail {
+            url: MailUrl::parse(&smtp.url()).expect("its URL"),
+            from: "Firstkey <firstkey@example.com>".parse().expect("an address"),
+        });
+        config.webhooks = setup.webhooks;
+        config.outgoing_ca_file = setup.outgoing_ca_file;
         config.public_url = setup.public_url;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
@@ -136,6 +162,7 @@ impl TestApp {
         let own = tls::ensure_self_signed(&config.data, &[], Clock::System.now()).expect("a certificate");
         let address = serve(&app, &config, &own);
         Self {
+            smtp: setup.smtp,
             tls: trusting(&own.certificate),
             idle: Mutex::default(),
             clock: setup.clock,
@@ -169,6 +196,7 @@ impl TestApp {
         let own = tls::ensure_self_signed(&self.config.data, &[], Clock::System.now()).expect("a certificate");
         let address = serve(&app, &self.config, &own);
         Self {
+            smtp: self.smtp.clone(),
             tls: trusting(&own.certificate),
             idle: Mutex::default(),
             clock: self.clock.clone(),
@@ -180,6 +208,11 @@ impl TestApp {
             folder: tempfile::tempdir().expect("a temporary folder"),
             database: None,
         }
+    }
+
+    /// The mail server of a test that has one.
+    pub fn smtp(&self) -> &Smtp {
+        self.smtp.as_ref().expect("the test is set up with mail")
     }
 
     /// A request to be filled in.

@@ -25,14 +25,17 @@ const SLICES: &[&str] = &[
     "api_key_profiles",
     "api_keys",
     "api_types",
+    "calendar",
     "claims",
     "contacts",
     "jobs",
+    "notices",
     "roles",
     "sessions",
     "settings",
     "tenants",
     "usage",
+    "webhooks",
 ];
 
 const TABLE: &[Part] = &[
@@ -42,7 +45,7 @@ const TABLE: &[Part] = &[
     Part { files: &["rights.rs"], may_use: &[], may_not: &["actix_web", "diesel", "std::time"] },
     Part { files: &["logging.rs", "tls.rs"], may_use: &["clock"], may_not: &["actix_web", "diesel"] },
     Part { files: &["id.rs", "clock.rs"], may_use: &[], may_not: ACTIX },
-    Part { files: &["duration.rs"], may_use: &["clock"], may_not: ACTIX },
+    Part { files: &["duration.rs", "secret_life.rs"], may_use: &["clock"], may_not: ACTIX },
     Part { files: &["error.rs"], may_use: &["id"], may_not: &["actix_session"] },
     // `Accept` is read by the parser that the server itself has.
     Part { files: &["dialect.rs"], may_use: &[], may_not: &["actix_session", "diesel", "std::time"] },
@@ -67,6 +70,7 @@ const TABLE: &[Part] = &[
     Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
     // The URL of the database is a setting like any other, and its type stands with them.
     Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
+    Part { files: &["outgoing/"], may_use: &["clock", "config"], may_not: &["actix_web", "actix_session", "diesel"] },
     // ---- who is calling, and what is remembered of it ----
     Part {
         // a session's life is judged by its tenant's settings, a key's by its profile
@@ -83,6 +87,7 @@ const TABLE: &[Part] = &[
             "locale",
             "rights",
             "secret",
+            "secret_life",
             "settings",
         ],
         may_not: ACTIX,
@@ -136,6 +141,12 @@ const TABLE: &[Part] = &[
         may_use: &["app", "auth", "body", "clock", "error", "list", "rights", "search", "wire"],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
     },
+    // Whoever is to be told of an event is told in its transaction.
+    Part {
+        files: &["audit/change.rs"],
+        may_use: &["app", "auth", "clock", "db", "error", "notices"],
+        may_not: &["actix_web", "actix_session", "diesel"],
+    },
     Part {
         files: &["audit/"],
         may_use: &["app", "auth", "clock", "db", "error", "id", "keyring", "lease"],
@@ -154,6 +165,42 @@ const TABLE: &[Part] = &[
         files: &["settings/store.rs"],
         may_use: &["app", "auth", "db", "error", "id"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
+    },
+    // Dates as people write them: functions of values, which chrono knows how to take apart.
+    Part {
+        files: &["calendar/rules.rs", "notices/texts.rs"],
+        may_use: &["clock", "id", "locale"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
+    },
+    // Where a webhook leads is judged by the fence's own reader of URLs.
+    Part {
+        files: &["webhooks/rules.rs"],
+        may_use: &["clock", "error", "id", "name", "outgoing", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
+    // What is told to whom is put together of what every slice offers; no statement of theirs is made there.
+    Part {
+        files: &["notices/queue.rs", "notices/expiry.rs", "notices/delivery.rs"],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "api_keys",
+            "app",
+            "audit",
+            "clock",
+            "contacts",
+            "db",
+            "error",
+            "id",
+            "name",
+            "outgoing",
+            "rights",
+            "roles",
+            "secret",
+            "tenants",
+            "webhooks",
+        ],
+        may_not: &["actix_web", "actix_session", "diesel", "chrono"],
     },
     // A list of keys is read line by line: moments as RFC 3339 spells them.
     Part {
@@ -213,9 +260,15 @@ const TABLE: &[Part] = &[
         may_use: &["api_key_profiles", "auth", "clock", "db", "id", "search"],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
+    // How a secret was used is a value of `auth`, where it is noted.
+    Part {
+        files: &["api_keys/rotation.rs"],
+        may_use: &["api_key_profiles", "auth", "clock", "duration", "error", "secret", "secret_life"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio", "rand"],
+    },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs"],
+        files: &["*/store.rs", "api_keys/secret_store.rs"],
         may_use: &[
             "auth",
             "clock",
@@ -226,9 +279,11 @@ const TABLE: &[Part] = &[
             "keyring",
             "locale",
             "name",
+            "outgoing",
             "rights",
             "search",
             "secret",
+            "secret_life",
             "sessions",
         ],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
@@ -242,15 +297,18 @@ const TABLE: &[Part] = &[
             "api_keys",
             "api_types",
             "app",
+            "calendar",
             "claims",
             "contacts",
             "db",
             "error",
             "id",
             "jobs",
+            "notices",
             "roles",
             "sessions",
             "usage",
+            "webhooks",
         ],
         may_not: &["diesel", "actix_session", "std::time", "chrono", "tokio"],
     },
@@ -266,6 +324,7 @@ const TABLE: &[Part] = &[
             "api_keys/history.rs",
             "api_keys/import.rs",
             "api_keys/profiled.rs",
+            "api_keys/secrets.rs",
             "sessions/legacy.rs",
         ],
         may_use: &[
@@ -313,10 +372,13 @@ const TABLE: &[Part] = &[
             "list",
             "locale",
             "name",
+            "notices",
+            "outgoing",
             "rights",
             "roles",
             "search",
             "secret",
+            "secret_life",
             "sessions",
             "settings",
             "tenants",
@@ -328,7 +390,10 @@ const TABLE: &[Part] = &[
     // ---- what holds it together ----
     Part {
         files: &["app.rs"],
-        may_use: &["auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "reach", "settings", "usage"],
+        may_use: &[
+            "auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "reach", "settings",
+            "usage",
+        ],
         may_not: DIESEL,
     },
     Part {
@@ -346,6 +411,7 @@ const TABLE: &[Part] = &[
             "api_keys",
             "api_types",
             "audit",
+            "calendar",
             "claims",
             "contacts",
             "error",
@@ -357,6 +423,7 @@ const TABLE: &[Part] = &[
             "tenants",
             "settings",
             "usage",
+            "webhooks",
             "wire",
         ],
         may_not: DIESEL,
@@ -382,7 +449,8 @@ const TABLE: &[Part] = &[
     Part {
         files: &["chores.rs"],
         may_use: &[
-            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "sessions", "tenants", "usage",
+            "api_keys", "app", "audit", "auth", "claims", "error", "jobs", "lease", "notices", "sessions", "tenants",
+            "usage",
         ],
         may_not: &["actix_session", "diesel", "diesel_migrations"],
     },
@@ -403,6 +471,7 @@ const TABLE: &[Part] = &[
             "lease",
             "locale",
             "name",
+            "outgoing",
             "reach",
             "roles",
             "secret",
@@ -450,6 +519,7 @@ const TABLE: &[Part] = &[
 const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
+    ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),
     // a key leaves the one table for the other
@@ -458,16 +528,19 @@ const TABLES: &[(&str, &[&str])] = &[
     ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     // who sees a key depends on its profile, how it is on whoever issued it: in the same statement
     ("api_keys/conditions.rs", &["administrators", "api_key_profiles", "api_keys"]),
+    ("calendar/store.rs", &["calendars"]),
     ("contacts/store.rs", &["contacts"]),
+    ("notices/store.rs", &["notice_marks", "notices"]),
     ("roles/store.rs", &["roles"]),
     ("sessions/store.rs", &["administrators", "sessions"]), // who a session that timed out was, for its event
     ("settings/store.rs", &["system_settings"]),
     ("tenants/store.rs", &["tenants"]),
     ("usage/store.rs", &["api_usage"]),
+    ("webhooks/store.rs", &["webhooks"]),
     ("audit/store.rs", &["audit_chain", "audit_cuts", "audit_events", "audit_seals"]),
     ("lease.rs", &["leases"]),
     ("auth/throttle.rs", &["sign_in_attempts"]),
-    ("auth/key_usage.rs", &["api_keys"]), // the two columns that are written behind
+    ("auth/key_usage.rs", &["api_key_secrets", "api_keys"]), // the columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
     (
         "auth/lookup.rs",

@@ -55,6 +55,8 @@ impl<'a> Bench<'a> {
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
         app.post("/api/apikeyprofiles", json!({ "name": "target" })).key(&key).send().expect(200);
+        let webhook = json!({ "name": "target", "url": "https://1.1.1.1/", "events": ["claim.reused"] });
+        app.post("/api/webhooks", webhook).key(&key).send().expect(200);
         app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
         let session = app.sign_in();
         Self { app, key, session, id, revoked, job, rows: app.rows() }
@@ -76,6 +78,8 @@ impl<'a> Bench<'a> {
             ("{roleID}", "2".into()),
             ("{administratorID}", "1".into()),
             ("{contactID}", "1".into()),
+            ("{webhookID}", "1".into()),
+            ("{secret}", "0".repeat(32)),
             ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
             ("{profileID}", "4".into()),
@@ -136,7 +140,7 @@ both! {
             br#"{ "keyName": "First Key", "roleID: 1 }"#,
             b"{", b"}", b"{}}", b"{]", b"{\"a\"}", b"{\"a\":}", b"{\"a\":1,}", b"{,}", b"{'a':1}", b"{a:1}", b"{\"a\":01}",
             b"{\"a\":+1}", b"{\"a\":.5}", b"{\"a\":1.}", b"{\"a\":NaN}", b"{\"a\":0x1}", b"{\"a\":1e}", b"{\"a\":\"\\x\"}",
-            b"{\"a\":\"\\u12\"}", b"{\"keyName\":\"\\ud800\",\"name\":\"\\ud800\",\"userName\":\"\\ud800\",\"password\":\"\\ud800\",\"searchCriteria\":{\"fieldName\":\"\\ud800\"}}", b"{\"a\":\"\n\"}", b"{\"a\":\"\0\"}", b"{\"a\":\"", b"{}{}", b"{} x", b"{}//", b"/**/{}",
+            b"{\"a\":\"\\u12\"}", b"{\"keyName\":\"\\ud800\",\"overlap\":\"\\ud800\",\"name\":\"\\ud800\",\"userName\":\"\\ud800\",\"password\":\"\\ud800\",\"searchCriteria\":{\"fieldName\":\"\\ud800\"}}", b"{\"a\":\"\n\"}", b"{\"a\":\"\0\"}", b"{\"a\":\"", b"{}{}", b"{} x", b"{}//", b"/**/{}",
             b"\xef\xbb\xbf{}", b"\xff\xfe{\0}\0", b"{\"a\":\"\xff\"}", b"{\"a\":\"\xed\xa0\x80\"}", b"{\"\xc0\x80\":1}", b"\0", b" ", b"\t\r\n",
             b"undefined", b"True", b"keyName=x&roleID=1", b"<xml/>", b"{\"a\":true false}",
         ];
@@ -144,7 +148,8 @@ both! {
             for body in broken {
                 bench.refused(bench.call(&route).body(*body), 400, "malformed");
             }
-            if !route.operation.starts_with("search_") {
+            let takes_none = ["replace_api_secret_key", "replace_current_api_secret_key", "refresh_api_key"];
+            if !route.operation.starts_with("search_") && !takes_none.contains(&route.operation) {
                 bench.refused(bench.call(&route), 400, "malformed");
             }
         }
@@ -409,7 +414,7 @@ both! {
     /// A body of another type is refused: a page's form cannot reach a handler (CSRF).
     fn bodies_of_another_type_are_415(app: TestApp) {
         let bench = Bench::set(&app);
-        let body = json!({ "keyName": "k", "roleID": 2, "userName": ADMIN, "password": PASSWORD }).to_string();
+        let body = json!({ "keyName": "k", "roleID": 2, "userName": ADMIN, "password": PASSWORD, "overlap": "1d" }).to_string();
         for route in bench.with_body() {
             for kind in ["application/x-www-form-urlencoded", "text/plain", "text/plain;charset=UTF-8", "multipart/form-data; boundary=x",
                 "application/xml", "text/json", "application/jsonx", "application/json-seq", "json", "", "*/*", "application/vnd.api+json"] {
@@ -427,7 +432,10 @@ both! {
 
     /// Published clients send a body with GET and DELETE: it is ignored, whatever it is.
     fn a_body_on_get_is_ignored(app: TestApp) {
-        let bench = Bench::set(&app);
+        let mut bench = Bench::set(&app);
+        // who asks for counts has the last uses written down, which happens each second anyway
+        app.flush();
+        bench.rows = app.rows();
         for body in [&b"{}"[..], b"not json", b"\0\xff", b"GET /api/apikeys/1 HTTP/1.1\r\nHost: x\r\n\r\n", &b" ".repeat(100_000)] {
             for route in routes().into_iter().filter(|route| route.method == "GET") {
                 let plain = bench.call(&route).send();

@@ -47,6 +47,11 @@ const OBJECTS: &[(&str, Make)] = &[
         let body = json!({ "name": "walked" });
         app.post("/api/contacts", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
     }),
+    ("{webhookID}", |app, side| {
+        let name = format!("walked {}", app.last_event());
+        let body = json!({ "name": name, "url": "https://1.1.1.1/", "events": ["apikey.created"], "active": false });
+        app.post("/api/webhooks", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
+    }),
     ("{claimID}", |app, side| {
         let body = json!({ "keyName": format!("walked {}", app.last_event()), "roleID": 2 });
         app.post("/api/claims", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")

@@ -155,10 +155,100 @@ both! {
         done(wanted("?reissue=allow", json!({ "roleID": 1 })).holding(&held), "reissued");
         let changed = format!(r#"5011 apiKey/{maker_id}/full apiKey/{id}/k {{"roleID":{{"from":2,"to":1}}}}"#);
         assert_eq!(app.events_after(events), [changed, renewed]);
-        assert_eq!(app.count(&format!("select count(*) as n from api_key_secrets where api_key_id = {id}")), 1);
+        assert_eq!(app.count(&format!("select count(*) as n from api_key_secrets where api_key_id = {id} and ends is null")), 1);
         // a copy of a key that is gone: there is a new one
         app.delete(&format!("/api/apikeys/{id}")).key(&maker).send().expect(204);
         done(wanted("", json!({ "roleID": 2 })).holding(&new), "created");
+    }
+
+    /// A secret of the caller's own comes as a digest: the key opens by it, no answer carries one, the same digest again
+    /// changes nothing, and another one is put in its place only where that is allowed, beside the old one if wished.
+    fn a_secret_may_be_brought_as_its_digest(app: TestApp) {
+        let maker = app.full_key();
+        let own = |id: &Value| {
+            use base64::Engine as _;
+            let bytes = *firstkey::secret::random_bytes::<32>().expect("random");
+            format!("{id}:{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+        };
+        let first = own(&json!(1));
+        let tail = |key: &str, id: &Value| format!("{id}:{}", key.rsplit_once(':').expect("two parts").1);
+        let sent = |key: &str| json!({ "roleID": 2, "secretDigest": digest(key) });
+        let brought = |query: &str, body: Value, outcome: &str| {
+            let answer = ensure(&app, &format!("k{query}"), body).key(&maker).send().expect(200).json();
+            assert_eq!(answer["outcome"], json!(outcome), "{answer}");
+            assert!(answer.get("secretKey").is_none(), "{answer}");
+            answer
+        };
+        let before = app.last_event();
+        let id = brought("", sent(&first), "created")["ID"].clone();
+        assert_eq!(app.events_after(before).len(), 1);
+        assert_refusal(presented(&app, &tail(&first, &id)), IN);
+        app.flush();
+        let rows = app.rows();
+        let upper = json!({ "roleID": 2, "secretDigest": digest(&first).to_uppercase().replace("SHA256", "sha256") });
+        for (query, body) in [("", sent(&first)), ("?reissue=allow", sent(&first)), ("", upper), ("", json!({ "roleID": 2 }))] {
+            brought(query, body, "unchanged");
+        }
+        let second = own(&id);
+        assert_refusal(ensure(&app, "k", sent(&second)).key(&maker).send().refusal(), (409, "conflict"));
+        app.assert_rows(&rows, "nothing happened");
+        let mut overlapping = sent(&second);
+        overlapping["rotation"] = json!({ "overlap": "1h" });
+        brought("?reissue=allow", overlapping.clone(), "reissued");
+        for key in [&first, &second] {
+            assert_refusal(presented(&app, &tail(key, &id)), IN);
+            brought("?reissue=allow", sent(key), "unchanged");
+        }
+        overlapping["secretDigest"] = json!(digest(&own(&id)));
+        assert_refusal(ensure(&app, "k?reissue=allow", overlapping).key(&maker).send().refusal(), (409, "conflict"));
+        app.clock.advance(3_600_000);
+        assert_refusal(presented(&app, &tail(&first, &id)), (401, "invalid_api_key"));
+        // what was replaced does not come back, nor does one secret open two keys
+        let rows = app.rows();
+        for (name, key) in [("k", &first), ("other", &first), ("other", &second), ("other", &maker)] {
+            assert_refusal(ensure(&app, &format!("{name}?reissue=allow"), sent(key)).key(&maker).send().refusal(), (409, "conflict"));
+        }
+        app.assert_rows(&rows, "refused");
+        // a plain reissue makes a secret as before
+        let lost = own(&id);
+        done(ensure(&app, "k?reissue=allow", json!({ "roleID": 2 })).key(&maker).holding(&lost), "reissued");
+        assert_refusal(presented(&app, &tail(&second, &id)), (401, "invalid_api_key"));
+    }
+
+    /// Another tenant's secrets are none of anybody's business: to bring the same one is no conflict, and tells nothing.
+    fn a_brought_secret_tells_nothing_of_other_tenants(app: TestApp) {
+        let scene = crate::rights_matrix::Scene::set(&app);
+        let body = json!({ "roleID": 2, "secretDigest": digest(&scene.maker) });
+        let theirs = ensure(&app, "same", body).key(&scene.foreign_key()).send().expect(200).json();
+        assert_eq!(theirs["outcome"], json!("created"));
+    }
+
+    /// What is no digest of 32 random bytes is refused, and so is what contradicts the header.
+    fn a_digest_of_no_secret_is_refused(app: TestApp) {
+        let maker = app.full_key();
+        let rows = app.rows();
+        let labelled = |bytes: [u8; 32]| {
+            use base64::Engine as _;
+            digest(&format!("1:{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
+        };
+        let hex = |digits: &str| format!("sha256:{digits}");
+        let sent = [
+            json!(hex(&"0".repeat(64))), json!(hex(&"f".repeat(64))), json!(labelled([0; 32])), json!(labelled([65; 32])),
+            json!(hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")),
+            json!(""), json!("sha256:"), json!(hex(&"0".repeat(63))), json!(hex(&"g".repeat(64))), json!(format!("sha512:{}", "1".repeat(64))),
+            json!("1".repeat(64)), json!(format!(" {}", hex(&"1".repeat(64)))), json!(hex(&"1".repeat(4_000))), json!(7), json!([1]), json!({}),
+        ];
+        for digest in sent {
+            let body = json!({ "roleID": 2, "secretDigest": digest });
+            let answer = ensure(&app, "k", body.clone()).key(&maker).send();
+            assert_refusal(answer.refusal(), (400, "malformed"));
+            let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+            assert!(message.starts_with("secretDigest: "), "{body}: {message}");
+        }
+        let body = json!({ "roleID": 2, "secretDigest": digest(&maker) });
+        assert_refusal(ensure(&app, "k", body).key(&maker).header("X-Have-Secret-Digest", &hex(&"1".repeat(64))).send().refusal(), (400, "malformed"));
+        assert_refusal(ensure(&app, "k", json!({ "roleID": 2, "rotation": { "overlap": "soon" } })).key(&maker).send().refusal(), (400, "malformed"));
+        app.assert_rows(&rows, "refused");
     }
 
     /// Each outcome needs what the plain call needs, and who may nothing of it learns not even whether there is a key.
@@ -368,7 +458,7 @@ both! {
             assert!(round % 2 == 1 || count("unchanged") == 7, "{outcomes:?}");
             assert_eq!(app.events_after(events).len(), 1 + count("updated"));
             assert_eq!(app.count(&format!("select count(*) as n from api_keys where name_fold = 'round {round}'")), 1);
-            assert_eq!(app.count(&format!("select count(*) as n from api_key_secrets s join api_keys k on k.id = s.api_key_id where name_fold = 'round {round}'")), 1);
+            assert_eq!(app.count(&format!("select count(*) as n from api_key_secrets s join api_keys k on k.id = s.api_key_id where s.ends is null and name_fold = 'round {round}'")), 1);
         }
     }
 }

@@ -16,9 +16,9 @@ fn rotate<'a>(app: &'a TestApp, id: &Value) -> Call<'a> {
     app.call("POST", &format!("/api/apikeys/{id}/secretkey"))
 }
 
-/// How many secrets a key has.
+/// How many secrets a key has that let somebody in.
 fn secrets(app: &TestApp, id: &Value) -> i64 {
-    app.count(&format!("select count(*) as n from api_key_secrets where api_key_id = {id}"))
+    app.count(&format!("select count(*) as n from api_key_secrets where api_key_id = {id} and ends is null"))
 }
 
 both! {
@@ -45,18 +45,26 @@ both! {
         assert!(!seen(&app, &maker, id).to_string().contains("secretKey"), "shown this once");
     }
 
-    /// Published clients send any body or none; whatever it is, it is left unread.
-    fn any_body_or_none_will_do(app: TestApp) {
+    /// Published clients send any body or none; whatever says nothing of an overlap means at once.
+    fn a_body_that_says_nothing_will_do(app: TestApp) {
         let maker = app.full_key();
         let key = made(&app, &maker, json!({ "keyName": "k", "roleID": 2 }));
         let (id, mut last) = (&key["ID"], secret(&key));
+        let typed = |kind: &str, body: &str| {
+            let mut call = rotate(&app, id).header("Content-Type", kind);
+            call.request.body = body.into();
+            call
+        };
         let calls = [
             rotate(&app, id),
             rotate(&app, id).json(json!({})),
             rotate(&app, id).json(json!({ "keyName": "other", "roleID": 1, "active": false })),
-            rotate(&app, id).body("{ not JSON"),
-            rotate(&app, id).body([0_u8, 255, 7].to_vec()),
+            rotate(&app, id).json(json!({ "overlap": null })),
+            rotate(&app, id).json(json!({ "overlap": "0s" })),
             rotate(&app, id).header("Content-Type", "text/plain").header("Content-Encoding", "gzip"),
+            typed("text/plain", "{ not JSON"),
+            typed("application/x-www-form-urlencoded", "keyName=x"),
+            typed("application/octet-stream", "\0\u{7f}"),
         ];
         for call in calls {
             let key = call.key(&maker).send().expect(200).json();
@@ -65,6 +73,19 @@ both! {
             last = secret(&key);
             assert_refusal(presented(&app, &last), IN);
         }
+        // but whoever wants an overlap and says it in a form that is not read does not see the old secret stop
+        let rows = app.rows();
+        for (call, expected) in [
+            (rotate(&app, id).body("{ not JSON"), (400, "malformed")),
+            (rotate(&app, id).body([0_u8, 255, 7].to_vec()), (400, "malformed")),
+            (rotate(&app, id).body("[]"), (400, "malformed")),
+            (rotate(&app, id).body("null"), (400, "malformed")),
+            (typed("application/x-www-form-urlencoded", r#"{"overlap":"24h"}"#), (415, "not_json")),
+            (typed("text/plain", "finishWhenSilentFor: 2h"), (415, "not_json")),
+        ] {
+            assert_refusal(call.key(&maker).send().refusal(), expected);
+        }
+        app.assert_rows(&rows, "refused");
     }
 
     /// Wrong secrets that were presented for the old one are forgotten with it, noted or stored.
@@ -127,7 +148,7 @@ both! {
         let role = app.role("Editor", &[EDIT]);
         let key = made(&app, &maker, json!({ "keyName": "me", "roleID": role }));
         let (path, old, events) = ("/api/apikeys/current/secretkey", secret(&key), app.last_event());
-        let answer = app.call("POST", path).body("nothing of JSON").key(&old).send().expect(200).json();
+        let answer = app.call("POST", path).body("{}").key(&old).send().expect(200).json();
         assert_refusal(app.call("POST", path).key(&old).send().refusal(), OUT);
         assert_refusal(presented(&app, &secret(&answer)), IN);
         assert_eq!((&answer["ID"], answer.get("roleURN")), (&key["ID"], None), "a key with its secret, not `current`");

@@ -139,7 +139,7 @@ fn examine(home: &Home, all: &HashSet<i64>) {
     );
     odd(
         "keys without exactly one secret",
-        "SELECT k.id AS n FROM api_keys k LEFT JOIN api_key_secrets s ON s.api_key_id = k.id GROUP BY k.id HAVING count(s.id) <> 1",
+        "SELECT k.id AS n FROM api_keys k LEFT JOIN api_key_secrets s ON s.api_key_id = k.id AND s.ends IS NULL GROUP BY k.id HAVING count(s.id) <> 1",
     );
     let stored: HashSet<i64> = numbers(db, "SELECT id AS n FROM api_keys").into_iter().collect();
     let lost: Vec<&i64> = all.difference(&stored).collect();

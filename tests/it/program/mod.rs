@@ -9,6 +9,7 @@ mod documented;
 mod first_start;
 mod init;
 mod kill;
+mod notices;
 mod signals;
 mod survival;
 

@@ -26,6 +26,7 @@ pub const SLICE: Slice = Slice {
     body: |scene, operation| match operation {
         "create_api_key" => Some(json!({ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR })),
         "authorize_api_type" => Some(json!({ "apiType": TYPE, "password": PASSWORD })),
+        "replace_api_secret_key" | "replace_current_api_secret_key" | "refresh_api_key" => Some(json!({})),
         "ensure_api_key" => Some(json!({ "roleID": AUDITOR })),
         "modify_api_key" | "modify_current_api_key" => Some(json!({ "description": "changed" })),
         "search_api_keys" => Some(json!({ "searchCriteria": [{ "fieldName": "keyName", "stringValue": "key 1" }] })),

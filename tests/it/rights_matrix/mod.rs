@@ -16,6 +16,7 @@ mod sessions;
 mod settings;
 mod tenants;
 mod usage;
+mod webhooks;
 
 use std::cell::Cell;
 
@@ -404,6 +405,9 @@ impl<'a> Scene<'a> {
     fn call(&self, route: &Route) -> Call<'a> {
         let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
         path = path.replace("{apiTypeName}", api_keys::TYPE);
+        if path.contains("{secret}") {
+            path = path.replace("{secret}", &webhooks::calendar(self));
+        }
         path = path.replace("{keyName}", &format!("ensured%20{}", self.fresh()));
         for (parameter, make) in IDS {
             if path.contains(parameter) {
@@ -444,15 +448,24 @@ const SLICES: &[Slice] = &[
     settings::SLICE,
     usage::SLICE,
     audit::SLICE,
+    webhooks::SLICE,
     claims::SLICE,
 ];
 
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
-    ("{apiKeyID}", |scene, route| match route.operation {
-        "authorize_api_type" | "withdraw_api_type_authorization" => api_keys::waiting(scene, route),
-        _ => scene.key(AUDITOR)["ID"].as_i64().expect("an ID"),
+    ("{apiKeyID}", |scene, route| {
+        if route.path.contains("/authorizations") {
+            return api_keys::waiting(scene, route);
+        }
+        let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        // one that is between two secrets, where the call is about that
+        if route.path.contains("/rotation/") {
+            let rotate = scene.app.post(&format!("/api/apikeys/{id}/secretkey"), json!({ "overlap": "1d" }));
+            rotate.key(&scene.maker).send().expect(200);
+        }
+        id
     }),
     ("{profileID}", |scene, _| profiles::fresh(scene)),
     ("{apiTypeID}", |scene, _| api_types::fresh(scene)),
@@ -475,6 +488,7 @@ const IDS: &[(&str, Make)] = &[
     ("{contactID}", |scene, _| contacts::fresh(scene)),
     ("{claimID}", |scene, _| claims::fresh(scene).0),
     ("{tenantID}", |scene, _| scene.tenant()),
+    ("{webhookID}", |scene, _| webhooks::fresh(scene)),
 ];
 
 fn literal(backend: Backend, hex: &str) -> String {

@@ -44,6 +44,22 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     app.execute(&format!(
         "insert into system_settings (tenant_id, name, value) values ({id}, 'platformSettingActiveSessionsMax', '5')"
     ));
+    let blob = match app.backend {
+        Backend::Sqlite => "zeroblob(32)",
+        Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    app.execute(&format!(
+        "insert into webhooks (tenant_id, name, name_fold, description, description_fold, url, events, active, secret, created) \
+         values ({id}, 'w', 'w', '', '', 'https://1.1.1.1/', '[]', true, {blob}, 1)"
+    ));
+    app.execute(&format!(
+        "insert into notices (tenant_id, dedupe, destination, webhook_id, recipient, kind, payload, created, attempts, next_at, \
+         state, last_error) select tenant_id, 'd' || id, 'webhook', id, '', '', '', 1, 0, 1, 'waiting', '' from webhooks"
+    ));
+    app.execute(&format!(
+        "insert into calendars (tenant_id, api_key_id, digest, created) \
+         select tenant_id, min(id), {blob}, 1 from api_keys where tenant_id = {id} group by tenant_id"
+    ));
     app.execute(&format!(
         "insert into api_types (tenant_id, name, name_fold, title, title_fold, description, description_fold, needs_authorization, rights) \
          values ({id}, 'read', 'read', 'read', 'read', '', '', false, '[]')"
@@ -102,8 +118,8 @@ fn many_keys(app: &TestApp, tenant: &Value) {
         "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) \
          select tenant_id, id, {}, 1, 1 from api_keys where tenant_id = {tenant} and key_name like 'k%'",
         match app.backend {
-            Backend::Sqlite => "zeroblob(32)",
-            Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+            Backend::Sqlite => "randomblob(32)",
+            Backend::Postgres => "sha256(key_name::bytea)",
         }
     ));
 }

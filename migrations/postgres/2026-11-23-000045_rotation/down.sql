@@ -1,0 +1,2 @@
+DROP INDEX api_key_secrets_by_digest;
+DROP INDEX api_key_secrets_rotating;

@@ -1,0 +1,8 @@
+//! Webhooks: programs of others that are told what happens, by calls that are signed.
+
+pub mod handlers;
+mod rules;
+mod store;
+
+pub use rules::HookEvent;
+pub use store::{Receiver, purge, receiver, switch_off, wanting};
