@@ -11,7 +11,9 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::administrators::{handlers as administrators, own_account};
-use crate::api_keys::{bulk, ensure, handlers as api_keys, history, import, secrets};
+use crate::api_key_profiles::handlers as profiles;
+use crate::api_keys::{authorizations, bulk, ensure, handlers as api_keys, history, import, secrets};
+use crate::api_types::handlers as api_types;
 use crate::audit::handlers as audit;
 use crate::calendar::handlers as calendar;
 use crate::claims::handlers as claims;
@@ -112,7 +114,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/apikeys/current", "modify_current_api_key", "Modify the API key of this call", api_keys::modify_current).to(Key).needs::<EditApiKeys>().takes::<wire::ApiKeyCurrentChange>().gives::<wire::ApiKeyCurrent>(),
         route(POST, "/apikeys/current/secretkey", "replace_current_api_secret_key", "Give the API key of this call a new secret", secrets::replace_current).to(Key).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(GET, "/apikeys/{apiKeyID}", "describe_api_key", "Describe an API key", api_keys::describe).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKey>(),
-        route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKey>(),
+        route(POST, "/apikeys/{apiKeyID}", "modify_api_key", "Modify an API key", api_keys::modify).to(Any).needs::<EditApiKeys>().takes::<wire::ApiKeyChange>().gives::<wire::ApiKeyChanged>(),
         route(DELETE, "/apikeys/{apiKeyID}", "delete_api_key", "Delete an API key", api_keys::delete).to(Any).needs::<DeleteApiKeys>(),
         route(POST, "/apikeys/{apiKeyID}/secretkey", "replace_api_secret_key", "Give an API key a new secret", secrets::replace).to(Any).needs::<EditApiKeys>().takes::<wire::RotationWish>().gives::<wire::ApiKeyWithSecret>(),
         route(POST, "/apikeys/{apiKeyID}/rotation/finish", "finish_api_key_rotation", "End the older of an API key's two secrets", secrets::finish).to(Any).needs::<EditApiKeys>().gives::<wire::ApiKey>(),
@@ -131,6 +133,21 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/apikeys/export", "export_api_keys", "Export all API keys", api_keys::export).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeys>(),
         route(GET, "/apikeys/counts", "count_api_keys", "Count API keys by status", api_keys::counts).to(Any).needs::<ViewApiKeys>().gives::<wire::ApiKeyCounts>(),
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
+        route(POST, "/apikeys/{apiKeyID}/authorizations", "authorize_api_type", "Authorize an API type of an API key", authorizations::give).to(Session).needs::<EditApiKeys>().takes::<wire::AuthorizationGrant>().gives::<wire::KeyApiTypes>(),
+        route(DELETE, "/apikeys/{apiKeyID}/authorizations/{apiTypeName}", "withdraw_api_type_authorization", "Take back the authorization of an API type of an API key", authorizations::withdraw).to(Session).needs::<EditApiKeys>(),
+        // the rules that keys live under, and what they can be for
+        route(GET, "/apikeyprofiles", "list_api_key_profiles", "List API key profiles", profiles::list).to(Any).needs::<ViewSettings>().gives::<wire::Profiles>(),
+        route(POST, "/apikeyprofiles", "create_api_key_profile", "Create an API key profile", profiles::create).to(Any).needs::<EditSettings>().takes::<wire::NewProfile>().gives::<wire::Profile>(),
+        route(POST, "/apikeyprofiles/search", "search_api_key_profiles", "Search API key profiles", profiles::search).to(Any).needs::<ViewSettings>().takes::<wire::SearchFilter>().gives::<wire::Profiles>(),
+        route(GET, "/apikeyprofiles/{profileID}", "describe_api_key_profile", "Describe an API key profile", profiles::describe).to(Any).needs::<ViewSettings>().gives::<wire::Profile>(),
+        route(POST, "/apikeyprofiles/{profileID}", "modify_api_key_profile", "Modify an API key profile", profiles::modify).to(Any).needs::<EditSettings>().takes::<wire::ProfileChange>().gives::<wire::Profile>(),
+        route(DELETE, "/apikeyprofiles/{profileID}", "delete_api_key_profile", "Delete an API key profile", profiles::delete).to(Any).needs::<EditSettings>(),
+        route(GET, "/apitypes", "list_api_types", "List API types", api_types::list).to(Any).needs::<ViewSettings>().gives::<wire::ApiTypes>(),
+        route(POST, "/apitypes", "create_api_type", "Create an API type", api_types::create).to(Any).needs::<EditSettings>().takes::<wire::NewApiType>().gives::<wire::ApiType>(),
+        route(POST, "/apitypes/search", "search_api_types", "Search API types", api_types::search).to(Any).needs::<ViewSettings>().takes::<wire::SearchFilter>().gives::<wire::ApiTypes>(),
+        route(GET, "/apitypes/{apiTypeID}", "describe_api_type", "Describe an API type", api_types::describe).to(Any).needs::<ViewSettings>().gives::<wire::ApiType>(),
+        route(POST, "/apitypes/{apiTypeID}", "modify_api_type", "Modify an API type", api_types::modify).to(Any).needs::<EditSettings>().takes::<wire::ApiTypeChange>().gives::<wire::ApiType>(),
+        route(DELETE, "/apitypes/{apiTypeID}", "delete_api_type", "Delete an API type", api_types::delete).to(Any).needs::<EditSettings>(),
         // keys that are made when a code is redeemed
         route(GET, "/claims", "list_claims", "List claims", claims::list).to(Any).needs::<ViewApiKeys>().gives::<wire::Claims>(),
         route(POST, "/claims", "create_claim", "Hand out a code that an API key is made with", claims::create).to(Any).needs::<CreateClaims>().takes::<wire::NewClaim>().gives::<wire::ClaimWithCode>(),
@@ -288,12 +305,14 @@ fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {
     resources
 }
 
-/// A parameter stands for digits, one called `name` for letters, one called `secret` for upper-case hex digits, and one
-/// called `keyName` for whatever has no slash in it: anything else in its place is no route.
+/// A parameter stands for digits, one called `name` for letters, one called `secret` for upper-case hex digits, one
+/// called `apiTypeName` for what such a name is made of, and one called `keyName` for whatever has no slash in it:
+/// anything else in its place is no route.
 fn pattern(path: &str) -> String {
     let digits = path.replace('}', ":[0-9]+}");
     let names = digits.replace("{name:[0-9]+}", "{name:[A-Za-z]+}").replace("{keyName:[0-9]+}", "{keyName}");
-    names.replace("{secret:[0-9]+}", "{secret:[0-9A-F]+}")
+    let names = names.replace("{secret:[0-9]+}", "{secret:[0-9A-F]+}");
+    names.replace("{apiTypeName:[0-9]+}", "{apiTypeName:[A-Za-z][A-Za-z0-9._-]*}")
 }
 
 /// A resource that knows which methods it takes.

@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ClaimID, ContactID, JobID, RoleID, TenantID, WebhookID};
+use crate::id::{
+    AdministratorID, ApiKeyID, ApiTypeID, ClaimID, ContactID, JobID, ProfileID, RoleID, TenantID, WebhookID,
+};
 use crate::secret::SecretDigest;
 use crate::wire;
 
@@ -94,6 +96,14 @@ impl Incoming for wire::NewContact {
     const SECRET: bool = true;
 }
 impl Incoming for wire::ContactChange {
+    const SECRET: bool = true;
+}
+impl Incoming for wire::NewProfile {}
+impl Incoming for wire::ProfileChange {}
+impl Incoming for wire::NewApiType {}
+impl Incoming for wire::ApiTypeChange {}
+impl Incoming for wire::AuthorizationGrant {
+    const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
 // the path of a receiver's URL may be as good as a password
@@ -360,6 +370,8 @@ path_ids! {
     AdministratorID "administrator";
     ContactID "contact";
     TenantID "tenant";
+    ProfileID "API key profile";
+    ApiTypeID "API type";
     WebhookID "webhook";
     JobID "job";
     ClaimID "claim";

@@ -60,6 +60,12 @@ reasons! {
     WeakPassword = 400 "weak_password";
     /// The setting's value is not one that the setting takes; the message says which it takes.
     BadSetting = 400 "bad_setting";
+    /// The body names a key profile that does not exist.
+    UnknownProfile = 400 "unknown_profile";
+    /// The body names an API type that does not exist; the member `accepted` lists those that do.
+    UnknownApiType = 400 "unknown_api_type";
+    /// The key's profile lists what keys may be for, and this is none of it; the member `accepted` lists it.
+    UnknownTarget = 400 "unknown_target";
     /// Many keys are changed only with the confirmation of a dry run that is ten minutes old at most.
     ConfirmationNeeded = 400 "confirmation_needed";
     /// Of the keys that were to be brought from elsewhere some cannot be; the message says which and why.
@@ -102,6 +108,8 @@ reasons! {
     MfaRequired = 403 "mfa_required";
     /// The right that the call needs is missing.
     NotAuthorized = 403 "not_authorized";
+    /// The right that the call needs belongs to an API type of the key that waits for its authorization.
+    AuthorizationPending = 403 "authorization_pending";
     /// The call is only for API keys, or only for sessions.
     WrongCredentialKind = 403 "wrong_credential_kind";
     /// The result would be stronger or longer lived than the caller.
@@ -128,6 +136,8 @@ reasons! {
     BodyTimeout = 408 "body_timeout";
     /// The name is taken.
     NameTaken = 409 "name_taken";
+    /// The profile allows no more keys, or no more for the target.
+    KeyLimitReached = 409 "key_limit_reached";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
     /// The dry run has found other keys than are found now; nothing was done.

@@ -100,6 +100,8 @@ ids! {
     JobID;
     /// The rules a family of keys lives under. 1 is Deep Security's.
     ProfileID;
+    /// What a key can be for.
+    ApiTypeID;
     /// A program of somebody else's that is told what happens.
     WebhookID;
 }

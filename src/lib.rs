@@ -45,7 +45,8 @@
 //!    [`api_keys::KeyPlan`]: names checked, no longer life than its maker's. No clock, no database.
 //! 4. [`secret::SecretKey::generate`], outside any transaction; from here on only its digest travels inwards.
 //! 5. `App::change` begins, lends the closure the transaction and the caller, and wants an [`audit::Event`] back:
-//!    the role is looked up, must lie within the maker's, the key is inserted. No event, no commit.
+//!    `api_keys/profiled.rs` looks up the profile and what it makes of the plan, the role must lie within the maker's, the
+//!    key is inserted. No event, no commit.
 //! 6. [`wire::ApiKeyWithSecret`] carries the secret out, this once, in the documented order of members.
 //!
 //! # What lies where
@@ -67,7 +68,7 @@
 //!
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
-//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
+//! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
 //! [`jobs`] · [`webhooks`] · [`calendar`]. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
@@ -91,6 +92,7 @@ pub mod administrators;
 pub mod api;
 pub mod api_key_profiles;
 pub mod api_keys;
+pub mod api_types;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -162,6 +162,21 @@ fn about(route: &Route) -> Option<&'static str> {
              or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
              nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
         ),
+        "modify_api_key" => Some(
+            "The secret stays, with one exception: where `constraints.apiTypes` are others than before, and the key's \
+             profile has the secret replaced then, the new one is in this answer, and the old one stops at once.",
+        ),
+        "authorize_api_type" => Some(
+            "Some API types need an authorization; until it is given, a call that only they would allow is \
+             `authorization_pending`. The caller's password is asked for once more. The key's secret stays.",
+        ),
+        "modify_api_key_profile" => Some(
+            "Of a built-in profile only `default` can be changed. Where keys have the profile, `rightsFrom` stays, and \
+             `issuerBound` cannot be taken off. A profile that contradicts itself is refused with the members that do.",
+        ),
+        "create_api_type" | "modify_api_type" => Some(
+            "`rights` are `group.subGroup.right`, as the members of a role's `rights` are nested; none that the caller lacks.",
+        ),
         "delete_api_key" => Some(
             "The key lets nobody in from the next call on, and its name is free. It stays in the history \
              (`/api/apikeys/revoked`) for as long as audit events are kept.",
@@ -309,6 +324,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             "name" => {
                 json!({ "type": "string", "enum": CATALOGUE.iter().map(|setting| setting.name).collect::<Vec<_>>() })
             }
+            "apiTypeName" => json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9._-]*$", "maxLength": 64 }),
             "secret" => json!({ "type": "string", "pattern": "^[0-9A-F]{32}$" }),
             "keyName" => json!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             _ => json!({ "type": "integer", "format": "int32", "minimum": i32::from(name != "tenantID") }),

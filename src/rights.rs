@@ -156,6 +156,28 @@ impl Right {
         &TABLE[usize::from(self.0)]
     }
 
+    /// Finds a right by its three names with dots between them.
+    pub fn find_dotted(text: &str) -> Option<Self> {
+        let mut names = text.split('.');
+        let (group, sub_group, name) = (names.next()?, names.next()?, names.next()?);
+        if names.next().is_some() { None } else { Self::find(group, sub_group, name) }
+    }
+
+    /// The rights whose names are most like a text that is none, the most likely first.
+    pub fn near(text: &str) -> Vec<Self> {
+        const SOME: usize = 3;
+        // a long text is no slip of the pen, and its distance takes long to find
+        let text: String = text.chars().take(200).collect::<String>().to_lowercase();
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let distance = |right: &Self| {
+            let whole = strsim::osa_distance(&text, &format!("{right:?}").to_lowercase());
+            whole.min(strsim::osa_distance(last, &right.name().name.to_lowercase()))
+        };
+        let mut all: Vec<(usize, Self)> = Self::all().map(|right| (distance(&right), right)).collect();
+        all.sort_by_key(|(distance, _)| *distance);
+        all.into_iter().take(SOME).map(|(_, right)| right).collect()
+    }
+
     /// Finds a right by its three names.
     pub fn find(group: &str, sub_group: &str, name: &str) -> Option<Self> {
         Self::all().find(|right| {
@@ -202,6 +224,18 @@ impl Rights {
     /// Whether `right` is in the set.
     pub fn contains(&self, right: Right) -> bool {
         self.0[usize::from(right.0 / 64)] & (1 << (right.0 % 64)) != 0
+    }
+
+    /// The rights that are in both sets.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    /// The rights that are in either set.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] | other.0[word]))
     }
 
     /// Whether every right of this set is in `other` too.
@@ -450,6 +484,25 @@ mod tests {
         assert_eq!(Rights::auditor().iter().count(), 3);
     }
 
+    #[test]
+    fn a_right_is_found_by_its_dotted_name_or_one_near_it() {
+        for right in Right::all() {
+            assert_eq!(Right::find_dotted(&format!("{right:?}")), Some(right));
+        }
+        for text in
+            ["", ".", "canViewApiKeys", "platformRights.apikeyRights.canViewApiKeys.", "platformRights.apikeyRights"]
+        {
+            assert_eq!(Right::find_dotted(text), None, "{text}");
+        }
+        for text in [
+            "canViewAPIKeys",
+            "platformRights.apiKeyRights.canViewApiKeys",
+            "platformRights.apikeyRights.canViewApiKey",
+        ] {
+            assert_eq!(format!("{:?}", Right::near(text)[0]), "platformRights.apikeyRights.canViewApiKeys", "{text}");
+        }
+    }
+
     fn any_rights() -> impl Strategy<Value = Rights> {
         prop::collection::vec(any::<bool>(), COUNT)
             .prop_map(|bits| Right::all().zip(bits).filter(|(_, on)| *on).map(|(right, _)| right).collect())
@@ -459,6 +512,20 @@ mod tests {
         #[test]
         fn a_set_survives_the_database(rights in any_rights()) {
             prop_assert_eq!(Rights::from_bytes(&rights.to_bytes()), rights);
+        }
+
+        #[test]
+        fn joined_and_common_are_of_either_and_of_both(a in any_rights(), b in any_rights()) {
+            for right in Right::all() {
+                prop_assert_eq!(a.joined(&b).contains(right), a.contains(right) || b.contains(right));
+                prop_assert_eq!(a.common(&b).contains(right), a.contains(right) && b.contains(right));
+            }
+        }
+
+        #[test]
+        fn any_text_is_compared_with_the_rights(text in "\\PC{0,40}") {
+            prop_assert_eq!(Right::near(&text).len(), 3);
+            let _ = Right::find_dotted(&text);
         }
 
         #[test]

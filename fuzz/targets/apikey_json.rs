@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(new) = body::parse::<NewApiKey>(bytes) else { return };
     let zone = TimeZone::parse("UTC").expect("a zone");
     let Ok(plan) = KeyPlan::new(new.into(), &maker, zone, NOW) else { return };
-    let key = plan.properties;
+    let Ok(key) = plan.alone() else { return };
     let length = key.name.as_str().chars().count();
     assert!((1..=128).contains(&length) && key.description.as_str().chars().count() <= 1_024);
     assert!(!key.name.as_str().contains(char::is_control) && !key.description.as_str().contains(char::is_control));

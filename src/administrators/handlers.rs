@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::own_account::password_rules;
 use super::rules::{Administrator, Changes, Properties, Wanted, ends_sessions, gains};
 use super::store;
+use crate::api_key_profiles;
 use crate::api_keys::{self, Maker, maker};
 use crate::app::{self, App};
 use crate::audit::{Event, EventKind, Target, differences_of};
@@ -124,6 +125,11 @@ pub async fn modify(
             let removes_factor = removes_factor?;
 
             store::update(db, caller, id, &new)?;
+            if new.role != old.properties.role {
+                let tenant = caller.tenant().id;
+                let profiles = api_key_profiles::of_issuers(db, tenant)?;
+                api_keys::issuer_bears(db, tenant, id, &profiles, new.role)?;
+            }
             let mut account = store::find_account(db, caller, id)?;
             let was_initial = account.initial_password_until.is_some();
             if let Some(NewPassword { hash, username }) = &new_password {

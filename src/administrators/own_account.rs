@@ -149,8 +149,15 @@ async fn own_account(me: &Me, id: AdministratorID, app: &App) -> Result<Account>
     app.database.read(move |db| store::find_self(db, &me)).await
 }
 
+/// Asks for the caller's password again, for a call that needs more than a session.
+pub async fn prove_again<R: 'static>(caller: &Caller<R, ViaSession>, app: &App, password: Password) -> Result<()> {
+    let me = caller.clone();
+    let account = app.database.read(move |db| store::find_self(db, &me)).await?;
+    ask_again(caller, app, &account, password).await
+}
+
 /// The password once more, under the same throttle as signing in: a stolen session is no place to guess.
-async fn ask_again(me: &Me, app: &App, account: &Account, password: Password) -> Result<()> {
+async fn ask_again<R>(me: &Caller<R, ViaSession>, app: &App, account: &Account, password: Password) -> Result<()> {
     // the primary tenant's bucket is the one that its sign-ins use
     let tenant = me.tenant().key_prefix().map(|guid| guid.to_string()).unwrap_or_default();
     let bucket = app.reserve_attempt(&tenant, &fold(&account.username), me.origin().address).await?;

@@ -80,6 +80,12 @@ pub fn find_self<R>(db: &mut Db, caller: &Caller<R, ViaSession>) -> Result<Accou
     row.map(Account::from).ok_or_else(|| Error::not_found("administrator"))
 }
 
+/// The role of somebody who makes a call: whoever holds the tenant's row reads what stays.
+pub fn role_of_self<R, V>(db: &mut Db, caller: &Caller<R, V>, id: AdministratorID) -> Result<Option<RoleID>> {
+    let own = visible_to(caller.tenant().id).filter(administrators::id.eq(id));
+    Ok(own.select(administrators::role_id).get_result(db).optional()?)
+}
+
 fn own_row<R>(caller: &Caller<R, ViaSession>) -> administrators::BoxedQuery<'static, MultiBackend> {
     administrators::table
         .filter(administrators::tenant_id.eq(caller.tenant().id))

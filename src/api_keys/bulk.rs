@@ -11,9 +11,11 @@ use super::bulk_rules::{CONFIRMATION, Confirmation, MOST_ROTATED, Order, Verb, V
 use super::handlers::{bounds_of, differences, maker, moment, target, with_secret};
 use super::history_rules::{Party, Revocation, Why};
 use super::history_store;
+use super::profiled;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
 use super::secrets::{self, NewSecret};
 use super::{secret_store, store};
+use crate::api_key_profiles::Profile;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Caller, Starter, Who};
@@ -22,7 +24,7 @@ use crate::clock::{DAY, Timestamp};
 use crate::db::Db;
 use crate::duration::Duration;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID, TenantID};
+use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::jobs::{self, Collection, Kind, NewJob, Step, Task};
 use crate::name::Description;
 use crate::rights::{DeleteApiKeys, Demand, EditApiKeys};
@@ -398,9 +400,9 @@ fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, digest: &str) -
     ])
 }
 
-/// What roles let their bearers do, each looked up once.
+/// What roles let their bearers do, and what profiles say, each looked up once.
 #[derive(Default)]
-struct Grants(HashMap<RoleID, crate::rights::Grant>);
+struct Grants(HashMap<RoleID, crate::rights::Grant>, HashMap<ProfileID, Profile>);
 
 impl Grants {
     fn judge(
@@ -418,7 +420,25 @@ impl Grants {
             let found = found.ok_or_else(|| Error::internal("a key's role is gone"))?;
             self.0.insert(role, found.grant);
         }
-        Ok(order.judge(key, &self.0[&role], maker, now))
+        let verdict = order.judge(key, &self.0[&role], maker, now);
+        match &verdict {
+            Verdict::Do(properties) if properties.expiry != key.properties.expiry => {
+                let end = properties.expiry;
+                Ok(self.bound(db, tenant, key, end)?.map_or(verdict, Verdict::Refused))
+            }
+            _ => Ok(verdict),
+        }
+    }
+
+    /// Why a key must not end then, by its profile.
+    fn bound(&mut self, db: &mut Db, tenant: TenantID, key: &ApiKey, end: Option<Timestamp>) -> Result<Option<Error>> {
+        if !self.1.contains_key(&key.profile) {
+            self.1.insert(key.profile, profiled::profile_of(db, tenant, key)?);
+        }
+        match profiled::must_lie_within(db, tenant, &self.1[&key.profile], key, end) {
+            Err(error) if error.reason() == Reason::ExpiryOutOfRange => Ok(Some(error)),
+            other => other.map(|()| None),
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 
 use super::expand::Look;
 use super::handlers::{
-    Warned, created, differences, head, maker, role_in_body, role_of, spent, target, unbounded,
-    warn_of_initial_password,
+    Warned, differences, head, maker, mint, role_in_body, role_of, spent, target, unbounded, warn_of_initial_password,
 };
+use super::profiled;
 use super::rotation::Overlap;
 use super::rules::{ApiKey, Ensured, Maker, gives_more};
 use super::secrets::{self, NewSecret};
-use super::store::{self, Provenance};
+use super::store;
+use crate::api_types;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
 use crate::auth::Caller;
@@ -136,6 +137,7 @@ async fn fulfilled(wish: &Wish, caller: &Caller<EnsureApiKeys>, app: &App) -> Re
 
 fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     let look = wish.look.clone();
+    profiled::prepare(db, caller, wish.key.asked_under())?;
     let (mut done, events) = match store::find_named_to_change(db, caller, wish.key.name())? {
         None => create(db, caller, wish)?,
         Some(old) => keep_or_change(db, caller, wish, old)?,
@@ -146,12 +148,8 @@ fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 
 fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     caller.must::<CreateApiKeys>()?;
-    let kind = wish.key.kind();
-    let properties = wish.key.for_new_key(&wish.maker, wish.zone, wish.now)?;
-    let role = role_in_body(db, caller.tenant().id, &properties)?;
-    wish.maker.must_cover(&role.grant, "The role")?;
-    let key = store::insert(db, Provenance::of(caller).of_kind(kind), &properties, wish.secret, wish.now)?;
-    let mut events = vec![created(&key, &role)];
+    let plan = wish.key.into_plan(&wish.maker, wish.zone, wish.now)?;
+    let (key, mut events) = mint(db, caller, plan, wish.secret, wish.now)?;
     events.extend(spent(db, caller, wish.now)?);
     Ok((Done::new(Outcome::Created, key, false), events))
 }
@@ -159,8 +157,15 @@ fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 /// Nobody comes by more this way than by the plain calls: each outcome needs what they need.
 fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: ApiKey) -> Result<(Done, Vec<Event>)> {
     let (tenant, usage) = (caller.tenant().id, &wish.usage);
+    let profile = profiled::profile_of(db, tenant, &old)?;
+    wish.key.must_name_role(&profile)?;
+    let under = wish.key.asked_under().clone();
+    if under.profile.is_some_and(|wanted| wanted != old.profile) {
+        return Err(another_profile());
+    }
+    let types = api_types::of_key(db, tenant, old.id)?;
     let holds = wish.held.map_or(Ok(true), |held| secrets::holds(db, tenant, old.id, &held, usage, wish.now))?;
-    let (differs, unlocks) = (wish.key.differs_from(&old.properties), wish.key.unlocks(&old.properties));
+    let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
     wish.key.must_be_of(old.kind)?;
     if !holds && !wish.may_reissue {
         return Err(not_the_secret());
@@ -170,33 +175,59 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
         return Ok((Done::new(Outcome::Unchanged, old, false), Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
-    if !holds {
+    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
+    let changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
+    if changed.replaces_secret && !wish.may_reissue {
+        return Err(other_types_need_another_secret());
+    }
+    // whoever brings the secret that the key has would leave it as it is
+    if changed.replaces_secret && holds && wish.held.is_some_and(|held| held.matches(&wish.secret)) {
+        return Err(other_types_need_another_secret());
+    }
+    let renews = !holds || changed.replaces_secret;
+    if renews {
         caller.must::<CreateApiKeys>()?;
     }
-    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
-    let role = role_in_body(db, caller.tenant().id, &properties)?;
+    let properties = &changed.properties;
+    let role = role_in_body(db, caller.tenant().id, properties)?;
     let old_role = role_of(db, caller, &old.properties)?;
     wish.maker.must_cover(&old_role.grant, "The key's role")?;
     wish.maker.must_cover(&role.grant, "The role")?;
-    if !holds {
-        wish.maker.must_last_as_long_as(&properties)?;
+    if renews {
+        wish.maker.must_last_as_long_as(properties)?;
     }
-    if !holds || gives_more(&old.properties, &properties, wish.now) {
+    if renews || gives_more(&old.properties, properties, wish.now) {
         wish.maker.must_end_with(&old)?;
     }
     let mut events = Vec::new();
     if differs {
-        store::update(db, caller, old.id, &properties, unlocks)?;
-        let details = differences(&old.properties, &properties);
+        store::update(db, caller, old.id, properties, unlocks)?;
+        changed.store_types(db, caller, old.id)?;
+        let details = changed.told(differences(&old.properties, properties));
         events.push(Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details));
     }
-    if !holds {
-        let new = NewSecret { digest: wish.secret, overlap: wish.overlap, now: wish.now };
+    if renews {
+        // what a secret was for is over at once; only one that was merely lost may live on
+        let overlap = if changed.replaces_secret { None } else { wish.overlap };
+        let new = NewSecret { digest: wish.secret, overlap, now: wish.now };
         events.append(&mut secrets::put_in_place(db, tenant, &old, &new, usage)?);
     }
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
-    let outcome = if holds { Outcome::Updated } else { Outcome::Reissued };
-    Ok((Done::new(outcome, key, unlocks || !holds), events))
+    let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
+    Ok((Done::new(outcome, key, unlocks || renews), events))
+}
+
+fn another_profile() -> Error {
+    let message = "lifecycle.profileID: the key has another profile, which stays for life. Delete it first, or leave the \
+                   member out.";
+    Error::new(Reason::Conflict, message)
+}
+
+fn other_types_need_another_secret() -> Error {
+    let message = "constraints.apiTypes: the key is for others, and its profile has its secret replaced with them. With \
+                   ?reissue=allow it gets a new one, or another that is brought as a digest, and the one that it has is \
+                   of no use from then on.";
+    Error::new(Reason::Conflict, message)
 }
 
 fn not_the_secret() -> Error {

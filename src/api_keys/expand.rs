@@ -7,6 +7,7 @@ use super::status::Status;
 use super::{secrets, store};
 use crate::administrators;
 use crate::api_key_profiles::{self, Profile};
+use crate::api_types::{self, KeyApiType};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{Expand, Query};
@@ -42,10 +43,15 @@ impl Look {
         keys: &[ApiKey],
     ) -> Result<Vec<wire::ApiKeyMore>> {
         let lives = if self.expand.lifecycle { Some(Lives::of(db, caller, tenant, keys, self)?) } else { None };
-        // Here come API types: of the page's keys, with one statement, when constraints are asked for.
+        let ids: Vec<ApiKeyID> = keys.iter().map(|key| key.id).collect();
+        let mut types = match self.expand.constraints {
+            true => api_types::of_keys(db, tenant, &ids)?,
+            false => BTreeMap::new(),
+        };
         let more = keys.iter().map(|key| {
             let lifecycle = lives.as_ref().map(|lives| lives.one(key, self)).transpose()?;
-            let constraints = self.expand.constraints.then(|| shown(&key.properties));
+            let types = types.remove(&key.id).unwrap_or_default();
+            let constraints = self.expand.constraints.then(|| shown(&key.properties, types));
             Ok(wire::ApiKeyMore { lifecycle, constraints })
         });
         more.collect()
@@ -140,11 +146,11 @@ impl Lives {
 }
 
 /// What bounds a key's use.
-fn shown(properties: &Properties) -> wire::Constraints {
+fn shown(properties: &Properties, types: Vec<KeyApiType>) -> wire::Constraints {
     let constraints = &properties.constraints;
     wire::Constraints {
         target: constraints.target.clone(),
-        api_types: Vec::new(),
+        api_types: types.into_iter().map(api_types::shown_of_key).collect(),
         not_before: constraints.not_before,
         networks: (!constraints.networks.is_empty()).then(|| shown_networks(&constraints.networks)),
         remaining_uses: constraints.remaining_uses,

@@ -10,9 +10,12 @@ use uuid::Uuid;
 use super::conditions::Moment;
 use super::expand::{Look, shown_networks, shown_window};
 use super::history_rules::{Revocation, Why};
+use super::profiled::{self, Settled};
 use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Wanted, gives_more};
+use super::secrets::{self, NewSecret};
 use super::status::Status;
 use super::store::{self, Provenance};
+use super::under_profile::Asked;
 use super::{history, history_store};
 use crate::api_key_profiles;
 use crate::app::App;
@@ -24,7 +27,7 @@ use crate::clock::Timestamp;
 use crate::constraints;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID, TenantID};
+use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
 use crate::rights::{Authenticated, CreateApiKeys, DeleteApiKeys, EditApiKeys, ManageTenantApiKeys, ViewApiKeys};
 use crate::roles::{self, Role};
@@ -70,10 +73,11 @@ pub fn mint<R, V>(
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<(ApiKey, Vec<Event>)> {
-    let role = role_in_body(db, maker_of_it.tenant().id, &plan.properties)?;
-    maker(maker_of_it).must_cover(&role.grant, "The role")?;
-    let key = store::insert(db, Provenance::of(maker_of_it).of_kind(plan.kind), &plan.properties, digest, now)?;
-    let event = created(&key, &role);
+    let made_by = Provenance::of(maker_of_it).of_kind(plan.kind);
+    let settled = profiled::settle(db, maker_of_it, maker_of_it.tenant().id, plan, now)?;
+    maker(maker_of_it).must_cover(&settled.role.grant, "The role")?;
+    let key = profiled::insert(db, made_by, &settled, digest, now)?;
+    let event = created(&key, &settled);
     Ok((key, vec![event]))
 }
 
@@ -92,9 +96,8 @@ pub fn revoke_for_reuse(
 }
 
 /// The event of a key that was minted.
-pub(super) fn created(key: &ApiKey, role: &Role) -> Event {
-    let details = json!({ "role": role.name, "expiryDate": key.properties.expiry });
-    Event::new(EventKind::ApiKeyCreated, target(key)).with(details)
+fn created(key: &ApiKey, settled: &Settled) -> Event {
+    Event::new(EventKind::ApiKeyCreated, target(key)).with(settled.details())
 }
 
 /// A session that was there for making one key ends with it, in the same transaction; the event of that.
@@ -132,13 +135,14 @@ pub async fn create_for_tenant(
         .change_across(&caller, move |db, caller| {
             let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
             tenants::must_take_keys(&tenant)?;
-            let role = role_in_body(db, id, &plan.properties)?;
-            let made_by = Provenance::for_tenant(caller, id).of_kind(plan.kind);
-            let key = store::insert(db, made_by, &plan.properties, digest, now)?;
+            let kind = plan.kind;
+            let settled = profiled::settle(db, caller, id, plan, now)?;
+            let made_by = Provenance::for_tenant(caller, id).of_kind(kind);
+            let key = profiled::insert(db, made_by, &settled, digest, now)?;
             let more = look.at(db, caller, id, std::slice::from_ref(&key))?.pop().unwrap_or_default();
-            let details = json!({
-                "role": role.name, "expiryDate": key.properties.expiry, "serviceAccount": true, "tenantID": id,
-            });
+            let mut details = settled.details();
+            details["serviceAccount"] = json!(true);
+            details["tenantID"] = json!(id);
             let event = Event::new(EventKind::ApiKeyCreated, target(&key)).with(details);
             Ok(((tenant, key, more), vec![event.clone(), event.in_tenant(id)]))
         })
@@ -323,19 +327,26 @@ pub async fn modify_current(
     Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
 
-/// Changes what is sent of a key; a secret is never touched by it.
+/// Changes what is sent of a key. Its secret stays, unless it is for other API types now and its profile has the
+/// secret replaced then: the new one is in this answer.
 pub async fn modify(
     caller: Caller<EditApiKeys>,
     id: InPath<ApiKeyID>,
     query: Query,
     body: Body<wire::ApiKeyChange>,
     app: App,
-) -> Result<Warned<wire::ApiKey>> {
+) -> Result<Warned<wire::ApiKeyChanged>> {
     let (now, maker, id, look) = (app.now(), maker(&caller), id.0, Look::of(&query, &app));
     let changes = Changes::new(body.0.into())?;
     let unlocks = changes.unlocks();
-    let (key, more) = app
-        .change(&caller, move |db, caller| {
+    let usage = app.key_usage.clone();
+    // should the change need one
+    let secret = SecretKey::generate()?;
+    let digest = secret.digest();
+    let (key, more, replaced) = app
+        .change_across(&caller, move |db, caller| {
+            let under = changes.asked_under().clone();
+            profiled::prepare(db, caller, &under)?;
             let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
             let properties = changes.applied_to(&old.properties, &maker, now)?;
             let role = role_in_body(db, caller.tenant().id, &properties)?;
@@ -345,16 +356,34 @@ pub async fn modify(
             if gives_more(&old.properties, &properties, now) {
                 maker.must_end_with(&old)?;
             }
-            store::update(db, caller, id, &properties, unlocks)?;
-            let details = differences(&old.properties, &properties);
-            let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
-            Ok((found(db, caller, id, no_such_key, &look)?, event))
+            let changed = profiled::change(db, caller, &old, properties, &under, &maker, now)?;
+            store::update(db, caller, id, &changed.properties, unlocks)?;
+            changed.store_types(db, caller, id)?;
+            let details = changed.told(differences(&old.properties, &changed.properties));
+            let mut events = vec![Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details)];
+            if changed.replaces_secret {
+                maker.must_last_as_long_as(&changed.properties)?;
+                maker.must_end_with(&old)?;
+                let new = NewSecret { digest, overlap: None, now };
+                events.append(&mut secrets::put_in_place(db, caller.tenant().id, &old, &new, &usage)?);
+            }
+            let (key, more) = found(db, caller, id, no_such_key, &look)?;
+            Ok(((key, more, changed.replaces_secret), events))
         })
         .await?;
-    if unlocks {
+    if unlocks || replaced {
         app.key_usage.forget_failures(id);
     }
-    Ok(Warned(unbounded(&key), shown(key, more, &app)))
+    let printed = replaced.then(|| secret.printed(caller.tenant().key_prefix(), id));
+    let warning = unbounded(&key);
+    let answer = wire::ApiKeyChanged {
+        secret_key: printed.map(|printed| wire::SecretOnce::new(printed.expose())),
+        service_account: key.service_account,
+        id,
+        head: head(key, &app),
+        more,
+    };
+    Ok(Warned(warning, answer))
 }
 
 /// Revokes a key for good.
@@ -444,7 +473,7 @@ pub(super) fn target(key: &ApiKey) -> Target {
 pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
     let (were, are) = (&old.constraints, &new.constraints);
     let windows = |list: &[constraints::Window]| json!(list.iter().map(shown_window).collect::<Vec<_>>());
-    let pairs: [(&str, Value, Value); 12] = [
+    let pairs: [(&str, Value, Value); 13] = [
         ("keyName", json!(old.name.as_str()), json!(new.name.as_str())),
         ("description", json!(old.description.as_str()), json!(new.description.as_str())),
         ("locale", json!(old.locale.as_str()), json!(new.locale.as_str())),
@@ -452,6 +481,7 @@ pub(super) fn differences(old: &Properties, new: &Properties) -> Value {
         ("timeZone", json!(old.time_zone.as_str()), json!(new.time_zone.as_str())),
         ("active", json!(old.active), json!(new.active)),
         ("expiryDate", json!(old.expiry), json!(new.expiry)),
+        ("constraints.target", json!(were.target), json!(are.target)),
         ("constraints.notBefore", json!(were.not_before), json!(are.not_before)),
         ("constraints.networks", json!(shown_networks(&were.networks)), json!(shown_networks(&are.networks))),
         ("constraints.remainingUses", json!(were.remaining_uses), json!(are.remaining_uses)),
@@ -526,6 +556,27 @@ fn asked(expiry_date: Patch<Number>) -> Expiry {
     }
 }
 
+/// What the key's profile has a say in; 0 is no profile in particular, as everywhere.
+fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
+    let named = lifecycle.and_then(|lifecycle| lifecycle.profile_id).filter(|Number(id)| *id != 0);
+    let (target, api_types) = constraints
+        .map(|constraints| {
+            let target = match &constraints.target {
+                Patch::Absent => None,
+                Patch::Null => Some(None),
+                Patch::Value(target) => Some(Some(target.clone())),
+            };
+            let api_types = match &constraints.api_types {
+                Patch::Absent => None,
+                Patch::Null => Some(Vec::new()),
+                Patch::Value(types) => Some(types.iter().map(|kind| kind.name().to_owned()).collect()),
+            };
+            (target, api_types)
+        })
+        .unwrap_or_default();
+    Asked { profile: named.map(|Number(id)| ProfileID::new(id)), target, api_types }
+}
+
 /// What a body says of bounds. What the key is for (`target`, `apiTypes`) is read beside its profile.
 fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
     fn said<T, U>(patch: Patch<T>, plain: impl FnOnce(T) -> U) -> Option<Option<U>> {
@@ -549,10 +600,12 @@ fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
 }
 
 macro_rules! wanted_from {
-    ($($body:ty { $($kind:ident)? }),+) => {$(
+    ($($body:ty { $($lifecycle:ident)? }),+) => {$(
         impl From<$body> for Wanted {
             fn from(body: $body) -> Self {
+                let lifecycle: Option<wire::LifecycleWish> = None$(.or(body.$lifecycle))?;
                 Self {
+                    under: under(lifecycle.as_ref(), body.constraints.as_ref()),
                     key_name: body.key_name,
                     description: body.description,
                     locale: body.locale,
@@ -561,7 +614,7 @@ macro_rules! wanted_from {
                     active: body.active.map(|Flag(active)| active),
                     expiry: asked(body.expiry_date),
                     constraints: bounds(body.constraints),
-                    kind: None$(.or(body.$kind).and_then(|wish: wire::LifecycleWish| wish.kind))?,
+                    kind: lifecycle.and_then(|wish| wish.kind),
                 }
             }
         }
@@ -585,6 +638,7 @@ impl From<wire::ApiKeyCurrentChange> for Wanted {
             time_zone: body.time_zone,
             active: None,
             expiry: Expiry::Unsaid,
+            under: Asked::default(),
             constraints: constraints::Wanted::default(),
             kind: None,
         }

@@ -17,7 +17,7 @@ use crate::body::{self, Query, Upload};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, RoleID, TenantID};
+use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::fold;
 use crate::rights::ImportApiKeys;
@@ -137,7 +137,8 @@ fn plan(
     wanted.role = Some(role.id);
     let said = |error: Error| error.message().to_owned();
     let plan = maker.must_cover(&role.grant, "The role").and_then(|()| KeyPlan::new(wanted, maker, zone, now));
-    Ok(plan.map_err(said).map(|plan| Fate::Good { properties: Box::new(plan.properties), role: role.id, digest }))
+    let properties = plan.and_then(KeyPlan::alone).map_err(said);
+    Ok(properties.map(|properties| Fate::Good { properties: Box::new(properties), role: role.id, digest }))
 }
 
 /// Roles by what lines call them, each looked up once.
@@ -226,7 +227,9 @@ fn insert<V>(
             skipped += 1;
             continue;
         };
-        let key = store::insert(db, Provenance::of(caller), properties, *digest, now)?;
+        // lists know of no profiles: these are Deep Security's
+        let made_by = Provenance::of(caller);
+        let key = store::insert(db, made_by, ProfileID::DEEP_SECURITY, properties, *digest, now)?;
         let details = json!({
             "role": names.get(role), "expiryDate": key.properties.expiry, "imported": true,
             "hasSecret": digest.is_some(),

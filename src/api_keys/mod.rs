@@ -1,5 +1,6 @@
 //! API keys: minting them, looking at them, changing and revoking them, and bringing them to a wanted state.
 
+pub mod authorizations;
 pub mod bulk;
 mod bulk_rules;
 mod conditions;
@@ -11,17 +12,20 @@ mod history_rules;
 mod history_store;
 pub mod import;
 pub mod inventory;
+mod profiled;
 mod rotation;
 mod rules;
 mod secret_store;
 pub mod secrets;
 mod status;
 mod store;
+mod under_profile;
 
 pub use handlers::maker;
 pub use history_store::purge as purge_history;
 pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
 pub use store::{
-    Provenance, Written, ending, expiring, find_by_name, initial_password_changed, insert, person_behind, purge,
-    written,
+    Provenance, Written, any_of_profile, ending, expiring, find_by_name, initial_password_changed, insert,
+    issuer_bears, person_behind, purge, written,
 };
+pub use under_profile::Asked;

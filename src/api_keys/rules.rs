@@ -1,5 +1,8 @@
 //! What a key may be: plain functions of values.
 
+use super::under_profile::{self, Asked, Under};
+use crate::api_key_profiles::{Profile, RightsFrom};
+use crate::api_types::KeyApiType;
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
 use crate::constraints::{self, Constraints};
 use crate::error::{Error, Reason, Result};
@@ -225,6 +228,22 @@ impl Maker {
 }
 
 impl Maker {
+    /// A key that ends gives no lasting key API types that it had not (T-03), nor one that is bounded to one that is
+    /// bounded less.
+    pub fn may_add_types_to(&self, key: &Properties) -> Result<()> {
+        self.bounds.must_hold(key)?;
+        match self.expires {
+            Some(end) if outlives(key.expiry, end) => Err(Error::new(
+                Reason::BeyondCaller,
+                format!(
+                    "constraints.apiTypes: the key that makes this call ends at {end}; it cannot let one that lasts \
+                     longer do more."
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// A key that is of use only as long as somebody may sign in gives a new secret, another role or life to none but
     /// those that are bound to the same.
     pub fn must_end_with(&self, key: &ApiKey) -> Result<()> {
@@ -301,11 +320,14 @@ pub fn expiry(
     }
 }
 
-/// A key to be made, checked but for its role, which the transaction looks up.
+/// A key to be made, checked as far as that goes without its profile and its role, which the transaction looks up.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
-    /// What it will be.
-    pub properties: Properties,
+    /// But for the role, and what the profile makes of the end and of what the key is for.
+    properties: Properties,
+    role: Option<RoleID>,
+    expiry: Expiry,
+    under: Under,
     /// What kind of thing will have it.
     pub kind: Kind,
 }
@@ -327,6 +349,8 @@ pub struct Wanted {
     pub active: Option<bool>,
     /// When it ends.
     pub expiry: Expiry,
+    /// What its profile has a say in.
+    pub under: Asked,
     /// What else is to bound its use.
     pub constraints: constraints::Wanted,
     /// What kind of thing is to have it; looked at only where it is made.
@@ -341,7 +365,7 @@ fn kind(word: Option<&str>) -> Result<Option<Kind>> {
 impl KeyPlan {
     /// Checks what was asked for; `zone` is the server's own, for keys that name none.
     pub fn new(wanted: Wanted, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Self> {
-        let role = wanted.role.ok_or_else(role_needed);
+        let role = wanted.role;
         let expiry = expiry(wanted.expiry, maker.expires, maker.expires, now);
         Self::checked(wanted, role, expiry, maker, zone, now)
     }
@@ -359,35 +383,56 @@ impl KeyPlan {
             Ok(expiry)
         });
         let role = wanted.role.unwrap_or(RoleID::FULL_ACCESS);
-        Self::checked(wanted, Ok(role), expiry, maker, zone, now)
+        Self::checked(wanted, Some(role), expiry, maker, zone, now)
+    }
+
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.under
+    }
+
+    /// What it comes to under a profile; `issuers` is the role of whoever makes it, where the profile asks for that.
+    pub fn under(self, profile: &Profile, issuers: Option<RoleID>, now: Timestamp) -> Result<Properties> {
+        let mut properties = self.properties;
+        properties.role = under_profile::role(profile, self.role, issuers)?;
+        properties.expiry = under_profile::end_of_new(profile, self.expiry, properties.expiry, now)?;
+        properties.constraints.target = under_profile::target(profile, self.under.wanted_target())?;
+        properties.constraints.must_begin_before(properties.expiry)?;
+        Ok(properties)
+    }
+
+    /// What it comes to under a profile that bounds nothing, as Deep Security's.
+    pub fn alone(self) -> Result<Properties> {
+        Ok(Properties { role: self.role.ok_or_else(role_needed)?, ..self.properties })
     }
 
     fn checked(
         wanted: Wanted,
-        role: Result<RoleID>,
+        role: Option<RoleID>,
         expiry: Result<Option<Timestamp>>,
         maker: &Maker,
         zone: TimeZone,
         now: Timestamp,
     ) -> Result<Self> {
         let name = wanted.key_name.ok_or_else(|| Error::member("keyName", "a string is needed"))?;
-        let role = role?;
         let zone = maker.bounds.zone(zone);
         let mut properties = Properties {
             name: ObjectName::parse("keyName", &name)?,
             description: Description::parse("description", &wanted.description.unwrap_or_default())?,
             locale: wanted.locale.as_deref().map(Locale::parse).transpose()?.unwrap_or_default(),
-            role,
+            // until the profile says which
+            role: role.unwrap_or(RoleID::AUDITOR),
             time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?.unwrap_or(zone),
             active: wanted.active.unwrap_or(true),
             expiry: None,
             constraints: Constraints::default(),
         };
         let (kind, bounds) = (kind(wanted.kind.as_deref())?, constraints::Changes::read(wanted.constraints)?);
+        let under = Under::new(wanted.under)?;
         properties.expiry = expiry?;
         properties.constraints = maker.bounds.bound(bounds, properties.expiry, now)?;
         maker.bounds.must_hold(&properties)?;
-        Ok(Self { properties, kind: kind.unwrap_or_default() })
+        Ok(Self { properties, role, expiry: wanted.expiry, under, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -401,6 +446,7 @@ pub struct Changes {
     time_zone: Option<TimeZone>,
     active: Option<bool>,
     expiry: Expiry,
+    under: Under,
     constraints: constraints::Changes,
 }
 
@@ -415,8 +461,14 @@ impl Changes {
             time_zone: wanted.time_zone.as_deref().map(TimeZone::parse).transpose()?,
             active: wanted.active,
             expiry: wanted.expiry,
+            under: Under::new(wanted.under)?,
             constraints: constraints::Changes::read(wanted.constraints)?,
         })
+    }
+
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.under
     }
 
     /// Whether a lock is taken off: that also sets the counters back.
@@ -478,7 +530,6 @@ pub fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
 #[derive(Clone, Debug)]
 pub struct Ensured {
     name: ObjectName,
-    role: RoleID,
     kind: Option<Kind>,
     changes: Changes,
 }
@@ -487,18 +538,25 @@ impl Ensured {
     /// Checks what was asked for of the key that the path names.
     pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
         let name = ObjectName::parse("keyName", in_path)?;
-        let role = wanted.role.ok_or_else(role_needed);
         let kind = kind(wanted.kind.as_deref());
         let changes = Changes::new(wanted)?;
         if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
             return Err(Error::member("keyName", "the name in the path is needed, or none"));
         }
-        Ok(Self { name, role: role?, kind: kind?, changes })
+        Ok(Self { name, kind: kind?, changes })
     }
 
-    /// What kind of thing is to have it, should it be made.
-    pub fn kind(&self) -> Kind {
-        self.kind.unwrap_or_default()
+    /// What was asked for that the profile has a say in.
+    pub fn asked_under(&self) -> &Under {
+        &self.changes.under
+    }
+
+    /// A role must be named, unless the profile asks for that of whoever made the key.
+    pub fn must_name_role(&self, profile: &Profile) -> Result<()> {
+        match (profile.rights_from, self.changes.role) {
+            (RightsFrom::Role, None) => Err(role_needed()),
+            _ => Ok(()),
+        }
     }
 
     /// A key is of one kind for life.
@@ -517,26 +575,32 @@ impl Ensured {
         &self.name
     }
 
-    /// The properties of a new key; `zone` is the server's own, for keys that name none.
-    pub fn for_new_key(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<Properties> {
+    /// A new key; `zone` is the server's own, for keys that name none.
+    pub fn into_plan(self, maker: &Maker, zone: TimeZone, now: Timestamp) -> Result<KeyPlan> {
         let changes = self.changes;
         let expiry = expiry(changes.expiry, maker.expires, maker.expires, now)?;
         let properties = Properties {
             name: changes.name.unwrap_or(self.name),
             description: changes.description.unwrap_or_else(Description::none),
             locale: changes.locale.unwrap_or_default(),
-            role: self.role,
+            role: changes.role.unwrap_or(RoleID::AUDITOR),
             time_zone: changes.time_zone.unwrap_or_else(|| maker.bounds.zone(zone)),
             active: changes.active.unwrap_or(true),
             expiry,
             constraints: maker.bounds.bound(changes.constraints, expiry, now)?,
         };
         maker.bounds.must_hold(&properties)?;
-        Ok(properties)
+        Ok(KeyPlan {
+            properties,
+            role: changes.role,
+            expiry: changes.expiry,
+            under: changes.under,
+            kind: self.kind.unwrap_or_default(),
+        })
     }
 
     /// Whether anything of what was sent is not so already. What was not sent is as it should be.
-    pub fn differs_from(&self, old: &Properties) -> bool {
+    pub fn differs_from(&self, old: &Properties, types: &[KeyApiType]) -> bool {
         fn other<T: PartialEq>(wanted: Option<&T>, is: &T) -> bool {
             wanted.is_some_and(|wanted| wanted != is)
         }
@@ -544,10 +608,11 @@ impl Ensured {
         other(changes.name.as_ref(), &old.name)
             || other(changes.description.as_ref(), &old.description)
             || other(changes.locale.as_ref(), &old.locale)
-            || other(Some(&self.role), &old.role)
+            || other(changes.role.as_ref(), &old.role)
             || other(changes.time_zone.as_ref(), &old.time_zone)
             || other(changes.active.as_ref(), &old.active)
             || !changes.expiry.is(old.expiry)
+            || changes.under.differs_from(old, types)
             || changes.constraints.differs_from(&old.constraints)
     }
 

@@ -76,6 +76,16 @@ pub fn of_key(db: &mut Db, tenant: TenantID, key: ApiKeyID, usage: &KeyUsage) ->
     Ok(of_keys(db, tenant, &[key], usage)?.remove(&key).unwrap_or_else(|| Secrets::new(Vec::new())))
 }
 
+/// When the secret was made that a key has now, an older one aside that lives on beside it; none where it has none.
+pub fn made(db: &mut Db, tenant: TenantID, key: ApiKeyID) -> Result<Option<Timestamp>> {
+    Ok(api_key_secrets::table
+        .filter(api_key_secrets::api_key_id.eq(key))
+        .filter(api_key_secrets::tenant_id.eq(tenant))
+        .filter(api_key_secrets::ends.is_null())
+        .select(diesel::dsl::max(api_key_secrets::created))
+        .get_result(db)?)
+}
+
 /// Gives a key a secret, by its digest.
 pub fn insert(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
     diesel::insert_into(api_key_secrets::table)

@@ -171,6 +171,11 @@ impl Provenance {
         Self { tenant, service_account: true, ..Self::of(caller) }
     }
 
+    /// The tenant whose key it is.
+    pub fn tenant(&self) -> TenantID {
+        self.tenant
+    }
+
     /// Made on the host, for an administrator of the primary tenant.
     pub fn on_the_host(administrator: AdministratorID) -> Self {
         Self {
@@ -260,6 +265,7 @@ pub fn unknown_role() -> Error {
 pub fn insert(
     db: &mut Db,
     made_by: Provenance,
+    profile: ProfileID,
     properties: &Properties,
     digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
@@ -268,7 +274,7 @@ pub fn insert(
         .values((
             PropertiesRow::from(properties),
             api_keys::tenant_id.eq(made_by.tenant),
-            api_keys::profile_id.eq(ProfileID::DEEP_SECURITY),
+            api_keys::profile_id.eq(profile),
             api_keys::kind.eq(made_by.kind.as_str()),
             api_keys::created.eq(now),
             api_keys::unsuccessful_sign_in_attempts.eq(0),
@@ -292,7 +298,7 @@ pub fn insert(
         unsuccessful_sign_in_attempts: 0,
         service_account: made_by.service_account,
         made_with_initial_password: made_by.initial_password,
-        profile: ProfileID::DEEP_SECURITY,
+        profile,
         kind: made_by.kind,
         issuer: issuer(made_by.administrator, made_by.key),
     })
@@ -436,6 +442,53 @@ pub fn initial_password_changed(db: &mut Db, administrator: AdministratorID) -> 
     diesel::update(api_keys::table.filter(api_keys::made_by_administrator_id.eq(administrator)))
         .filter(api_keys::made_with_initial_password)
         .set(api_keys::made_with_initial_password.eq(false))
+        .execute(db)?;
+    Ok(())
+}
+
+/// The keys of a tenant that live under a profile, whoever sees them.
+fn of_profile(tenant: TenantID, profile: ProfileID) -> api_keys::BoxedQuery<'static, MultiBackend> {
+    api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::profile_id.eq(profile)).into_boxed()
+}
+
+/// Whether a tenant has a key that lives under a profile.
+pub fn any_of_profile(db: &mut Db, tenant: TenantID, profile: ProfileID) -> Result<bool> {
+    let query = of_profile(tenant, profile);
+    let first: Option<ApiKeyID> = query.select(diesel::dsl::min(api_keys::id)).get_result(db)?;
+    Ok(first.is_some())
+}
+
+/// How many keys of a tenant live under a profile, expired ones included; of those that are for a target, where one is
+/// named; `but` is not counted.
+pub fn count_of_profile(
+    db: &mut Db,
+    tenant: TenantID,
+    profile: ProfileID,
+    target: Option<&str>,
+    but: Option<ApiKeyID>,
+) -> Result<i64> {
+    let mut query = of_profile(tenant, profile);
+    if let Some(target) = target {
+        query = query.filter(api_keys::target.eq(target.to_owned()));
+    }
+    if let Some(but) = but {
+        query = query.filter(api_keys::id.ne(but));
+    }
+    Ok(query.count().get_result(db)?)
+}
+
+/// The keys that an administrator made under these profiles have the role that the administrator has now.
+pub fn issuer_bears(
+    db: &mut Db,
+    tenant: TenantID,
+    issuer: AdministratorID,
+    profiles: &[ProfileID],
+    role: RoleID,
+) -> Result<()> {
+    diesel::update(api_keys::table.filter(api_keys::tenant_id.eq(tenant)))
+        .filter(api_keys::profile_id.eq_any(profiles.to_vec()))
+        .filter(api_keys::made_by_administrator_id.eq(issuer))
+        .set(api_keys::role_id.eq(role))
         .execute(db)?;
     Ok(())
 }

@@ -153,6 +153,22 @@ kinds! {
     ClaimReused = 5123 warning "Claim Used Again";
     /// A claim was withdrawn.
     ClaimDeleted = 5124 info "Claim Deleted";
+    /// A key profile was made.
+    ProfileCreated = 5160 info "API Key Profile Created";
+    /// A key profile was changed, or made the tenant's default.
+    ProfileUpdated = 5161 info "API Key Profile Updated";
+    /// A key profile was removed.
+    ProfileDeleted = 5162 info "API Key Profile Deleted";
+    /// An API type was made.
+    ApiTypeCreated = 5163 info "API Type Created";
+    /// An API type was changed.
+    ApiTypeUpdated = 5164 info "API Type Updated";
+    /// An API type was removed.
+    ApiTypeDeleted = 5165 info "API Type Deleted";
+    /// An API type of a key was given the authorization that it waited for.
+    AuthorizationGranted = 5166 info "API Key Authorization Granted";
+    /// An API type of a key was taken its authorization.
+    AuthorizationWithdrawn = 5167 info "API Key Authorization Withdrawn";
     /// The server was set up.
     Initialised = 5030 info "Server Initialised";
     /// The master key was replaced; passwords and second factors were reset.

@@ -250,7 +250,19 @@ fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
     let has_one = R::RIGHT.is_none_or(|right| has(&right)) || R::OR.iter().any(has);
     // every tenant has Full Access, and with it the rights over tenants
     let is_elsewhere = R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY;
-    if has_one && !is_elsewhere { Ok(()) } else { Err(Error::not_authorized(R::DOING)) }
+    if has_one && !is_elsewhere {
+        return Ok(());
+    }
+    let waiting = identity.pending.with(R::RIGHT.iter().chain(R::OR).copied());
+    if waiting.is_empty() || is_elsewhere {
+        return Err(Error::not_authorized(R::DOING));
+    }
+    let message = format!(
+        "Not authorized to {} yet: the API key waits for the authorization of {}.",
+        R::DOING,
+        waiting.join(", ")
+    );
+    Err(Error::new(Reason::AuthorizationPending, message))
 }
 
 /// What a session may not do until its owner has seen to the password or the second factor.

@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::api_key_profiles::{Dialect, Throttle, Window as Minute};
-    use crate::auth::identity::{KeyBounds, Tenant};
+    use crate::auth::identity::{KeyBounds, Pending, Tenant};
     use crate::constraints::{Constraints, Networks, Window};
     use crate::id::{ProfileID, RoleID, TenantID};
     use crate::rights::Grant;
@@ -137,6 +137,7 @@ mod tests {
             role: RoleID::AUDITOR,
             role_name: String::new(),
             grant: Grant::default(),
+            pending: Pending::default(),
             secrets: Vec::new(),
             bounds: KeyBounds {
                 constraints: Constraints {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::caller::{check_api_version, is_from_a_page, page_refused};
 use super::check::{self, Rule};
-use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, SessionCaller, Who};
+use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, Pending, SessionCaller, Who};
 use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
 use super::presented::{self, Carried};
 use super::rate_limit::KeyUse;
@@ -334,6 +334,7 @@ fn check_key(
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
+        pending: facts.pending,
         origin,
     };
     Ok((identity, counted))
@@ -370,6 +371,7 @@ async fn session_identity(app: &App, request: &ServiceRequest, origin: Origin, d
         tenant: facts.tenant()?,
         role: facts.role,
         grant,
+        pending: Pending::default(),
         origin,
         who: Who::Administrator(SessionCaller {
             administrator: facts.administrator,

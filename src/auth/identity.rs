@@ -11,7 +11,7 @@ use crate::constraints::Constraints;
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
-use crate::rights::Grant;
+use crate::rights::{Grant, Right, Rights};
 use crate::secret::SecretDigest;
 
 /// By which URL a call came in, whose it is looked up.
@@ -68,10 +68,24 @@ pub struct Identity {
     pub role: RoleID,
     /// Its name.
     pub role_name: String,
-    /// What it lets them do, and by which ways they may come.
+    /// What it lets them do, and by which ways they may come; of a key for some API types, what is left of that.
     pub grant: Grant,
+    /// What a key may not do yet.
+    pub pending: Pending,
     /// Where the request came from.
     pub origin: Origin,
+}
+
+/// API types of a key that wait for an authorization, by name, and the rights that it would have by each.
+#[derive(Clone, Debug, Default)]
+pub struct Pending(pub Vec<(String, Rights)>);
+
+impl Pending {
+    /// The names of those that one of these rights is waiting with.
+    pub fn with(&self, rights: impl Iterator<Item = Right> + Clone) -> Vec<&str> {
+        let waits = |(_, pending): &&(String, Rights)| rights.clone().any(|right| pending.contains(right));
+        self.0.iter().filter(waits).map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// A tenant as every caller carries it.

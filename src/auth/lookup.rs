@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::check;
-use super::identity::{Absent, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
-use crate::api_key_profiles::{Dialect, Throttle, Window};
+use super::identity::{Absent, Identity, KeyBounds, KeyCaller, Limited, Pending, SessionCaller, Tenant, Who};
+use crate::api_key_profiles::{Dialect, RightsFrom, Throttle, Window};
 use crate::app::Rules;
 use crate::audit::Origin;
 use crate::clock::{MINUTE, Timestamp};
 use crate::constraints::{Constraints, from_json};
 use crate::db::schema::{
-    administrators, api_key_profiles, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys, roles,
-    sessions, tenants,
+    administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
+    revoked_api_keys, roles, sessions, tenants,
 };
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
-use crate::rights::{Grant, Reach, Rights, Ways};
+use crate::rights::{Grant, Reach, Right, Rights, Ways};
 use crate::secret::SecretDigest;
 use crate::secret_life::SecretLife;
 use crate::settings;
@@ -75,7 +75,10 @@ pub struct KeyFacts {
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
+    /// What is left of the role's by the key's API types.
     pub grant: Grant,
+    /// What would be left besides, were those API types authorized that wait for it.
+    pub pending: Pending,
     /// Two that live while the key is being rotated, and the last few that have ended.
     pub secrets: Vec<KnownSecret>,
     /// What bounds its use, its end aside.
@@ -161,6 +164,7 @@ impl BoundsRow {
 #[diesel(table_name = api_key_profiles, check_for_backend(MultiBackend))]
 struct ProfileRow {
     id: ProfileID,
+    rights_from: String,
     issuer_bound: bool,
     key_calls_per_minute: Option<i64>,
     tenant_calls_per_minute: Option<i64>,
@@ -184,9 +188,10 @@ diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 /// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     type Issuer = (Option<bool>, Option<bool>);
-    type Key = (String, bool, Option<Timestamp>);
+    type Key = (String, bool, Option<Timestamp>, bool);
     type Whose = ((TenantID, String, String), (RoleID, String));
     type Row = (SecretRow, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
+    let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
     let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
     let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
     let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
@@ -196,7 +201,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         .filter(api_key_secrets::api_key_id.eq(id))
         .select((
             SecretRow::as_select(),
-            (api_keys::key_name, api_keys::active, api_keys::expiry_date),
+            (api_keys::key_name, api_keys::active, api_keys::expiry_date, diesel::dsl::exists(for_types)),
             BoundsRow::as_select(),
             ProfileRow::as_select(),
             (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
@@ -205,11 +210,12 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         ))
         .load(db)?;
     let secrets = rows.iter().map(|row| row.0.known()).collect();
-    let Some((_, (name, active, expires), bounds, profile, issuer, whose, grant)) = rows.into_iter().next() else {
+    let Some((_, (name, active, expires, has_types), bounds, profile, issuer, whose, grant)) = rows.into_iter().next()
+    else {
         return Ok(None);
     };
     let ((tenant, tenant_guid, state), (role, role_name)) = whose;
-    Ok(Some(KeyFacts {
+    let mut facts = KeyFacts {
         name,
         active,
         expires,
@@ -218,12 +224,67 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         role,
         role_name,
         grant: grant.grant()?,
+        pending: Pending::default(),
         secrets,
         bounds: bounds.into_bounds(&profile)?,
         issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
         throttle: profile.throttle()?,
         dialect: profile.dialect()?,
-    }))
+    };
+    if profile.rights_from == RightsFrom::Issuer.as_str() {
+        take_role_of_issuer(db, &mut facts)?;
+    }
+    if has_types {
+        cut_to_types(db, id, &mut facts)?;
+    }
+    Ok(Some(facts))
+}
+
+/// Where the key's profile says so, its role is that of whoever made it, as it is now; they may be gone, and then
+/// nothing is left of it.
+fn take_role_of_issuer(db: &mut Db, facts: &mut KeyFacts) -> Result<()> {
+    let role: Option<(RoleID, String, GrantRow)> = match facts.bounds.administrator {
+        None => None,
+        Some(issuer) => administrators::table
+            .inner_join(roles::table)
+            .filter(administrators::id.eq(issuer))
+            .filter(administrators::tenant_id.eq(facts.tenant.id))
+            .select((roles::id, roles::name, GrantRow::as_select()))
+            .get_result(db)
+            .optional()?,
+    };
+    facts.grant = Grant::default();
+    if let Some((role, name, grant)) = role {
+        (facts.role, facts.role_name, facts.grant) = (role, name, grant.grant()?);
+    }
+    Ok(())
+}
+
+/// A key that is for some API types has those rights of its role that belong to one of them. What waits for an
+/// authorization counts for nothing yet.
+fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
+    let types: Vec<(String, bool, bool, String)> = api_key_api_types::table
+        .inner_join(api_types::table)
+        .filter(api_key_api_types::api_key_id.eq(id))
+        .order(api_types::id)
+        .select((
+            api_types::name,
+            api_types::needs_authorization,
+            api_key_api_types::granted.is_not_null(),
+            api_types::rights,
+        ))
+        .load(db)?;
+    let of_role = facts.grant.rights;
+    facts.grant.rights = Rights::NONE;
+    for (name, needs_authorization, granted, rights) in types {
+        let names: Vec<String> = serde_json::from_str(&rights).map_err(Error::internal)?;
+        let rights: Rights = names.iter().filter_map(|name| Right::find_dotted(name)).collect();
+        match needs_authorization && !granted {
+            true => facts.pending.0.push((name, rights.common(&of_role))),
+            false => facts.grant.rights = facts.grant.rights.joined(&rights.common(&of_role)),
+        }
+    }
+    Ok(())
 }
 
 // ---- tenants ----
@@ -447,6 +508,7 @@ fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Resu
         role: facts.role,
         role_name: facts.role_name,
         grant: facts.grant,
+        pending: facts.pending,
         origin,
     }))
 }
@@ -488,6 +550,7 @@ fn absent_administrator(db: &mut Db, id: AdministratorID, origin: Origin, now: T
         role: role.0,
         role_name: role.1,
         grant: grant.grant()?,
+        pending: Pending::default(),
         origin,
     }))
 }

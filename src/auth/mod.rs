@@ -25,5 +25,7 @@ pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use check::Rule;
-pub use identity::{Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, SessionCaller, Tenant, Who};
+pub use identity::{
+    Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
+};
 pub use starter::{Acting, Starter};

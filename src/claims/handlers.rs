@@ -163,7 +163,12 @@ fn maker_refused() -> Error {
 /// What whoever made the claim would be told is not for whoever redeems it, except what the latter can do something about.
 fn as_refused_now(error: Error) -> Error {
     match error.reason() {
-        Reason::BeyondCaller | Reason::NotAuthorized | Reason::UnknownRole => maker_refused(),
+        Reason::BeyondCaller
+        | Reason::NotAuthorized
+        | Reason::UnknownRole
+        | Reason::UnknownProfile
+        | Reason::UnknownApiType
+        | Reason::UnknownTarget => maker_refused(),
         _ => error,
     }
 }

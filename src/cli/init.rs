@@ -8,14 +8,14 @@ use serde_json::json;
 use super::Failure;
 use super::passwords::{self, PasswordSource};
 use crate::administrators;
-use crate::api_keys::{self, Bounds, Expiry, KeyPlan, Maker, Provenance, Wanted};
+use crate::api_keys::{self, Asked, Bounds, Expiry, KeyPlan, Maker, Provenance, Wanted};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::password_lane::PasswordLane;
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, write_new_private};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
 use crate::constraints;
-use crate::id::{AdministratorID, RoleID, TenantID};
+use crate::id::{AdministratorID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
 use crate::rights::Grant;
@@ -123,6 +123,7 @@ impl<'a> FirstKey<'a> {
             time_zone: None,
             active: None,
             expiry: Expiry::Unsaid,
+            under: Asked::default(),
             constraints: constraints::Wanted::default(),
             kind: None,
         };
@@ -168,7 +169,8 @@ impl<'a> FirstKey<'a> {
         // a file that cannot be written leaves no key behind.
         let key = prepared.locked.change(|db| {
             let made_by = Provenance::on_the_host(administrator);
-            let key = api_keys::insert(db, made_by, &self.plan.properties, digest, now)?;
+            let properties = self.plan.clone().alone()?;
+            let key = api_keys::insert(db, made_by, ProfileID::DEEP_SECURITY, &properties, digest, now)?;
             let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
             let event = event.with(json!({ "role": role.name, "expiryDate": null }));
             audit::record(db, &Actor::system("firstkey init"), now, &[event])?;

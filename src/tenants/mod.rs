@@ -7,4 +7,4 @@ mod store;
 
 pub use purge::purge;
 pub use rules::{Tenant, must_take_keys};
-pub use store::{NewTenant, PRIMARY_NAME, active, find, insert, insert_primary, label, primary_guid, signed_in};
+pub use store::{NewTenant, PRIMARY_NAME, active, find, hold, insert, insert_primary, label, primary_guid, signed_in};

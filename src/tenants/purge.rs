@@ -3,7 +3,9 @@
 
 use super::store;
 use crate::administrators;
+use crate::api_key_profiles;
 use crate::api_keys;
+use crate::api_types;
 use crate::app::App;
 use crate::calendar;
 use crate::claims;
@@ -30,8 +32,11 @@ const STEPS: &[Step] = &[
     webhooks::purge,
     calendar::purge,
     claims::purge,
+    api_types::purge_of_keys,
     api_keys::purge,
     api_keys::purge_history,
+    api_key_profiles::purge,
+    api_types::purge,
     jobs::purge,
     sessions::purge,
     contacts::purge,

@@ -254,6 +254,15 @@ pub fn next_to_purge(db: &mut Db) -> Result<Option<TenantID>> {
     Ok(query.get_result(db)?)
 }
 
+/// Takes the row's lock on PostgreSQL: who takes it too comes after this transaction. Keys and people are added
+/// meanwhile all the same, unless they ask for it. SQLite has one writer.
+pub fn hold(db: &mut Db, id: TenantID) -> Result<()> {
+    if let Db::Postgres(_) = db {
+        diesel::update(tenants::table.find(id)).set(tenants::state.eq(tenants::state)).execute(db)?;
+    }
+    Ok(())
+}
+
 /// Takes the row's lock, so that two nodes do not remove the same rows at once; `false` when it is gone already.
 pub fn lock_for_purge(db: &mut Db, id: TenantID) -> Result<bool> {
     let row = tenants::table.filter(tenants::id.eq(id)).filter(tenants::state.eq(PENDING_DELETION));

@@ -245,6 +245,27 @@ pub struct ApiKeyWithSecret {
     pub more: ApiKeyMore,
 }
 
+/// A key as a change has left it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyChanged {
+    /// Its properties.
+    #[serde(flatten)]
+    pub head: ApiKeyHead,
+    /// Only where other API types have replaced the secret, as the key's profile says: shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub secret_key: Option<SecretOnce>,
+    /// Made by the primary tenant for use in another.
+    pub service_account: bool,
+    /// Its number.
+    #[serde(rename = "ID")]
+    pub id: ApiKeyID,
+    /// What `?expand=` asked for.
+    #[serde(flatten)]
+    pub more: ApiKeyMore,
+}
+
 /// What came of making a key what it is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

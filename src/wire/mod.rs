@@ -4,6 +4,7 @@ mod about;
 mod account;
 mod administrator;
 mod api_key;
+mod api_type;
 mod audit;
 mod bulk;
 mod claim;
@@ -13,6 +14,7 @@ mod import;
 mod job;
 mod lenient;
 mod lifecycle;
+mod profile;
 mod rights;
 mod role;
 mod search;
@@ -26,9 +28,10 @@ pub use about::About;
 pub use account::{MfaConfirmation, MfaEnrolment, MfaRemoval, NewPassword, PasswordAgain};
 pub use administrator::{Administrator, AdministratorChange, NewAdministrator};
 pub use api_key::{
-    ApiKey, ApiKeyChange, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine, ApiKeyMore,
-    ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
+    ApiKey, ApiKeyChange, ApiKeyChanged, ApiKeyCurrent, ApiKeyCurrentChange, ApiKeyEnsured, ApiKeyHead, ApiKeyLine,
+    ApiKeyMore, ApiKeyWithSecret, NewApiKey, NewTenantApiKey, Outcome, SecretOnce, WantedApiKey,
 };
+pub use api_type::{ApiType, ApiTypeChange, ApiTypes, AuthorizationGrant, KeyApiTypes, NewApiType};
 pub use audit::{AuditEvent, AuditHead};
 pub use bulk::{BulkAnswer, BulkKey, BulkOrder, BulkRefusal, BulkRefusals};
 pub use claim::{Claim, ClaimHead, ClaimWithCode, Claims, NewClaim, PresentedClaim};
@@ -40,6 +43,9 @@ pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
     ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
     Networks, Rotation, RotationWish, Window,
+};
+pub use profile::{
+    NewProfile, NewProfileTarget, Profile, ProfileCalls, ProfileCallsChange, ProfileChange, ProfileTarget, Profiles,
 };
 pub use rights::{RightsChange, RightsTree};
 pub use role::{NewRole, Role, RoleChange};

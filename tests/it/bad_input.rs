@@ -54,6 +54,7 @@ impl<'a> Bench<'a> {
         let job = crate::jobs::trifle(app, &key);
         let contact = json!({ "name": "target" });
         app.post("/api/contacts", contact).key(&key).send().expect(200);
+        app.post("/api/apikeyprofiles", json!({ "name": "target" })).key(&key).send().expect(200);
         let webhook = json!({ "name": "target", "url": "https://1.1.1.1/", "events": ["claim.reused"] });
         app.post("/api/webhooks", webhook).key(&key).send().expect(200);
         app.post("/api/claims", json!({ "keyName": "claimed", "roleID": 2 })).key(&key).send().expect(200);
@@ -81,6 +82,9 @@ impl<'a> Bench<'a> {
             ("{secret}", "0".repeat(32)),
             ("{claimID}", "1".into()),
             ("{tenantID}", "0".into()),
+            ("{profileID}", "4".into()),
+            ("{apiTypeID}", "1".into()),
+            ("{apiTypeName}", "logRetrieval".into()),
             ("{revokedKeyID}", self.revoked.to_string()),
             ("{jobID}", self.job.to_string()),
             ("{name}", "platformSettingActiveSessionsMax".into()),
@@ -322,6 +326,9 @@ both! {
                 if route.path.ends_with("{keyName}") && ["%2F", ";a=b", ".json"].iter().any(|end| other.ends_with(end)) {
                     continue;
                 }
+                if route.path.ends_with("{apiTypeName}") && other.ends_with(".json") {
+                    continue;
+                }
                 bench.refused(app.call(route.method.as_str(), &other).key(&bench.key), 404, "no_such_route");
                 bench.refused(app.call(route.method.as_str(), &other), 404, "no_such_route");
             }
@@ -355,7 +362,7 @@ both! {
         for route in bench.with_body() {
             let call = bench.call(&route).header("Content-Type", "application/json");
             let limit = match route.operation {
-                "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" => 4 * 1024,
+                "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" | "authorize_api_type" => 4 * 1024,
                 "import_api_keys" => 4 * 1024 * 1024,
                 _ => 64 * 1024,
             };

@@ -120,6 +120,20 @@ both! {
             ("unknown_api_version", list().key(&key).header("api-version", "v2").send()),
             ("ambiguous_credentials", list().key(&key).with(&session).send()),
             ("unknown_role", create(json!({ "keyName": "k", "roleID": 99 }))),
+            ("unknown_profile", create(json!({ "keyName": "k", "roleID": 2, "lifecycle": { "profileID": 99 } }))),
+            ("unknown_api_type", create(json!({ "keyName": "k", "roleID": 2, "constraints": { "apiTypes": ["none"] } }))),
+            ("unknown_target", create(json!({ "keyName": "k", "roleID": 2, "lifecycle": { "profileID": 2 } }))),
+            ("key_limit_reached", {
+                let apex = |name: &str| create(json!({ "keyName": name, "roleID": 2, "lifecycle": { "profileID": 2 },
+                    "constraints": { "target": "Apex One as a Service", "apiTypes": ["logRetrieval"] } }));
+                apex("apex").expect(200);
+                apex("another apex")
+            }),
+            ("authorization_pending", {
+                let body = json!({ "keyName": "waits", "roleID": 1, "constraints": { "apiTypes": ["threatMitigationUserAccount"] } });
+                let waits = secret(&create(body).expect(200).json());
+                app.post("/api/administrators/1", json!({})).key(&waits).send()
+            }),
             ("unknown_time_zone", create(json!({ "keyName": "k", "roleID": 2, "timeZone": "Nowhere" }))),
             ("unknown_locale", create(json!({ "keyName": "k", "roleID": 2, "locale": "de-DE" }))),
             ("expiry_out_of_range", create(json!({ "keyName": "k", "roleID": 2, "expiryDate": 1 }))),

@@ -57,6 +57,14 @@ const OBJECTS: &[(&str, Make)] = &[
         app.post("/api/claims", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
     }),
     ("{tenantID}", |_, side| side.tenant),
+    ("{profileID}", |app, side| {
+        let body = json!({ "name": format!("walked {}", app.last_event()) });
+        app.post("/api/apikeyprofiles", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
+    }),
+    ("{apiTypeID}", |app, side| {
+        let body = json!({ "name": format!("walked{}", app.last_event()) });
+        app.post("/api/apitypes", body).key(&side.key).send().expect(200).json()["ID"].as_i64().expect("an ID")
+    }),
 ];
 
 /// Sends a call with a credential.
@@ -97,7 +105,9 @@ both! {
         for route in routes().iter().filter(|route| route.path.contains("ID}")) {
             let (parameter, make) = OBJECTS.iter().find(|(parameter, _)| route.path.contains(parameter))
                 .unwrap_or_else(|| panic!("{}: say above how a tenant comes to such an object", route.path));
-            let beyond = route.path.replace(parameter, "");
+            // a name that every tenant knows
+            let path = route.path.replace("{apiTypeName}", "logRetrieval");
+            let beyond = path.replace(parameter, "");
             assert!(!beyond.contains('{'), "{}: the walk takes one ID at a time", route.path);
             for (caller, owner) in [(&ours, &theirs), (&theirs, &ours)] {
                 if route.primary_only && caller.tenant == 0 {
@@ -111,7 +121,7 @@ both! {
                 for (credential, send) in credentials {
                     let what = format!("{} {} by a {credential} of tenant {}", route.method, route.path, caller.tenant);
                     let answers = [foreign, NEVER].map(|id| {
-                        let call = app.call(route.method.as_str(), &format!("/api{}", route.path.replace(parameter, &id.to_string())));
+                        let call = app.call(route.method.as_str(), &format!("/api{}", path.replace(parameter, &id.to_string())));
                         send(match &body {
                             Some(body) => call.json(body.clone()),
                             None => call,

@@ -1,6 +1,21 @@
+use firstkey::api::Route;
 use serde_json::json;
 
-use super::{AUDITOR, Slice};
+use super::{AUDITOR, PASSWORD, Scene, Slice};
+
+/// An API type that waits for an authorization.
+pub const TYPE: &str = "threatMitigationUserAccount";
+
+/// A key with an API type that waits, or has its authorization where that is to be taken back; its ID.
+pub fn waiting(scene: &Scene, route: &Route) -> i64 {
+    let name = format!("waiting {}", scene.fresh());
+    let body = json!({ "keyName": name, "roleID": AUDITOR, "constraints": { "apiTypes": [TYPE] } });
+    let key = scene.app.post("/api/apikeys", body).key(&scene.maker).send().expect(200).json();
+    if route.method == "DELETE" {
+        scene.app.execute(&format!("update api_key_api_types set granted = 1 where api_key_id = {}", key["ID"]));
+    }
+    key["ID"].as_i64().expect("an ID")
+}
 
 /// A dry run that finds no key.
 fn nobodys() -> serde_json::Value {
@@ -10,6 +25,7 @@ fn nobodys() -> serde_json::Value {
 pub const SLICE: Slice = Slice {
     body: |scene, operation| match operation {
         "create_api_key" => Some(json!({ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR })),
+        "authorize_api_type" => Some(json!({ "apiType": TYPE, "password": PASSWORD })),
         "replace_api_secret_key" | "replace_current_api_secret_key" | "refresh_api_key" => Some(json!({})),
         "ensure_api_key" => Some(json!({ "roleID": AUDITOR })),
         "modify_api_key" | "modify_current_api_key" => Some(json!({ "description": "changed" })),

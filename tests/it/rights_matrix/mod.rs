@@ -6,9 +6,11 @@
 
 mod administrators;
 mod api_keys;
+mod api_types;
 mod audit;
 mod claims;
 mod contacts;
+mod profiles;
 mod roles;
 mod sessions;
 mod settings;
@@ -402,6 +404,7 @@ impl<'a> Scene<'a> {
     /// A call that succeeds for whoever may make it; about administrator 1 until a person makes it.
     fn call(&self, route: &Route) -> Call<'a> {
         let mut path = format!("/api{}", route.path).replace("{name}", settings::NAME);
+        path = path.replace("{apiTypeName}", api_keys::TYPE);
         if path.contains("{secret}") {
             path = path.replace("{secret}", &webhooks::calendar(self));
         }
@@ -436,6 +439,8 @@ struct Slice {
 const SLICES: &[Slice] = &[
     sessions::SLICE,
     api_keys::SLICE,
+    profiles::SLICE,
+    api_types::SLICE,
     roles::SLICE,
     administrators::SLICE,
     contacts::SLICE,
@@ -450,15 +455,20 @@ const SLICES: &[Slice] = &[
 /// Something fresh that stands in a path for each parameter.
 type Make = fn(&Scene, &Route) -> i64;
 const IDS: &[(&str, Make)] = &[
-    // one that is between two secrets, where the call is about that
     ("{apiKeyID}", |scene, route| {
+        if route.path.contains("/authorizations") {
+            return api_keys::waiting(scene, route);
+        }
         let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
+        // one that is between two secrets, where the call is about that
         if route.path.contains("/rotation/") {
             let rotate = scene.app.post(&format!("/api/apikeys/{id}/secretkey"), json!({ "overlap": "1d" }));
             rotate.key(&scene.maker).send().expect(200);
         }
         id
     }),
+    ("{profileID}", |scene, _| profiles::fresh(scene)),
+    ("{apiTypeID}", |scene, _| api_types::fresh(scene)),
     ("{revokedKeyID}", |scene, _| {
         let id = scene.key(AUDITOR)["ID"].as_i64().expect("an ID");
         scene.app.delete(&format!("/api/apikeys/{id}")).key(&scene.maker).send().expect(204);

@@ -61,6 +61,23 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
          select tenant_id, min(id), {blob}, 1 from api_keys where tenant_id = {id} group by tenant_id"
     ));
     app.execute(&format!(
+        "insert into api_types (tenant_id, name, name_fold, title, title_fold, description, description_fold, needs_authorization, rights) \
+         values ({id}, 'read', 'read', 'read', 'read', '', '', false, '[]')"
+    ));
+    app.execute(&format!(
+        "insert into api_key_api_types (tenant_id, api_key_id, api_type_id) \
+         select k.tenant_id, k.id, t.id from api_keys k, api_types t where k.tenant_id = {id} and t.tenant_id = {id}"
+    ));
+    app.execute(&format!(
+        "insert into api_key_profiles (tenant_id, name, name_fold, description, description_fold, immutable, rights_from, \
+         targets, api_types_required, replace_secret_on_type_change, refresh_revives, max_overlap, warn_before, issuer_bound, \
+         visibility, calls_window, error_dialect) values ({id}, 'p', 'p', '', '', false, 'role', '[]', false, false, false, 0, \
+         '[]', false, 'all', 'sliding', 'deepSecurity')"
+    ));
+    app.execute(&format!(
+        "insert into default_api_key_profiles (tenant_id, profile_id) select tenant_id, id from api_key_profiles where tenant_id = {id}"
+    ));
+    app.execute(&format!(
         "insert into revoked_api_keys (id, tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, role_id, \
          role_name, role_name_fold, issuer_type, issuer_name, issuer_name_fold, service_account, created, revoked_at, revoked_by_type, \
          revoked_by_name, revoked_by_name_fold, reason, note, note_fold) \

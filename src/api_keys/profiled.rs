@@ -1,0 +1,232 @@
+//! What a key's profile has a say in when the key is made or changed: its role, its end, how many there are, what it is
+//! for. Everything in the transaction of the change.
+
+use serde_json::{Value, json};
+
+use super::handlers::role_in_body;
+use super::rules::{ApiKey, KeyPlan, Maker, Properties};
+use super::secret_store;
+use super::store::{self, Provenance};
+use super::under_profile::{self, Under};
+use crate::administrators;
+use crate::api_key_profiles::{self, Profile, RightsFrom};
+use crate::api_types::{self, ApiType, KeyApiType};
+use crate::auth::{Caller, Who};
+use crate::clock::Timestamp;
+use crate::db::Db;
+use crate::error::{Error, Reason, Result};
+use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::roles::Role;
+use crate::secret::SecretDigest;
+use crate::tenants;
+
+/// A key that may be made, as far as its profile is concerned.
+pub(super) struct Settled {
+    pub profile: Profile,
+    pub role: Role,
+    properties: Properties,
+    types: Vec<ApiType>,
+}
+
+/// What a plan comes to in a tenant: its profile looked up, its role, its end and its API types by it.
+pub(super) fn settle<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    tenant: TenantID,
+    plan: KeyPlan,
+    now: Timestamp,
+) -> Result<Settled> {
+    let profile = profile_in_body(db, tenant, plan.asked_under().profile)?;
+    let issuers = match profile.rights_from {
+        RightsFrom::Role => None,
+        RightsFrom::Issuer => Some(issuers_role(db, caller, tenant)?),
+    };
+    let types = api_types::named(db, tenant, plan.asked_under().wanted_types())?;
+    let properties = plan.under(&profile, issuers, now)?;
+    under_profile::must_have_types(&profile, &types)?;
+    let role = role_in_body(db, tenant, &properties)?;
+    Ok(Settled { profile, role, properties, types })
+}
+
+/// Makes the key, if the profile has room for it.
+pub(super) fn insert(
+    db: &mut Db,
+    made_by: Provenance,
+    settled: &Settled,
+    digest: SecretDigest,
+    now: Timestamp,
+) -> Result<ApiKey> {
+    let (profile, tenant) = (&settled.profile, made_by.tenant());
+    must_have_room(db, tenant, profile, &settled.properties, None)?;
+    let key = store::insert(db, made_by, profile.id, &settled.properties, digest, now)?;
+    if !settled.types.is_empty() {
+        api_types::set_of_key(db, tenant, key.id, &settled.types)?;
+    }
+    Ok(key)
+}
+
+impl Settled {
+    /// What a new key's event says of it.
+    pub fn details(&self) -> Value {
+        let mut details = json!({ "role": self.role.name, "expiryDate": self.properties.expiry });
+        if self.profile.id != ProfileID::DEEP_SECURITY {
+            details["profile"] = json!(self.profile.name);
+        }
+        if let Some(target) = &self.properties.constraints.target {
+            details["target"] = json!(target);
+        }
+        if !self.types.is_empty() {
+            details["apiTypes"] = names(self.types.iter().map(|kind| &kind.name));
+        }
+        details
+    }
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n String>) -> Value {
+    names.map(|name| json!(name)).collect()
+}
+
+/// The profile that a body names, or the tenant's default; it stays as it is until the key is made.
+fn profile_in_body(db: &mut Db, tenant: TenantID, named: Option<ProfileID>) -> Result<Profile> {
+    let id = match named {
+        Some(id) => id,
+        None => api_key_profiles::default_id(db, tenant)?,
+    };
+    api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| {
+        let message = "lifecycle.profileID: there is no such profile. GET /api/apikeyprofiles lists them.";
+        Error::new(Reason::UnknownProfile, message)
+    })
+}
+
+/// Another end of a key lies within what its profile allows.
+pub(super) fn must_lie_within(
+    db: &mut Db,
+    tenant: TenantID,
+    profile: &Profile,
+    key: &ApiKey,
+    end: Option<Timestamp>,
+) -> Result<()> {
+    if profile.min_validity.is_none() && profile.max_validity.is_none() {
+        return Ok(());
+    }
+    let since = secret_store::made(db, tenant, key.id)?.unwrap_or(key.created);
+    under_profile::must_lie_within(profile, end, since)
+}
+
+/// The profile that a key lives under.
+pub(super) fn profile_of(db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<Profile> {
+    let profile = api_key_profiles::find_for(db, tenant, key.profile)?;
+    profile.ok_or_else(|| Error::internal("a key's profile is gone"))
+}
+
+/// The role of a person who makes a key that has the rights of its maker. Whoever gives them another one comes after
+/// this transaction, and finds the key.
+fn issuers_role<R, V>(db: &mut Db, caller: &Caller<R, V>, tenant: TenantID) -> Result<RoleID> {
+    let Who::Administrator(session) = caller.who() else {
+        let message = "A key of this profile has the rights of the person who makes it: use a session, or name another \
+                       profile in lifecycle.profileID.";
+        return Err(Error::new(Reason::WrongCredentialKind, message));
+    };
+    if tenant != caller.tenant().id {
+        let expected = "a key of this profile has the rights of whoever makes it, who must be of the key's own tenant; name another profile";
+        return Err(Error::member("lifecycle.profileID", expected));
+    }
+    tenants::hold(db, tenant)?;
+    let role = administrators::role_of_self(db, caller, session.administrator)?;
+    role.ok_or_else(|| Error::internal("somebody who stands is gone"))
+}
+
+/// The count stands until the transaction ends: whoever wants to add a key that is counted waits for the same row.
+fn must_have_room(
+    db: &mut Db,
+    tenant: TenantID,
+    profile: &Profile,
+    properties: &Properties,
+    but: Option<ApiKeyID>,
+) -> Result<()> {
+    let target = properties.constraints.target.as_deref();
+    if !under_profile::counts(profile, target) {
+        return Ok(());
+    }
+    tenants::hold(db, tenant)?;
+    let all = store::count_of_profile(db, tenant, profile.id, None, but)?;
+    let of_target = store::count_of_profile(db, tenant, profile.id, target, but)?;
+    under_profile::must_have_room(profile, target, all, of_target)
+}
+
+/// Takes the lock that a change of target needs, before the key's own: everybody takes them in that order.
+pub(super) fn prepare<R, V>(db: &mut Db, caller: &Caller<R, V>, under: &Under) -> Result<()> {
+    if under.target.is_some() { tenants::hold(db, caller.tenant().id) } else { Ok(()) }
+}
+
+/// What a change comes to under the key's profile.
+pub(super) struct Changed {
+    pub properties: Properties,
+    /// Other API types than it was for.
+    types: Option<Vec<ApiType>>,
+    /// Whether the secret must be replaced for it.
+    pub replaces_secret: bool,
+    /// What it was for.
+    before: Vec<KeyApiType>,
+}
+
+/// Judges a change by the profile of the key: `new` is what comes of it otherwise.
+pub(super) fn change<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    old: &ApiKey,
+    mut new: Properties,
+    under: &Under,
+    maker: &Maker,
+    now: Timestamp,
+) -> Result<Changed> {
+    let tenant = caller.tenant().id;
+    let profile = profile_of(db, tenant, old)?;
+    if new.expiry != old.properties.expiry {
+        must_lie_within(db, tenant, &profile, old, new.expiry)?;
+    }
+    if let Some(wanted) = &under.target {
+        new.constraints.target = under_profile::target(&profile, wanted.as_ref())?;
+    }
+    let before = api_types::of_key(db, tenant, old.id)?;
+    let types = match &under.api_types {
+        None => None,
+        Some(wanted) => {
+            let types = api_types::named(db, tenant, wanted)?;
+            under_profile::must_have_types(&profile, &types)?;
+            under_profile::are_others(&before, &types).then_some(types)
+        }
+    };
+    if types.as_ref().is_some_and(|types| under_profile::are_more(&before, types)) {
+        maker.may_add_types_to(&new)?;
+        maker.must_end_with(old)?;
+    }
+    under_profile::must_keep_role(&profile, &old.properties, &new)?;
+    if new.constraints.target != old.properties.constraints.target {
+        must_have_room(db, tenant, &profile, &new, Some(old.id))?;
+    }
+    let replaces_secret = types.is_some() && profile.replace_secret_on_type_change;
+    if replaces_secret && new.expiry == old.properties.expiry {
+        new.expiry = under_profile::end_of_renewed(&profile, new.expiry, maker.expires, now);
+    }
+    Ok(Changed { properties: new, types, replaces_secret, before })
+}
+
+impl Changed {
+    /// Stores which API types the key is for now.
+    pub fn store_types<R, V>(&self, db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
+        match &self.types {
+            Some(types) => api_types::set_of_key(db, caller.tenant().id, id, types),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the API types to what an event tells of a change.
+    pub fn told(&self, mut details: Value) -> Value {
+        if let Some(types) = &self.types {
+            let from = names(self.before.iter().map(|kind| &kind.name));
+            details["apiTypes"] = json!({ "from": from, "to": names(types.iter().map(|kind| &kind.name)) });
+        }
+        details
+    }
+}
