@@ -82,7 +82,7 @@ pub async fn create(
     let person = app
         .change(&caller, move |db, caller| {
             let role = role_in_body(db, caller, properties.role)?;
-            maker.must_cover(&role.grant, "The role")?;
+            maker.must_cover_all_of(&role.grant, "The role")?;
             let person = store::insert_for(db, caller, &properties, &hash, now)?;
             let details = json!({ "role": role.name, "active": properties.active });
             let event = Event::new(EventKind::AdministratorCreated, target(&person)).with(details);
@@ -114,7 +114,7 @@ pub async fn modify(
             let role = role_in_body(db, caller, new.role)?;
             let credentials = new_password.is_some() || matches!(removes_factor, Ok(true));
             must_be_within(db, caller, &maker, &old)?;
-            maker.must_cover(&role.grant, "The role")?;
+            maker.must_cover_all_of(&role.grant, "The role")?;
             if credentials || gains(&old.properties, &new) {
                 caller.must_last()?;
             }
@@ -200,7 +200,7 @@ fn role_in_body<R, V>(db: &mut Db, caller: &Caller<R, V>, role: RoleID) -> Resul
 fn must_be_within<R, V>(db: &mut Db, caller: &Caller<R, V>, maker: &Maker, person: &Administrator) -> Result<()> {
     let role = roles::find_for(db, caller.tenant().id, person.properties.role)?;
     let role = role.ok_or_else(|| Error::internal("an administrator's role is gone"))?;
-    maker.must_cover(&role.grant, "The administrator's role")
+    maker.must_cover_all_of(&role.grant, "The administrator's role")
 }
 
 /// Whoever comes with a session is somebody; a key is nobody's own.

@@ -6,10 +6,11 @@ use diesel::prelude::*;
 
 use super::history_rules::{Party, Revocation, RevokedKey, Why};
 use crate::administrators;
+use crate::api_key_profiles::Visibility;
 use crate::auth::key_usage::KeyUsage;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
-use crate::db::schema::{api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys};
+use crate::db::schema::{api_key_profiles, api_key_secrets, api_keys, revoked_api_key_secrets, revoked_api_keys};
 use crate::db::{Db, MultiBackend};
 use crate::error::Result;
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
@@ -278,9 +279,21 @@ const FIELDS: &[Field<revoked_api_keys::table>] = &[
 
 const ID: fn(Comparison, i64) -> Condition<revoked_api_keys::table> = number_field!(revoked_api_keys::id);
 
-/// The tenant's revoked keys; every read starts here.
-fn visible_to(tenant: TenantID) -> revoked_api_keys::BoxedQuery<'static, MultiBackend> {
-    revoked_api_keys::table.filter(revoked_api_keys::tenant_id.eq(tenant)).into_boxed()
+/// The revoked keys that a caller sees, as they would see them if they were still there; every read starts here.
+fn visible_to<R, V>(caller: &Caller<R, V>) -> revoked_api_keys::BoxedQuery<'static, MultiBackend> {
+    let query = revoked_api_keys::table.filter(revoked_api_keys::tenant_id.eq(caller.tenant().id)).into_boxed();
+    if caller.has_full_access() {
+        return query;
+    }
+    let for_issuers = api_key_profiles::visibility.eq(Visibility::Own.as_str());
+    let closed = api_key_profiles::table.filter(for_issuers).select(api_key_profiles::id);
+    let (kind, id) = match caller.who() {
+        Who::Administrator(session) => ("administrator", session.administrator.get()),
+        Who::ApiKey(key) => ("apiKey", key.id.get()),
+    };
+    let issued = revoked_api_keys::issuer_id.is_not_null().and(revoked_api_keys::issuer_id.assume_not_null().eq(id));
+    let is_own = revoked_api_keys::issuer_type.eq(kind).and(issued);
+    query.filter(revoked_api_keys::profile_id.ne_all(closed).or(is_own))
 }
 
 /// Adds what the secrets of keys are called by, in one statement for all.
@@ -305,21 +318,21 @@ fn with_secrets(db: &mut Db, rows: Vec<Row>) -> Result<Vec<RevokedKey>> {
 
 /// One revoked key that the caller can see.
 pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<Option<RevokedKey>> {
-    let query = visible_to(caller.tenant().id).filter(revoked_api_keys::id.eq(id));
+    let query = visible_to(caller).filter(revoked_api_keys::id.eq(id));
     let row: Option<Row> = query.select(Row::as_select()).get_result(db).optional()?;
     Ok(with_secrets(db, row.into_iter().collect())?.pop())
 }
 
 /// At most `most` revoked keys behind `after`, by ID: a list's next piece.
 pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: ApiKeyID, most: i64) -> Result<Vec<RevokedKey>> {
-    let query = visible_to(caller.tenant().id).filter(revoked_api_keys::id.gt(after));
+    let query = visible_to(caller).filter(revoked_api_keys::id.gt(after));
     let rows = query.order(revoked_api_keys::id).limit(most).select(Row::as_select()).load(db)?;
     with_secrets(db, rows)
 }
 
 /// The caller's revoked keys that meet every criterion, by ID.
 pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Result<Vec<RevokedKey>> {
-    let mut query = visible_to(caller.tenant().id);
+    let mut query = visible_to(caller);
     for criterion in filter.criteria {
         query = query.filter(criterion.condition(FIELDS, ID)?);
     }

@@ -199,10 +199,15 @@ impl Bounds {
 }
 
 impl Maker {
-    /// Nobody hands out, or lays hands on, more than they have (T-01): rights, reach and access to the API alike. The
-    /// console is no way in for a key, so whoever lacks it may still make keys of roles that have it.
+    /// Nobody hands out to a key, or lays hands on one that has, more than they have (T-01): rights, reach and access to
+    /// the API alike. The console is no way in for a key, so whoever lacks it may still make keys of roles that have it.
     pub fn must_cover(&self, grant: &Grant, what: &str) -> Result<()> {
-        if self.grant.covers(&grant.for_a_key()) {
+        self.must_cover_all_of(&grant.for_a_key(), what)
+    }
+
+    /// The same for people, who come in by the console too.
+    pub fn must_cover_all_of(&self, grant: &Grant, what: &str) -> Result<()> {
+        if self.grant.covers(grant) {
             return Ok(());
         }
         Err(Error::new(

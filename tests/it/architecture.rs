@@ -216,7 +216,19 @@ const TABLE: &[Part] = &[
     // What IDs stood for when a key ended: roles and people, by what their slices offer.
     Part {
         files: &["api_keys/history_store.rs"],
-        may_use: &["administrators", "auth", "clock", "db", "error", "id", "name", "roles", "search", "secret"],
+        may_use: &[
+            "administrators",
+            "api_key_profiles",
+            "auth",
+            "clock",
+            "db",
+            "error",
+            "id",
+            "name",
+            "roles",
+            "search",
+            "secret",
+        ],
         may_not: &["actix_web", "actix_session", "std::time", "chrono", "tokio"],
     },
     // Goes on behind the call that began it, and waits where the database is away.
@@ -521,10 +533,13 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/secret_store.rs", &["api_key_secrets"]),
-    ("api_keys/store.rs", &["api_keys", "api_key_secrets"]),
+    ("api_keys/store.rs", &["api_keys"]),
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),
     // a key leaves the one table for the other
-    ("api_keys/history_store.rs", &["api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"]),
+    (
+        "api_keys/history_store.rs",
+        &["api_key_profiles", "api_key_secrets", "api_keys", "revoked_api_key_secrets", "revoked_api_keys"],
+    ),
     ("jobs/store.rs", &["job_chunks", "jobs"]),
     ("claims/store.rs", &["claims", "tenants"]), // a code is worth nothing where its tenant is suspended
     // who sees a key depends on its profile, how it is on whoever issued it: in the same statement

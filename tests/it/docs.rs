@@ -63,6 +63,12 @@ both! {
         app.execute(&format!("update roles set computer_ids = 'no list' where id = {spoilt}"));
         let minter = app.role("Minter", &["platformRights.apikeyRights.canCreateNewApiKeys"]);
         let minter_key = secret(&mint("minter", minter));
+        let claimed = |name: &str, change: &str, times: usize| {
+            let claim = app.post("/api/claims", json!({ "keyName": name, "roleID": minter })).key(&minter_key).send().expect(200).json();
+            app.execute(&format!("update claims set {change} where id = {}", claim["ID"]));
+            let redeem = || app.post("/api/claims/redeem", json!({ "code": claim["code"] })).send();
+            (0..times).map(|_| redeem()).last().expect("one at least")
+        };
         let (starter, starting) = session_of(&app, "starter", 1);
         app.execute(&format!("update sessions set initial_password = true where administrator_id = {starter}"));
         let (changer, changing) = session_of(&app, "changer", 1);
@@ -167,6 +173,17 @@ both! {
             ("initial_password", list().with(&starting).send()),
             ("not_authorized", list().key(&minter_key).send()),
             ("wrong_credential_kind", app.get("/api/sessions").key(&key).send()),
+            ("one_shot_session", {
+                let body = json!({ "userName": "other", "password": PASSWORD, "oneShot": true });
+                app.administrator("other", PASSWORD, 1, 0);
+                let session = Session::from(&app.post("/api/sessions", body).send().expect(200));
+                list().with(&session).send()
+            }),
+            ("invalid_claim_code", app.post("/api/claims/redeem", json!({ "code": "nonsense" })).send()),
+            ("claim_expired", claimed("late", &format!("expires = {}", START.millis()), 1)),
+            ("claim_used", claimed("twice", "reused = reused", 2)),
+            ("claim_address_refused", claimed("far", r#"networks = '["10.0.0.0/8"]'"#, 1)),
+            ("claim_maker_refused", claimed("nobody's", "made_by_key_id = 2147483647", 1)),
             ("beyond_caller", app.post("/api/apikeys", json!({ "keyName": "k", "roleID": 1 })).key(&minter_key).send()),
             ("no_such_route", app.get("/api/nothing").send()),
             ("not_found", app.get("/api/apikeys/2147483647").key(&key).send()),

@@ -435,7 +435,11 @@ both! {
         assert_refusal(presented(&app, &secret(&plain)), IN);
         // one that was made with a key depends on that key
         let made_with_key = made(&app, &viewer, json!({ "keyName": "child", "roleID": 2 }));
-        app.execute("update api_keys set profile_id = 3 where key_name = 'child'");
+        app.execute("insert into api_key_profiles select 99, 0, 'bound', 'bound', description, description_fold, immutable, 'role', validity, \
+            min_validity, max_validity, max_keys, targets, api_types_required, replace_secret_on_type_change, refresh_revives, max_overlap, \
+            warn_before, issuer_bound, visibility, key_calls_per_minute, tenant_calls_per_minute, calls_window, error_dialect \
+            from api_key_profiles where id = 3");
+        app.execute("update api_keys set profile_id = 99 where key_name = 'child'");
         assert_refusal(presented(&app, &secret(&made_with_key)), IN);
         app.execute("update api_keys set active = false where key_name = 'full'");
         assert_refusal(presented(&app, &secret(&made_with_key)), (403, "issuer_disabled"));

@@ -17,7 +17,7 @@ fn refused(app: &TestApp, maker: &str, body: Value) -> (u16, String) {
 }
 
 both! {
-    /// DS-31, DS-32: the members in the documented order, compact, what has no value left out.
+    /// DS-31, DS-32, MC-19: the members in the documented order, compact, what has no value left out.
     fn the_answer_is_the_documented_one_byte_for_byte(app: TestApp) {
         let session = app.sign_in();
         let body = json!({ "keyName": "First Key", "roleID": 1 });

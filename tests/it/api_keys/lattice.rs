@@ -116,7 +116,7 @@ fn put_in(app: &TestApp) -> Vec<(Wish, i64)> {
 }
 
 both! {
-    /// T-01, create: 200 exactly if the maker may create keys and its role covers the wanted one; else 403,
+    /// T-01, MC-25, create: 200 exactly if the maker may create keys and its role covers the wanted one; else 403,
     /// and neither a row nor an event.
     fn a_key_is_made_exactly_within_its_makers_role(app: TestApp) {
         let full = app.full_key();

@@ -114,7 +114,8 @@ both! {
         let editor = secret(&made(&app, &maker, json!({ "keyName": "editor", "roleID": editor })));
         let rows = app.rows();
         for (id, by) in [(&shorter["ID"], &own), (&ending["ID"], &own), (&ending["ID"], &editor)] {
-            assert_refusal(refresh(&app, id).key(by).send().refusal(), (403, "beyond_caller"));
+            let call = refresh(&app, id).key(by).header("Accept", "application/problem+json");
+            assert_refusal(call.send().refusal(), (403, "beyond_caller"));
         }
         app.assert_rows(&rows, "refused");
         refresh(&app, &ending["ID"]).key(&maker).send().expect(200);

@@ -184,7 +184,7 @@ both! {
         let viewer = app.full_key();
         let account = app.post(&format!("/api/tenants/{tenant}/apikeys?expand=lifecycle"), json!({ "keyName": "account", "roleID": 1 }));
         let account = account.key(&viewer).send().expect(200).json();
-        assert_eq!(account["lifecycle"], json!({ "profileID": 1, "profile": "Deep Security", "status": "expiring", "kind": "standard", "secrets": account["lifecycle"]["secrets"] }));
+        assert_eq!(account["lifecycle"], json!({ "profileID": 1, "profile": "Deep Security", "status": "expiring", "kind": "standard", "secrets": account["lifecycle"]["secrets"], "tenantURL": "/t/blue" }));
         let total = |key: &str| counted(&app, key, "").values().sum::<i64>();
         assert_eq!((total(&viewer), total(&blue)), (1, 2));
     }

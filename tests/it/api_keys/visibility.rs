@@ -92,6 +92,17 @@ both! {
         app.call("POST", &format!("{own}/secretkey")).with(&anna).send().expect(200);
         app.delete(&own).with(&anna).send().expect(204);
         app.delete(&format!("/api/apikeys/{}", of_ben["ID"])).key(&full).send().expect(204);
+        // the history of them is for the same eyes
+        let history = |call: Call<'_>| {
+            let answer = call.send().expect(200).json();
+            let keys = answer["revokedApiKeys"].as_array().expect("a list");
+            keys.iter().map(|key| key["keyName"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(history(app.get("/api/apikeys/revoked").with(&anna)), ["of anna"]);
+        assert_eq!(history(app.call("POST", "/api/apikeys/revoked/search").with(&ben)), ["of ben"]);
+        assert_eq!(history(app.get("/api/apikeys/revoked").key(&full)), ["of anna", "of ben"]);
+        let hidden = app.get(&format!("/api/apikeys/revoked/{}", of_ben["ID"])).with(&anna).send();
+        assert_refusal(hidden.refusal(), (404, "not_found"));
         // a key sees itself and what was made with it, and no more
         let described = |id: &Value| app.get(&format!("/api/apikeys/{id}")).key(&secret(&tool)).send().status;
         assert_eq!([&tool["ID"], &child["ID"]].map(described), [200, 200]);

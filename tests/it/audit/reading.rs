@@ -118,7 +118,7 @@ both! {
             (json!({ "fieldName": "details", "stringTest": "equal", "stringValue": "x" }), "targetName"),
             (json!({ "fieldName": "time", "stringTest": "equal", "stringValue": "x" }), "firstDateValue"),
             (json!({ "fieldName": "level", "choiceTest": "equal", "choiceValue": "error" }), "info, warning"),
-            (json!({ "fieldName": "actorType", "choiceTest": "equal", "choiceValue": "" }), "administrator, apiKey, system, tenant, unknown"),
+            (json!({ "fieldName": "actorType", "choiceTest": "equal", "choiceValue": "" }), "administrator, apiKey, claim, system, tenant, unknown"),
             (json!({ "fieldName": "actorID", "nullTest": true }), "numericTest"),
             (json!({ "fieldName": "number", "numericTest": "equal", "numericValue": 1.5 }), "numericValue"),
         ] {

@@ -96,8 +96,10 @@ fn no_call_sets_paths_log_formats_audit_sinks_or_headers() {
     for member in &found {
         let words = words(member);
         let is_right = member.starts_with("can") || member.ends_with("Rights");
-        if is_right || ["timeFormat", "format"].contains(&member.as_str()) {
-            continue; // had by a role; how a person's clock counts its hours, and as what one answer is written
+        if is_right || ["timeFormat", "format", "url"].contains(&member.as_str()) {
+            // had by a role; how a person's clock counts its hours; as what one answer is written; whom a webhook tells,
+            // inside the fence around what is called from here
+            continue;
         }
         let forbidden = words.iter().find(|word| FORBIDDEN.contains(&word.as_str()));
         assert!(forbidden.is_none(), "{member}: no call may set a {}", forbidden.expect("a word"));

@@ -22,7 +22,7 @@ both! {
         }
     }
 
-    /// The SDK insists on a list, and on the documented refusal.
+    /// MC-26: the SDK insists on a list, and on the documented refusal.
     fn who_may_not_view_roles_is_told_so(app: TestApp) {
         let auditor = app.auditor_key();
         for path in PATHS {
