@@ -355,7 +355,8 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.access != Access::Open || route.request.is_some() {
         statuses.extend([401, 403, 429]);
     }
-    if route.path.contains('{') {
+    // a calendar that is not there cannot be taken away
+    if route.path.contains('{') || route.operation == "delete_calendar" {
         statuses.push(404);
     }
     if route.request.is_some() {

@@ -375,11 +375,13 @@ both! {
                 let answer = app.connect().send(&request).expect("an answer");
                 assert_shape(&answer, 413, "body_too_large", route.operation);
             }
-            let mut connection = app.connect();
-            let mut request = head_of(&call.request, "Transfer-Encoding: chunked");
-            request.extend(format!("{:x}\r\n{}\r\n", limit + 1, " ".repeat(limit + 1)).bytes());
-            connection.write_raw(&request).expect("it is taken");
-            assert_shape(&connection.read(false).expect("an answer"), 413, "body_too_large", route.operation);
+            if n < 5 {
+                let mut connection = app.connect();
+                let mut request = head_of(&call.request, "Transfer-Encoding: chunked");
+                request.extend(format!("{:x}\r\n{}\r\n", limit + 1, " ".repeat(limit + 1)).bytes());
+                connection.write_raw(&request).expect("it is taken");
+                assert_shape(&connection.read(false).expect("an answer"), 413, "body_too_large", route.operation);
+            }
             // to the byte
             let padded = |length: usize| format!("{{{}", " ".repeat(length - 1));
             bench.refused(bench.call(&route).body(padded(limit)), 400, "malformed");

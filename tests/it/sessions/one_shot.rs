@@ -91,7 +91,7 @@ both! {
                 continue;
             }
             let path: Vec<&str> = route.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
-            let answer = app.call(route.method.as_str(), &format!("/api{}", path.join("/").replace("settings/1", "settings/platformSettingActiveSessionsMax"))).json(json!({})).with(&session).send();
+            let answer = app.call(route.method.as_str(), &format!("/api{}", path.join("/").replace("settings/1", "settings/platformSettingActiveSessionsMax").replace("authorizations/1", "authorizations/logRetrieval"))).json(json!({})).with(&session).send();
             let code = if route.access == Access::Key { "wrong_credential_kind" } else { "one_shot_session" };
             assert_eq!(answer.refusal(), refusal(code), "{}", route.operation);
             tried += 1;
