@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{DAY, TREND, assert_refusal, made, message, mint_under, trend};
-use crate::app::{TestApp, secret};
+use super::{DAY, TREND, assert_refusal, made, message, mint_under, trend, uses};
+use crate::app::TestApp;
 use crate::both;
 
 const EXTERNAL: &str = "External applications";
@@ -117,8 +117,7 @@ both! {
         let key = app.full_key();
         let expired = token(&app, &key, APEX).expect(200).json();
         app.clock.advance(366 * DAY);
-        let refused = app.get("/api/apikeys").key(&secret(&expired)).send().refusal();
-        assert_eq!(refused, (401, "api_key_expired".into()));
+        assert_eq!(uses(&app, &expired), (401, "api_key_expired".into()));
         app.get(&format!("/api/apikeys/{}", expired["ID"])).key(&key).send().expect(200);
         assert_refusal(&token(&app, &key, APEX), (409, "key_limit_reached"));
         app.delete(&format!("/api/apikeys/{}", expired["ID"])).key(&key).send().expect(204);

@@ -128,7 +128,7 @@ both! {
                 }
             }
         }
-        assert!(outcomes.iter().all(|count| *count > 50), "both outcomes are tried: {outcomes:?}");
+        assert!(outcomes.iter().all(|count| *count > 40), "both outcomes are tried: {outcomes:?}");
     }
 
     /// A way that is taken from the caller's role is gone with the next call.
