@@ -2,6 +2,7 @@
 //! confirmation for that very set; with it the work is begun, and goes on as a job. New secrets are the exception: they
 //! come in the answer, and so for a few hundred keys at most.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::web::Json;
@@ -27,7 +28,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::jobs::{self, Collection, Kind, NewJob, Step, Task};
 use crate::name::Description;
-use crate::rights::{DeleteApiKeys, Demand, EditApiKeys};
+use crate::rights::{DeleteApiKeys, Demand, EditApiKeys, Grant};
 use crate::roles;
 use crate::search::Filter;
 use crate::secret::SecretKey;
@@ -402,7 +403,10 @@ fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, digest: &str) -
 
 /// What roles let their bearers do, and what profiles say, each looked up once.
 #[derive(Default)]
-struct Grants(HashMap<RoleID, crate::rights::Grant>, HashMap<ProfileID, Profile>);
+struct Grants {
+    roles: HashMap<RoleID, Grant>,
+    profiles: HashMap<ProfileID, Profile>,
+}
 
 impl Grants {
     fn judge(
@@ -414,13 +418,14 @@ impl Grants {
         maker: &Maker,
         now: Timestamp,
     ) -> Result<Verdict> {
-        let role = key.properties.role;
-        if !self.0.contains_key(&role) {
-            let found = roles::find_for(db, tenant, role)?;
-            let found = found.ok_or_else(|| Error::internal("a key's role is gone"))?;
-            self.0.insert(role, found.grant);
-        }
-        let verdict = order.judge(key, &self.0[&role], maker, now);
+        let grant = match self.roles.entry(key.properties.role) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let found = roles::find_for(db, tenant, key.properties.role)?;
+                new.insert(found.ok_or_else(|| Error::internal("a key's role is gone"))?.grant)
+            }
+        };
+        let verdict = order.judge(key, grant, maker, now);
         match &verdict {
             Verdict::Do(properties) if properties.expiry != key.properties.expiry => {
                 let end = properties.expiry;
@@ -432,10 +437,11 @@ impl Grants {
 
     /// Why a key must not end then, by its profile.
     fn bound(&mut self, db: &mut Db, tenant: TenantID, key: &ApiKey, end: Option<Timestamp>) -> Result<Option<Error>> {
-        if !self.1.contains_key(&key.profile) {
-            self.1.insert(key.profile, profiled::profile_of(db, tenant, key)?);
-        }
-        match profiled::must_lie_within(db, tenant, &self.1[&key.profile], key, end) {
+        let profile = match self.profiles.entry(key.profile) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(profiled::profile_of(db, tenant, key)?),
+        };
+        match profiled::must_lie_within(db, tenant, profile, key, end) {
             Err(error) if error.reason() == Reason::ExpiryOutOfRange => Ok(Some(error)),
             other => other.map(|()| None),
         }

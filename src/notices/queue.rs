@@ -1,6 +1,7 @@
 //! What goes into the outbox when something has happened, in the same transaction.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde_json::{Value, json};
 
@@ -209,13 +210,15 @@ impl Circle {
         let mut known: BTreeMap<RoleID, (bool, bool)> = BTreeMap::new();
         let (mut full, mut all) = (Vec::new(), Vec::new());
         for (role, address) in administrators::notified(db, self.tenant, MOST_PEOPLE)? {
-            if !known.contains_key(&role) {
-                let grant = roles::find_for(db, self.tenant, role)?.map(|role| role.grant).unwrap_or_default();
-                let sees = ViewApiKeys::RIGHT.is_some_and(|right| grant.rights.contains(right));
-                let has_all = grant.rights == Rights::all() && Reach::everything().is_within(&grant.reach);
-                known.insert(role, (sees, has_all));
-            }
-            let (sees, has_all) = known.get(&role).copied().unwrap_or_default();
+            let (sees, has_all) = match known.entry(role) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let grant = roles::find_for(db, self.tenant, role)?.map(|role| role.grant).unwrap_or_default();
+                    let sees = ViewApiKeys::RIGHT.is_some_and(|right| grant.rights.contains(right));
+                    let has_all = grant.rights == Rights::all() && Reach::everything().is_within(&grant.reach);
+                    *new.insert((sees, has_all))
+                }
+            };
             if has_all {
                 full.push(address.clone());
             }

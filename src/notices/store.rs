@@ -105,7 +105,7 @@ fn take(db: &mut Db, row: Row, now: Timestamp) -> Result<Option<Notice>> {
         .filter(notices::attempts.eq(row.attempts))
         .set((notices::state.eq(TAKEN), notices::next_at.eq(now.plus(CLAIM)), notices::attempts.eq(attempts)))
         .execute(db)?;
-    Ok((taken == 1).then(|| Notice {
+    Ok((taken == 1).then_some(Notice {
         id: row.id,
         tenant: row.tenant_id,
         dedupe: row.dedupe,

@@ -245,6 +245,7 @@ both! {
         let create = "platformRights.apikeyRights.canCreateNewApiKeys";
         // of a person, and of a key
         type Made<'a> = Box<dyn Fn(&str) -> (Value, i64) + 'a>;
+        type Happening<'a> = Box<dyn Fn(&str, i64) -> String + 'a>;
         let by_person: Made = Box::new(|name| {
             let role = app.role(&format!("role of {name}"), &[create]);
             app.administrator(name, PASSWORD, role, 0);
@@ -261,7 +262,7 @@ both! {
             Backend::Postgres => format!("update roles set rights = '\\x'::bytea where id = {role}"),
         };
         let other = app.role("Other", &[]);
-        let cases: Vec<(&str, &Made, Box<dyn Fn(&str, i64) -> String>)> = vec![
+        let cases: Vec<(&str, &Made, Happening)> = vec![
             ("locked person", &by_person, Box::new(|name, _| format!("update administrators set active = false where username = '{name}'"))),
             ("demoted person", &by_person, Box::new(move |name, _| format!("update administrators set role_id = {other} where username = '{name}'"))),
             ("removed person", &by_person, Box::new(|name, _| format!("delete from administrators where username = '{name}'"))),

@@ -56,7 +56,8 @@ fn words(value: &str) -> String {
     let mut after_word = false;
     for part in value.split(' ') {
         let word = part.strip_prefix("=?utf-8?b?").and_then(|part| part.strip_suffix("?="));
-        if !plain.is_empty() && !(after_word && word.is_some()) {
+        let joined = plain.is_empty() || after_word && word.is_some();
+        if !joined {
             plain.push(' ');
         }
         after_word = word.is_some();

@@ -52,10 +52,10 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
         "insert into webhooks (tenant_id, name, name_fold, description, description_fold, url, events, active, secret, created) \
          values ({id}, 'w', 'w', '', '', 'https://1.1.1.1/', '[]', true, {blob}, 1)"
     ));
-    app.execute(&format!(
+    app.execute(
         "insert into notices (tenant_id, dedupe, destination, webhook_id, recipient, kind, payload, created, attempts, next_at, \
-         state, last_error) select tenant_id, 'd' || id, 'webhook', id, '', '', '', 1, 0, 1, 'waiting', '' from webhooks"
-    ));
+         state, last_error) select tenant_id, 'd' || id, 'webhook', id, '', '', '', 1, 0, 1, 'waiting', '' from webhooks",
+    );
     app.execute(&format!(
         "insert into calendars (tenant_id, api_key_id, digest, created) \
          select tenant_id, min(id), {blob}, 1 from api_keys where tenant_id = {id} group by tenant_id"
