@@ -16,9 +16,7 @@ fn begun(app: &TestApp, credential: &str) -> Connection {
         BODY.len()
     );
     connection.write_raw(head.as_bytes()).expect("it is taken");
-    // with one worker, an answer to a later request means that the earlier one has come as far as its body
-    app.get("/healthz").send().expect(200);
-    app.get("/api/sessions/current").send().expect(401);
+    app.let_earlier_calls_be_known();
     connection
 }
 
