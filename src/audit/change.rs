@@ -1,11 +1,12 @@
 //! The one way to change something: a transaction that will not commit without its events.
 
-use super::{Actor, Event, store};
+use super::{Actor, Event, EventKind, store};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Touched, tell_nodes};
 use crate::error::Result;
+use crate::id::{ApiKeyID, TenantID};
 use crate::notices;
 
 impl App {
@@ -46,10 +47,10 @@ impl App {
     {
         let (now, with_mail) = (self.now(), self.mailer.is_some());
         self.database
-            .write(move |db| {
+            .change(move |db| {
                 let (outcome, events) = f(db)?;
-                record_and_tell(db, &actor, now, &events, with_mail)?;
-                Ok(outcome)
+                let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
+                Ok((outcome, touched))
             })
             .await
     }
@@ -58,14 +59,105 @@ impl App {
 /// Writes events within a transaction that is open already, and tells webhooks of them: the first start's, or a
 /// command's, which write no mail.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    record_and_tell(db, actor, now, events, false)
+    record_and_tell(db, actor, now, events, false).map(drop)
 }
 
-fn record_and_tell(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event], with_mail: bool) -> Result<()> {
-    events.iter().try_for_each(|event| {
+/// Answers with what the events say was touched, and tells the other nodes of it.
+fn record_and_tell(
+    db: &mut Db,
+    actor: &Actor,
+    now: Timestamp,
+    events: &[Event],
+    with_mail: bool,
+) -> Result<Vec<Touched>> {
+    let mut touched = Vec::new();
+    for event in events {
         let other = event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
         let actor = other.as_ref().unwrap_or(actor);
         store::insert(db, actor, now, event)?;
-        notices::tell(db, actor, now, event, with_mail)
+        notices::tell(db, actor, now, event, with_mail)?;
+        touched.extend(touched_by(event, actor.tenant).filter(|new| !touched.contains(new)));
+    }
+    if touched.len() > MOST_TOUCHED {
+        touched = vec![Touched::Everything];
+    }
+    tell_nodes(db, &touched)?;
+    Ok(touched)
+}
+
+/// So many things at once are told one by one.
+const MOST_TOUCHED: usize = 64;
+
+/// What an event of a tenant says about that on which verification depends. Every kind is looked at here, so that a new
+/// one cannot be forgotten.
+fn touched_by(event: &Event, tenant: TenantID) -> Option<Touched> {
+    use EventKind as Kind;
+    let key = || event.target.id.map_or(Touched::Everything, |id| Touched::Key(ApiKeyID::new(id)));
+    Some(match event.kind {
+        Kind::ApiKeyCreated => match key() {
+            Touched::Key(id) => Touched::NewKey(id),
+            other => other,
+        },
+        Kind::ApiKeyUpdated
+        | Kind::ApiKeyDeleted
+        | Kind::ApiKeySecretReplaced
+        | Kind::ApiKeyRotationFinished
+        | Kind::ApiKeyRotationUndone
+        | Kind::ApiKeyRefreshed
+        | Kind::AuthorizationGranted
+        | Kind::AuthorizationWithdrawn => key(),
+        Kind::AdministratorLocked
+        | Kind::AdministratorUnlocked
+        | Kind::AdministratorDeleted
+        | Kind::AdministratorUpdated
+        | Kind::RoleUpdated
+        | Kind::RoleDeleted
+        | Kind::ProfileUpdated
+        | Kind::ProfileDeleted
+        | Kind::ApiTypeUpdated
+        | Kind::ApiTypeDeleted => Touched::Tenant(tenant),
+        Kind::TenantUpdated | Kind::TenantDeleted => {
+            event.target.id.map_or(Touched::Everything, |id| Touched::Tenant(TenantID::new(id)))
+        }
+        Kind::MasterKeyReplaced => Touched::Everything,
+        Kind::SignInFailed
+        | Kind::SignedIn
+        | Kind::SignedOut
+        | Kind::SessionTimedOut
+        | Kind::RequestIDRefused
+        | Kind::AdministratorCreated
+        | Kind::PasswordSet
+        | Kind::RoleCreated
+        | Kind::SessionDisplaced
+        | Kind::UnderAttack
+        | Kind::ReplacedSecretPresented
+        | Kind::ContactCreated
+        | Kind::ContactUpdated
+        | Kind::ContactDeleted
+        | Kind::TenantCreated
+        | Kind::SettingsUpdated
+        | Kind::WebhookCreated
+        | Kind::WebhookUpdated
+        | Kind::WebhookDeleted
+        | Kind::WebhookSecretReplaced
+        | Kind::WebhookTested
+        | Kind::WebhookGone
+        | Kind::CalendarMade
+        | Kind::CalendarRemoved
+        | Kind::SignInThrottled
+        | Kind::AuditEventsRemoved
+        | Kind::RevokedApiKeyPresented
+        | Kind::JobBegun
+        | Kind::JobDone
+        | Kind::JobStopped
+        | Kind::ApiKeysImported
+        | Kind::OneShotSpent
+        | Kind::ClaimCreated
+        | Kind::ClaimRedeemed
+        | Kind::ClaimReused
+        | Kind::ClaimDeleted
+        | Kind::ProfileCreated
+        | Kind::ApiTypeCreated
+        | Kind::Initialised => return None,
     })
 }

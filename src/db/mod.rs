@@ -4,6 +4,8 @@
 //! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
 
 mod connection;
+mod freshness;
+mod listener;
 pub mod migrations;
 pub mod schema;
 mod writer;
@@ -17,6 +19,8 @@ use diesel::r2d2::Pool;
 
 use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
+pub use freshness::{Freshness, Stamp, Touched};
+pub use listener::tell_nodes;
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
@@ -31,6 +35,7 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     pool: Pool<Opener>,
+    freshness: Freshness,
     /// What SQLite has besides.
     sqlite: Option<Sqlite>,
 }
@@ -51,13 +56,23 @@ impl Database {
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);
+        let freshness = Freshness::default();
         let sqlite = match url {
             DatabaseUrl::Sqlite(_) => {
-                Some(Sqlite { writer: Writer::start(Opener::writing(url))?, in_place: pool(url, IN_PLACE)? })
+                let writer = Writer::start(Opener::writing(url), freshness.clone())?;
+                Some(Sqlite { writer, in_place: pool(url, IN_PLACE)? })
             }
-            DatabaseUrl::Postgres(_) => None,
+            DatabaseUrl::Postgres(_) => {
+                listener::start(Opener::reading(url), &freshness)?;
+                None
+            }
         };
-        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, sqlite })))
+        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, sqlite })))
+    }
+
+    /// Tells whether what was read of it is still so.
+    pub fn freshness(&self) -> &Freshness {
+        &self.0.freshness
     }
 
     /// Runs a read off the workers' threads.
@@ -86,9 +101,21 @@ impl Database {
     /// Runs a change in a transaction of its own: all of it is durable when this returns `Ok`, and none
     /// of it happened when it returns `Err`. On SQLite many waiting changes share one commit, each in a
     /// savepoint, so a closure must neither wait nor hash nor speak transaction SQL of its own.
+    ///
+    /// This is for what nobody remembers; [`Database::change`] for the rest.
     pub async fn write<T, F>(&self, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.change(move |db| Ok((f(db)?, Vec::new()))).await
+    }
+
+    /// [`Database::write`] for a change that says what it touched: whatever is remembered of that is read anew by
+    /// whoever asks after this has returned, and also when nobody waits for its return any more.
+    pub async fn change<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         match &self.0.sqlite {
@@ -100,12 +127,13 @@ impl Database {
         }
     }
 
-    /// [`Database::write`] for the command line, which has no worker to keep free.
+    /// [`Database::write`] for the command line, which has no worker to keep free, and remembers nothing.
     pub fn write_here<T, F>(&self, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        let f = move |db: &mut Db| Ok((f(db)?, Vec::new()));
         match &self.0.sqlite {
             Some(sqlite) => sqlite.writer.write_here(f),
             None => self.in_a_transaction(f),
@@ -122,8 +150,10 @@ impl Database {
         self.read(|db| Ok(diesel::select(true.into_sql::<diesel::sql_types::Bool>()).execute(db).map(drop)?)).await
     }
 
-    fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        with(&self.0.pool, |db| db.transaction(f))
+    fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)>) -> Result<T> {
+        let (outcome, touched) = with(&self.0.pool, |db| db.transaction(f))?;
+        touched.into_iter().for_each(|touched| self.0.freshness.touch(touched));
+        Ok(outcome)
     }
 }
 

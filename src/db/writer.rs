@@ -3,19 +3,21 @@
 //! 1. A change is a closure; it is queued with a channel for its answer. A full queue is a 503 at once.
 //! 2. The writer begins a transaction, runs the first change and whatever has arrived meanwhile, each
 //!    in a savepoint of its own, and commits once for all of them.
-//! 3. Only after the commit is anybody answered. When the commit fails, everybody is told that nothing
-//!    of theirs is stored, and the connection is replaced.
+//! 3. Only after the commit is anybody answered, and what is remembered of the rows forgotten just before. When the
+//!    commit fails, everybody is told that nothing of theirs is stored, and the connection is replaced.
 //!
 //! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use diesel::connection::TransactionManager as _;
+use diesel::prelude::*;
 use tokio::sync::oneshot;
 
 use super::connection::{Db, Manager, OpenError, Opener, begin_immediate};
+use super::freshness::{Freshness, Touched};
 use crate::error::{Error, Result};
 
 /// Changes that may wait; beyond it the answer is 503.
@@ -33,6 +35,8 @@ pub struct Writer {
 trait Job: Send {
     /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it.
     fn run(&mut self, db: &mut Db) -> Result<(), ()>;
+    /// What it touched, once it has run.
+    fn touched(&self) -> &[Touched];
     /// Tells the caller how it went; `lost` when the commit did not come about.
     fn answer(self: Box<Self>, lost: Option<&str>);
     /// Whether the caller has gone, so that nothing need be done.
@@ -42,21 +46,32 @@ trait Job: Send {
 struct Change<T, F> {
     closure: Option<F>,
     outcome: Option<Result<T>>,
+    touched: Vec<Touched>,
     caller: oneshot::Sender<Result<T>>,
 }
 
 impl<T, F> Job for Change<T, F>
 where
-    F: FnOnce(&mut Db) -> Result<T> + Send,
+    F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send,
     T: Send,
 {
     fn run(&mut self, db: &mut Db) -> Result<(), ()> {
         let closure = self.closure.take().expect("the writer runs a job once");
         let outcome = catch_unwind(AssertUnwindSafe(|| closure(db)))
             .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
-        let done = outcome.as_ref().map(drop).map_err(drop);
+        let (outcome, done) = match outcome {
+            Ok((outcome, touched)) => {
+                self.touched = touched;
+                (Ok(outcome), Ok(()))
+            }
+            Err(error) => (Err(error), Err(())),
+        };
         self.outcome = Some(outcome);
         done
+    }
+
+    fn touched(&self) -> &[Touched] {
+        &self.touched
     }
 
     fn answer(self: Box<Self>, lost: Option<&str>) {
@@ -78,12 +93,12 @@ where
 
 impl Writer {
     /// Opens the writing connection and starts its thread, which ends when the queue is dropped.
-    pub fn start(opener: Opener) -> Result<Self, OpenError> {
+    pub fn start(opener: Opener, freshness: Freshness) -> Result<Self, OpenError> {
         let db = opener.open()?;
         let (queue, jobs) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&opener, Some(db), &jobs))
+            .spawn(move || run(&opener, Some(db), &jobs, &freshness))
             .map_err(|error| OpenError::Refused(error.to_string()))?;
         Ok(Self { queue })
     }
@@ -91,7 +106,7 @@ impl Writer {
     /// Queues a change and waits for the commit that holds it.
     pub async fn write<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         self.enqueue(closure)?.await.unwrap_or_else(|_| Err(gone()))
@@ -100,7 +115,7 @@ impl Writer {
     /// [`Writer::write`] for threads that may block.
     pub fn write_here<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         self.enqueue(closure)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
@@ -108,11 +123,11 @@ impl Writer {
 
     fn enqueue<T, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T>>>
     where
-        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Change { closure: Some(closure), outcome: None, caller };
+        let job = Change { closure: Some(closure), outcome: None, touched: Vec::new(), caller };
         self.queue.try_send(Box::new(job)).map_err(|error| match error {
             TrySendError::Full(_) => Error::unavailable(1, "the writer's queue is full"),
             TrySendError::Disconnected(_) => gone(),
@@ -125,8 +140,14 @@ fn gone() -> Error {
     Error::unavailable(1, "the writer has stopped")
 }
 
-fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>) {
-    while let Ok(first) = jobs.recv() {
+fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>, freshness: &Freshness) {
+    let mut others = Others::new(db.as_mut());
+    loop {
+        let first = match jobs.recv_timeout(others.until_due()) {
+            Ok(first) => Some(first),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         if db.is_none() {
             db = opener
                 .open()
@@ -134,7 +155,13 @@ fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>) {
                     |error| log::error!(error = error.to_string().as_str(); "the writer cannot reopen the database"),
                 )
                 .ok();
+            others = Others::new(db.as_mut());
+            freshness.touch(Touched::Everything);
         }
+        if others.have_changed(db.as_mut()) {
+            freshness.touch(Touched::Everything);
+        }
+        let Some(first) = first else { continue };
         let mut batch = Vec::new();
         let lost = match &mut db {
             Some(open) => commit_batch(open, first, jobs, &mut batch).err(),
@@ -147,10 +174,52 @@ fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>) {
             log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed; none of its changes is stored");
             db = None;
         }
+        batch.iter().flat_map(|job| job.touched()).for_each(|touched| freshness.touch(*touched));
         for job in batch {
             job.answer(lost.as_deref());
         }
     }
+}
+
+/// What other processes do to the file: commands of this machine, mostly.
+struct Others {
+    version: Option<i64>,
+    due: Instant,
+}
+
+/// How often they are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+impl Others {
+    fn new(db: Option<&mut Db>) -> Self {
+        Self { version: data_version(db), due: Instant::now() + LOOK_EVERY }
+    }
+
+    fn until_due(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether anybody else has committed since the last look; not knowing counts as yes.
+    fn have_changed(&mut self, db: Option<&mut Db>) -> bool {
+        if !self.until_due().is_zero() {
+            return false;
+        }
+        self.due = Instant::now() + LOOK_EVERY;
+        let before = std::mem::replace(&mut self.version, data_version(db));
+        self.version.is_none() || self.version != before
+    }
+}
+
+/// A number that stays as it is over this connection's own commits and is another after anybody else's
+/// (sqlite.org/pragma.html#pragma_data_version).
+fn data_version(db: Option<&mut Db>) -> Option<i64> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        data_version: i64,
+    }
+    let asked = diesel::sql_query("PRAGMA data_version").get_result::<Version>(db?);
+    asked.ok().map(|version| version.data_version)
 }
 
 /// Runs a batch; an `Err` means that nothing of it is stored and the connection is not to be trusted.
