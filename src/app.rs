@@ -11,12 +11,14 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::auth::key_usage::KeyUsage;
+use crate::auth::known_keys::KnownKeys;
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::rate_limit::RateLimits;
 use crate::auth::replaced_secrets::ReplacedSecrets;
 use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
+use crate::forwarded::TrustedProxies;
 use crate::id::TenantID;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
@@ -38,6 +40,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Where passwords are hashed.
     pub lane: PasswordLane,
+    /// Keys that verification need not look up again.
+    pub known_keys: KnownKeys,
     /// What keys were used, not yet written down.
     pub key_usage: KeyUsage,
     /// Which replaced secrets were presented, not yet written down.
@@ -56,6 +60,8 @@ pub struct Parts {
     pub mailer: Option<Mailer>,
     /// Calls webhooks.
     pub webhooks: Client,
+    /// Whose word is taken for where a request came from.
+    pub trusted_proxies: TrustedProxies,
     /// How clients reach the server, as far as that is known.
     pub urls: PublicUrl,
     /// The zone of keys and people that name none.

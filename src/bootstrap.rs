@@ -15,6 +15,7 @@ use crate::administrators::{self, NewAdministrator, PasswordRules};
 use crate::app::{App, Parts, Rules};
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::key_usage::KeyUsage;
+use crate::auth::known_keys::KnownKeys;
 use crate::auth::password_lane::{Layout, PasswordLane};
 use crate::auth::rate_limit::RateLimits;
 use crate::auth::replaced_secrets::ReplacedSecrets;
@@ -24,6 +25,7 @@ use crate::db::migrations::{Locked, MigrationError};
 use crate::db::schema::installation;
 use crate::db::{Database, Db, OpenError};
 use crate::error::{Error, Result};
+use crate::forwarded::TrustedProxies;
 use crate::id::{AdministratorID, RoleID, TenantID};
 use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::lease::Lease;
@@ -203,8 +205,10 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         nice: config.sign_in.password_nice,
     });
     let (mailer, webhooks) = outgoing(config)?;
+    let database = Database::open(&config.database, config.database_connections)?;
     let app = App::new(Parts {
-        database: Database::open(&config.database, config.database_connections)?,
+        known_keys: KnownKeys::new(config.keys_remembered, database.freshness().clone()),
+        database,
         keyring,
         lane: lane.map_err(StartError::Threads)?,
         key_usage: KeyUsage::default(),
@@ -216,6 +220,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         rules,
         mailer,
         webhooks,
+        trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
         urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),

@@ -10,7 +10,7 @@ mod mail;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +81,8 @@ settings! {
     "webhooks.allow_networks": "list of networks", "none", "Networks that webhooks may lead to besides the public Internet, as `10.20.0.0/16`. Others of your own are refused, this machine's addresses too.";
     "webhooks.allow_http": "true or false", "`false`", "Webhooks may lead to `http://` too. What they say travels in clear there.";
     "outgoing.ca_file": "PEM file", "the public authorities", "Whose certificates mail servers and receivers of webhooks may have, in place of the public authorities.";
+    "trusted_proxies": "list of networks", "none", "Proxies whose `X-Forwarded-For` is believed, as `10.20.0.5` or `10.20.0.0/24`: the client's address is then the last one there that is none of them. Nobody else's is.";
+    "verify.keys": "1 to 10000000", "`100000`", "Keys that each node remembers for verification, about 250 bytes each; for others it asks the database.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
 }
@@ -335,6 +337,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Whose certificates mail servers and receivers may have, in place of the public authorities.
     pub outgoing_ca_file: Option<PathBuf>,
+    /// Proxies whose word is taken for where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Keys that are remembered for verification, at least 1.
+    pub keys_remembered: usize,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
@@ -396,10 +402,12 @@ impl Config {
             },
             mail: from.mail()?,
             webhooks: Webhooks {
-                allow_networks: from.networks()?,
+                allow_networks: from.networks("webhooks.allow_networks")?,
                 allow_http: from.yes("webhooks.allow_http")?.unwrap_or(false),
             },
             outgoing_ca_file: from.path("outgoing.ca_file")?,
+            trusted_proxies: from.trusted_proxies()?,
+            keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(100_000),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
             data,
@@ -681,15 +689,26 @@ impl<'a> Sources<'a> {
         }
     }
 
-    fn networks(&mut self) -> Result<Vec<IpNet>, ConfigError> {
-        const NAME: &str = "webhooks.allow_networks";
-        let words = self.words(NAME)?.unwrap_or_default();
+    fn networks(&mut self, name: &'static str) -> Result<Vec<IpNet>, ConfigError> {
+        let words = self.words(name)?.unwrap_or_default();
         let read = |word: String| {
+            let address = || word.parse::<IpAddr>().map(IpNet::from);
             word.parse::<IpNet>()
+                .or_else(|_| address())
                 .map(|network| network.trunc())
-                .map_err(|_| self.refuse(NAME, format!("{word:?} is no network such as 10.20.0.0/16 or fd00:1::/32")))
+                .map_err(|_| self.refuse(name, format!("{word:?} is no network such as 10.20.0.0/16 or fd00:1::/32")))
         };
         words.into_iter().map(read).collect()
+    }
+
+    /// Whoever trusts everybody lets everybody say where they are.
+    fn trusted_proxies(&mut self) -> Result<Vec<IpNet>, ConfigError> {
+        const NAME: &str = "trusted_proxies";
+        let networks = self.networks(NAME)?;
+        match networks.iter().find(|network| network.prefix_len() == 0) {
+            Some(all) => Err(self.refuse(NAME, format!("{all} is everybody: list the proxies"))),
+            None => Ok(networks),
+        }
     }
 
     fn plain_http(&mut self) -> bool {

@@ -69,13 +69,13 @@
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
 //! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
-//! [`jobs`] · [`webhooks`] · [`calendar`]. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
+//! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
-//! to read it in a browser · [`reach`] whose URL a request came by · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
+//! to read it in a browser · [`reach`] whose URL a request came by · [`forwarded`] and from where · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
 //! app, first start included · [`lease`] which of several nodes does the chores · [`chores`] what they are · [`cli`] the
 //! commands.
 //!
@@ -111,6 +111,7 @@ pub mod dialect;
 pub mod docs_page;
 pub mod duration;
 pub mod error;
+pub mod forwarded;
 pub mod id;
 pub mod jobs;
 pub mod keyring;
@@ -135,5 +136,6 @@ pub mod settings;
 pub mod tenants;
 pub mod tls;
 pub mod usage;
+pub mod verify;
 pub mod webhooks;
 pub mod wire;

@@ -21,8 +21,9 @@ use futures_util::{Stream, StreamExt as _};
 use crate::audit::Origin;
 use crate::dialect::{self, ErrorDialect};
 use crate::error::{Error, Reason};
+use crate::forwarded::{TrustedProxies, Unreadable};
 use crate::reach;
-use crate::secret::random_bytes;
+use crate::secret::trace_bytes;
 use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, ProblemBody, TrendErrorBody};
 
 /// On every answer, unless the handler has set the header itself.
@@ -44,6 +45,10 @@ pub struct Hsts(pub bool);
 #[derive(Clone, Copy, Debug)]
 pub struct LegacyErrors;
 
+/// Left with an answer that has its body already, whatever its status: a gateway reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished;
+
 const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
 
 /// The middleware.
@@ -52,14 +57,20 @@ pub async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
-    let origin = Origin { address, request_id: new_request_id() };
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let proxies = request.app_data::<TrustedProxies>().cloned().unwrap_or_default();
+    let client = proxies.client(peer, request.headers());
+    let origin = Origin { address: client.unwrap_or(peer), request_id: new_request_id() };
     let hsts = request.app_data::<Hsts>().is_some_and(|hsts| hsts.0);
     request.extensions_mut().insert(origin.clone());
     reach::take_off(&mut request);
 
     let body = SharedBody::of(&mut request);
-    let response = next.call(request).await?.map_into_boxed_body();
+    let response = match client {
+        Ok(_) => next.call(request).await?.map_into_boxed_body(),
+        // whoever cannot say from where a request came is not asked for anything
+        Err(Unreadable) => unreadable(request),
+    };
     if let Some(body) = body.filter(|_| response.status().is_client_error()) {
         body.drain().await;
     }
@@ -70,6 +81,17 @@ pub async fn observe(
     log_line(&response, &origin, fault.as_ref(), started);
     Ok(response)
 }
+
+/// The answer to what a trusted proxy passed on with an address that is none; a gateway takes 403 for a refusal.
+fn unreadable(request: ServiceRequest) -> ServiceResponse<BoxBody> {
+    let is_gateway = request.path() == GATEWAY;
+    let reason = if is_gateway { Reason::AddressRefused } else { Reason::BadRequest };
+    let error = Error::new(reason, "X-Forwarded-For: an address cannot be read.");
+    ServiceResponse::from_err(error, request.into_parts().0)
+}
+
+/// Where gateways ask; its answers are logged only where somebody wants to know it all.
+pub const GATEWAY: &str = "/auth/verify";
 
 /// A request's body, kept hold of: a refusal that leaves it unread resets the stream under HTTP/2, and
 /// clients (curl 7.88 among them) then report the reset instead of the answer.
@@ -116,7 +138,7 @@ impl Stream for SharedBody {
 
 /// 64 random bits in hex: enough to find a line in a log by.
 fn new_request_id() -> String {
-    random_bytes::<8>().map_or_else(|_| "0".repeat(16), |bytes| data_encoding::HEXLOWER.encode(bytes.as_ref()))
+    data_encoding::HEXLOWER.encode(&trace_bytes())
 }
 
 /// What went wrong, for the log.
@@ -128,7 +150,8 @@ struct Fault {
 /// Gives a refusal its body; leaves everything else as it is.
 fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option<Fault>) {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    if !is_refusal || response.response().extensions().contains::<Finished>() {
         return (response, None);
     }
     let foreign;
@@ -229,11 +252,16 @@ fn dress(headers: &mut HeaderMap, request_id: &str, hsts: bool) {
 fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, started: Instant) {
     let request = response.request();
     let route = request.match_pattern();
+    let is_gateway = route.as_deref() == Some(GATEWAY);
     let level = match fault {
         Some(Fault { reason: Reason::Internal | Reason::NoMoreIDs, .. }) => log::Level::Error,
         Some(Fault { reason: Reason::Unavailable, .. }) => log::Level::Warn,
+        _ if is_gateway => log::Level::Debug,
         _ => log::Level::Info,
     };
+    if level > log::max_level() {
+        return;
+    }
     log::log!(target: "firstkey::request", level,
         request_id = origin.request_id.as_str(),
         method = request.method().as_str(),

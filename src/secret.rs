@@ -22,6 +22,12 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Reason, Result};
 use crate::id::ApiKeyID;
 
+/// Random bytes to tell requests apart by. They guard nothing, so this thread's generator will do, which asks the kernel
+/// for nothing.
+pub fn trace_bytes() -> [u8; 8] {
+    rand::random::<u64>().to_be_bytes()
+}
+
 /// Fresh bytes from the operating system's generator, the only source of secrets there is.
 pub fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);

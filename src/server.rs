@@ -27,10 +27,11 @@ use crate::chores;
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
-use crate::observe::{Hsts, LegacyErrors, observe};
+use crate::observe::{GATEWAY, Hsts, LegacyErrors, observe};
 use crate::openapi;
 use crate::tls::{self, CertificateStore};
 use crate::usage::observe::note_call;
+use crate::verify::gateway;
 use crate::wire;
 
 /// How long a request's head may take.
@@ -93,6 +94,7 @@ pub fn serve_on(
     // Known to this process only: the signature never leaves it (see `sid_cookie`).
     let key = Key::generate();
     let (shared, plain) = (app.clone(), certificate.is_none());
+    let queries = gateway::Queries::default();
     let mut server = HttpServer::new(move || {
         let openapi = web::Bytes::from(openapi::page().to_string());
         actix_web::App::new()
@@ -100,7 +102,11 @@ pub fn serve_on(
             .app_data(hsts)
             .app_data(shared.urls.clone())
             .app_data(web::Data::new(openapi))
+            .app_data(shared.trusted_proxies.clone())
+            .app_data(queries.clone())
             .wrap(from_fn(observe))
+            // the first route: each that stands in front of it costs every verification
+            .route(GATEWAY, web::to(gateway::verify_request))
             .service(open("/healthz", || actix_web::Route::new().to(alive)))
             .service(open("/readyz", || actix_web::Route::new().to(ready)))
             .service(open("/openapi.json", || actix_web::Route::new().to(openapi_page)))

@@ -61,10 +61,10 @@ impl Rule {
         }
     }
 
-    /// The refusal of a call: it names the rule, and says who can do something about it.
-    pub fn into_error(self) -> Error {
+    /// What it says: it names the rule, and says who can do something about it.
+    pub fn message(self) -> String {
         let name = self.code();
-        let message = match self {
+        match self {
             Self::Expired(at) => {
                 format!("The API key expired at {at}. Create a new one, or ask for its expiry date to be moved.")
             }
@@ -82,8 +82,12 @@ impl Rule {
             ),
             Self::UsageExceeded => format!("The API key has been used as often as it may be ({name})."),
             Self::RateLimited(_) => format!("The API key was used too often within a minute ({name})."),
-        };
-        let error = Error::new(self.reason(), message);
+        }
+    }
+
+    /// The refusal of a call by it.
+    pub fn into_error(self) -> Error {
+        let error = Error::new(self.reason(), self.message());
         match self {
             Self::RateLimited(wait) => error.retry_after(u64::try_from(wait).unwrap_or(1).div_ceil(SECOND as u64)),
             _ => error,
@@ -133,11 +137,13 @@ mod tests {
             active: !does(2),
             expires: does(0).then_some(NOW),
             tenant: Tenant { id: TenantID::PRIMARY, guid: uuid::Uuid::nil() },
+            tenant_name: String::new(),
             tenant_is_active: true,
             role: RoleID::AUDITOR,
             role_name: String::new(),
             grant: Grant::default(),
             pending: Pending::default(),
+            api_types: Vec::new(),
             secrets: Vec::new(),
             bounds: KeyBounds {
                 constraints: Constraints {

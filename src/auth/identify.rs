@@ -13,18 +13,19 @@ use serde_json::json;
 use super::caller::{check_api_version, is_from_a_page, page_refused};
 use super::check::{self, Rule};
 use super::identity::{Door, Identified, Identity, KeyCaller, KnownCaller, Pending, SessionCaller, Who};
-use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts};
+use super::lookup::{self, KeyFacts, RevokedFacts, SessionFacts, Uses};
 use super::presented::{self, Carried};
+use super::proof::{self, Unproven};
 use super::rate_limit::KeyUse;
-use super::replaced_secrets::Presented;
 use super::session_store::{FACTS, OUTAGE};
 use super::sid_cookie::SeveralSessionCookies;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Origin, Target};
 use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Reason, Result};
+use crate::id::{ApiKeyID, TenantID};
 use crate::reach::TenantLabel;
-use crate::secret::{PresentedKey, RequestID, SecretDigest};
+use crate::secret::{PresentedKey, RequestID};
 
 /// How often a session's last use is written down, in milliseconds.
 const TOUCH_EVERY: i64 = 60_000;
@@ -109,6 +110,13 @@ async fn door_of(app: &App, request: &ServiceRequest) -> Result<Door> {
     Ok(known.map_or(Door::Nobodys, |(tenant, folded_name)| Door::Of { tenant, folded_name }))
 }
 
+/// Which tenant it is whose URL a request came by; none where it is nobody's.
+pub async fn tenant_of(app: &App, label: &TenantLabel) -> Result<Option<TenantID>> {
+    let Some(label) = label.get().map(str::to_owned) else { return Ok(None) };
+    let known = app.database.look_up(move |db| lookup::tenant_by_label(db, &label)).await?;
+    Ok(known.map(|(tenant, _)| tenant))
+}
+
 async fn identity_of(app: &App, request: &ServiceRequest, door: &Door) -> Result<Identity> {
     let origin = request.extensions().get::<Origin>().cloned();
     let origin = origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?;
@@ -163,14 +171,17 @@ async fn key_identity(
     });
     let (mut known, revoked) = looked_up.await?;
     if let Some(revoked) = revoked {
-        note_revoked(app, &key, revoked, now, &origin).await;
+        note_revoked(app, &key, &revoked, now, &origin).await;
     }
-    // what this node has seen of a secret that may end by not being used
-    for secret in known.iter_mut().flat_map(|facts| &mut facts.secrets).filter(|secret| secret.life.replaced.is_some())
-    {
-        secret.life = secret.life.used(app.key_usage.last_use(secret.id));
+    if let Some(facts) = &mut known {
+        app.key_usage.lay_over(facts);
     }
-    let proven = prove(&key, known, now, &origin);
+    let proven = match proof::prove(&key, known.as_ref(), now, &origin) {
+        Ok(secret) => {
+            known.map(|facts| (facts, secret)).ok_or(Refusal::Unproven(Unproven::Wrong { key_exists: false }))
+        }
+        Err(unproven) => Err(Refusal::Unproven(unproven)),
+    };
     if let Ok((facts, _)) = &proven {
         // from here on whatever is refused is refused in the words that the key's owner reads
         request.extensions_mut().insert(facts.dialect);
@@ -183,28 +194,22 @@ async fn key_identity(
         Ok(Identity { who: Who::ApiKey(key), origin, .. }) => {
             app.key_usage.succeeded(id, key.secret, origin.address, now);
         }
-        Err(Refusal::WrongSecret { key_exists: true }) => app.key_usage.failed(id),
-        Err(Refusal::ReplacedSecret(presented)) => {
-            app.key_usage.failed(id);
-            app.replaced_secrets.presented(presented, now);
-        }
-        Ok(_) | Err(_) => {}
+        Err(Refusal::Unproven(unproven)) => proof::note_unproven(app, id, unproven, now),
+        Ok(_) | Err(Refusal::Other(_)) => {}
     }
     identity.map_err(Refusal::into_error)
 }
 
 /// Whoever still holds the right secret of a revoked key is to be heard of: one event a minute for each key, so that
 /// nobody floods the trail. They are answered what an unknown key is.
-async fn note_revoked(app: &App, key: &PresentedKey, revoked: RevokedFacts, now: Timestamp, origin: &Origin) {
-    let presented = key.secret.digest();
-    let right = revoked.digests.iter().fold(false, |right, digest| right | digest.matches(&presented));
+pub async fn note_revoked(app: &App, key: &PresentedKey, revoked: &RevokedFacts, now: Timestamp, origin: &Origin) {
     let noted = revoked.last_presented.is_some_and(|at| now.since(at).abs() < MINUTE);
-    if !right || noted || key.tenant != revoked.tenant.key_prefix() {
+    if noted || !proof::was_right(key, revoked) {
         return;
     }
     let (id, address) = (key.id, origin.address.to_string());
     let actor = Actor::revoked_key(revoked.tenant.id, id, &revoked.name, origin);
-    let target = Target::new("apiKey", id.get(), revoked.name);
+    let target = Target::new("apiKey", id.get(), revoked.name.clone());
     let details = json!({ "revoked": revoked.revoked, "revocationReason": revoked.reason });
     let event = Event::new(EventKind::RevokedApiKeyPresented, target).with(details);
     let written = app.change_as(actor, move |db| match lookup::note_presented(db, id, &address, now)? {
@@ -219,18 +224,22 @@ async fn note_revoked(app: &App, key: &PresentedKey, revoked: RevokedFacts, now:
 
 /// Why a key is refused; only a wrong secret counts against it, and one that has ended is a wrong one.
 enum Refusal {
-    WrongSecret { key_exists: bool },
-    ReplacedSecret(Presented),
+    Unproven(Unproven),
     Other(Error),
 }
 
 impl Refusal {
     fn into_error(self) -> Error {
         match self {
-            Self::WrongSecret { .. } | Self::ReplacedSecret(_) => invalid_key(),
+            Self::Unproven(_) => invalid_key(),
             Self::Other(error) => error,
         }
     }
+}
+
+/// Takes one of the uses that a key has left; none where it has none.
+pub async fn take_use(app: &App, id: ApiKeyID) -> Result<Option<Uses>> {
+    app.database.write(move |db| lookup::take_use(db, id)).await
 }
 
 /// Counts a use of a key that nothing else speaks against, in memory and in its row. Where it may not be used so often
@@ -240,9 +249,7 @@ async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Times
     if let Who::ApiKey(KeyCaller { id, bounds, .. }) = &mut identity.who
         && bounds.constraints.remaining_uses.is_some()
     {
-        let id = *id;
-        let taken = app.database.write(move |db| lookup::take_use(db, id)).await;
-        match taken {
+        match take_use(app, *id).await {
             Ok(Some(left)) => bounds.constraints.remaining_uses = left.0,
             outcome => {
                 app.rate_limits.give_back(counted, now);
@@ -251,43 +258,6 @@ async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Times
         }
     }
     Ok(identity)
-}
-
-/// Nothing is said about a key before its secret has proved right, and an unknown ID costs the same
-/// comparison as a known one.
-/// Answers with the number of the secret too.
-fn prove(
-    key: &PresentedKey,
-    known: Option<KeyFacts>,
-    now: Timestamp,
-    origin: &Origin,
-) -> Result<(KeyFacts, i64), Refusal> {
-    let presented = key.secret.digest();
-    let Some(facts) = known else {
-        let _ = presented.matches(&SecretDigest::OF_NOBODY);
-        return Err(Refusal::WrongSecret { key_exists: false });
-    };
-    let matching = facts.secrets.iter().fold(None, |found, secret| {
-        let matches = secret.digest.matches(&presented);
-        if matches { Some(secret) } else { found }
-    });
-    let Some(secret) = matching.filter(|_| key.tenant == facts.tenant.key_prefix()) else {
-        return Err(Refusal::WrongSecret { key_exists: true });
-    };
-    if let Some(ended) = secret.life.end().filter(|_| !secret.life.lives(now)) {
-        let tenant = facts.tenant.id;
-        let reference = presented.reference();
-        return Err(Refusal::ReplacedSecret(Presented {
-            key: key.id,
-            name: facts.name,
-            tenant,
-            reference,
-            ended,
-            origin: origin.clone(),
-        }));
-    }
-    let secret = secret.id;
-    Ok((facts, secret))
 }
 
 /// What is to be said about a key whose secret has proved right.

@@ -89,7 +89,7 @@ impl Pending {
 }
 
 /// A tenant as every caller carries it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// 0 is the primary one.
     pub id: TenantID,

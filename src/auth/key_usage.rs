@@ -4,10 +4,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diesel::prelude::*;
 
+use super::known_keys::KnownKey;
+use super::lookup::KeyFacts;
 use crate::clock::Timestamp;
 use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Database, Db};
@@ -26,6 +29,58 @@ struct Notes {
     keys: HashMap<ApiKeyID, Note>,
     /// By the number of the secret's row.
     secrets: HashMap<i64, SecretNote>,
+    /// Keys that count their uses themselves ([`KeyUsage::used`]), where they are used from, and by which secret.
+    counting: HashMap<ApiKeyID, Counting>,
+}
+
+/// A key that counts its uses itself, and what is the same of all of them.
+struct Counting {
+    key: Arc<KnownKey>,
+    secret: i64,
+    address: IpAddr,
+    /// When that began.
+    since: Timestamp,
+}
+
+/// What a key counts of its uses in one word: how many (16 bits), where from (16 bits of a hash), and the last moment
+/// (the lower 32 bits of the milliseconds).
+#[derive(Clone, Copy)]
+struct Uses(u64);
+
+impl Uses {
+    fn first(tag: u16, now: Timestamp) -> Self {
+        Self(1 << 48 | u64::from(tag) << 32 | u64::from(low_half(now)))
+    }
+
+    fn count(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// One more from there; none where there is none yet, they came from elsewhere, or no more can be counted.
+    fn one_more(self, tag: u16, now: Timestamp) -> Option<Self> {
+        let same = self.count() > 0 && self.count() < u16::MAX && (self.0 >> 32) as u16 == tag;
+        same.then(|| Self(u64::from(self.count() + 1) << 48 | u64::from(tag) << 32 | u64::from(low_half(now))))
+    }
+
+    /// The last moment: of all that end in these bits the one that is nearest to when the counting began.
+    fn last(self, since: Timestamp) -> Timestamp {
+        let later = (self.0 as u32).wrapping_sub(low_half(since)) as i32;
+        since.plus(i64::from(later))
+    }
+}
+
+fn low_half(now: Timestamp) -> u32 {
+    now.millis() as u32
+}
+
+/// Two addresses with one tag count as one, once in 65,536 pairs, until the next writing.
+fn tag(address: IpAddr, secret: i64) -> u16 {
+    let bits = match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    let mixed = (bits as u64 ^ (bits >> 64) as u64 ^ secret as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 48) as u16
 }
 
 /// What has happened to one key since the notes were last written down.
@@ -74,6 +129,29 @@ impl KeyUsage {
         *note = SecretNote { last_used: now, address, uses: note.uses.saturating_add(1) };
     }
 
+    /// The same for a key that is remembered, which mostly counts by itself: no lock is taken unless it is the first use
+    /// since the notes were written, or the first from another address or by another secret.
+    pub fn used(&self, key: &Arc<KnownKey>, secret: i64, address: IpAddr, now: Timestamp) {
+        let tag = tag(address, secret);
+        let counted = key
+            .uses
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Uses(word).one_more(tag, now).map(|uses| uses.0));
+        if counted.is_ok() {
+            return;
+        }
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counting) = notes.counting.remove(&key.id) {
+            notes.take_over(&counting);
+        }
+        // another worker may have begun to count meanwhile: its uses are this one's neighbours
+        let before = Uses(key.uses.swap(Uses::first(tag, now).0, Ordering::AcqRel));
+        let counting = Counting { key: key.clone(), secret, address, since: now };
+        if before.count() > 0 {
+            notes.note_uses(&counting, i64::from(before.count()), before.last(now));
+        }
+        notes.counting.insert(key.id, counting);
+    }
+
     /// A wrong secret was presented for the key. It never locks it: IDs are sequential, and anybody could.
     pub fn failed(&self, key: ApiKeyID) {
         let mut notes = self.notes();
@@ -91,6 +169,13 @@ impl KeyUsage {
     /// When this node last saw a secret used, as far as that is not written down yet.
     pub fn last_use(&self, secret: i64) -> Option<Timestamp> {
         self.notes().secrets.get(&secret).map(|note| note.last_used)
+    }
+
+    /// Puts what this node has seen of secrets that may end by not being used into what is stored of them.
+    pub fn lay_over(&self, facts: &mut KeyFacts) {
+        for secret in facts.secrets.iter_mut().filter(|secret| secret.life.replaced.is_some()) {
+            secret.life = secret.life.used(self.last_use(secret.id));
+        }
     }
 
     /// A secret's use as it is stored, with the notes laid over it.
@@ -152,8 +237,31 @@ impl KeyUsage {
         }
     }
 
+    /// The notes, with what keys have counted by themselves.
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.counting.is_empty() {
+            for counting in std::mem::take(&mut notes.counting).into_values() {
+                notes.take_over(&counting);
+            }
+        }
+        notes
+    }
+}
+
+impl Notes {
+    fn take_over(&mut self, counting: &Counting) {
+        let uses = Uses(counting.key.uses.swap(0, Ordering::AcqRel));
+        if uses.count() > 0 {
+            self.note_uses(counting, i64::from(uses.count()), uses.last(counting.since));
+        }
+    }
+
+    fn note_uses(&mut self, counting: &Counting, uses: i64, last: Timestamp) {
+        self.keys.insert(counting.key.id, Note { last_success: Some(last), failures: 0 });
+        let fresh = SecretNote { last_used: last, address: counting.address, uses: 0 };
+        let note = self.secrets.entry(counting.secret).or_insert(fresh);
+        *note = SecretNote { uses: note.uses.saturating_add(uses), ..fresh };
     }
 }
 

@@ -72,6 +72,7 @@ pub struct KeyFacts {
     pub active: bool,
     pub expires: Option<Timestamp>,
     pub tenant: Tenant,
+    pub tenant_name: String,
     pub tenant_is_active: bool,
     pub role: RoleID,
     pub role_name: String,
@@ -79,6 +80,8 @@ pub struct KeyFacts {
     pub grant: Grant,
     /// What would be left besides, were those API types authorized that wait for it.
     pub pending: Pending,
+    /// Its API types that wait for nothing, by name.
+    pub api_types: Vec<String>,
     /// Two that live while the key is being rotated, and the last few that have ended.
     pub secrets: Vec<KnownSecret>,
     /// What bounds its use, its end aside.
@@ -189,7 +192,7 @@ diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     type Issuer = (Option<bool>, Option<bool>);
     type Key = (String, bool, Option<Timestamp>, bool);
-    type Whose = ((TenantID, String, String), (RoleID, String));
+    type Whose = ((TenantID, String, String, String), (RoleID, String));
     type Row = (SecretRow, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
     let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
     let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
@@ -205,7 +208,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             BoundsRow::as_select(),
             ProfileRow::as_select(),
             (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
-            ((tenants::id, tenants::guid, tenants::state), (roles::id, roles::name)),
+            ((tenants::id, tenants::guid, tenants::name, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
         ))
         .load(db)?;
@@ -214,17 +217,19 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     else {
         return Ok(None);
     };
-    let ((tenant, tenant_guid, state), (role, role_name)) = whose;
+    let ((tenant, tenant_guid, tenant_name, state), (role, role_name)) = whose;
     let mut facts = KeyFacts {
         name,
         active,
         expires,
         tenant: Tenant { id: tenant, guid: guid(&tenant_guid)? },
+        tenant_name,
         tenant_is_active: state == ACTIVE,
         role,
         role_name,
         grant: grant.grant()?,
         pending: Pending::default(),
+        api_types: Vec::new(),
         secrets,
         bounds: bounds.into_bounds(&profile)?,
         issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
@@ -281,7 +286,10 @@ fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
         let rights: Rights = names.iter().filter_map(|name| Right::find_dotted(name)).collect();
         match needs_authorization && !granted {
             true => facts.pending.0.push((name, rights.common(&of_role))),
-            false => facts.grant.rights = facts.grant.rights.joined(&rights.common(&of_role)),
+            false => {
+                facts.grant.rights = facts.grant.rights.joined(&rights.common(&of_role));
+                facts.api_types.push(name);
+            }
         }
     }
     Ok(())

@@ -9,13 +9,15 @@
 //! 4. The extractor [`Caller`] compares what the handler demands with who it is, and refuses.
 
 mod caller;
-mod check;
+pub mod check;
 pub mod identify;
 mod identity;
 pub mod key_usage;
+pub mod known_keys;
 mod lookup;
 pub mod password_lane;
 pub mod presented;
+mod proof;
 pub mod rate_limit;
 pub mod replaced_secrets;
 pub mod session_store;
@@ -25,7 +27,9 @@ pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use check::Rule;
+pub use identify::{note_revoked, take_use, tenant_of};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };
+pub use proof::{prove_known, was_right};
 pub use starter::{Acting, Starter};

@@ -8,7 +8,7 @@
 //! Many keys share a counter. A change of one makes the others be read once more, which costs little and harms nobody;
 //! so the counters have a fixed size, and nobody has to be told to forget anything.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::id::{ApiKeyID, TenantID};
@@ -55,6 +55,8 @@ struct Counters {
     keys: Box<[AtomicU32]>,
     tenants: Box<[AtomicU32]>,
     all: AtomicU32,
+    /// Changes of what was there before.
+    changes: AtomicU64,
 }
 
 /// How the counters of a row stood when it was read.
@@ -64,13 +66,21 @@ pub struct Stamp(u32);
 impl Default for Freshness {
     fn default() -> Self {
         let counters = |many: usize| (0..many).map(|_| AtomicU32::new(0)).collect();
-        Self(Arc::new(Counters { keys: counters(KEYS), tenants: counters(TENANTS), all: AtomicU32::new(0) }))
+        Self(Arc::new(Counters {
+            keys: counters(KEYS),
+            tenants: counters(TENANTS),
+            all: AtomicU32::new(0),
+            changes: AtomicU64::new(0),
+        }))
     }
 }
 
 impl Freshness {
     /// To be called after the commit, and before anybody is told of it.
     pub fn touch(&self, touched: Touched) {
+        if !matches!(touched, Touched::NewKey(_)) {
+            self.0.changes.fetch_add(1, Ordering::AcqRel);
+        }
         let counter = match touched {
             Touched::Key(id) | Touched::NewKey(id) => self.of_key(id),
             Touched::Tenant(id) => self.of_tenant(id),
@@ -79,14 +89,20 @@ impl Freshness {
         counter.fetch_add(1, Ordering::Release);
     }
 
-    /// How the counters of a key stand whose tenant and issuing key are known. To be asked for before the row is read.
+    /// How many changes there have been, those of others included. Who learns only from a row which counters are its
+    /// own asks before and after, and keeps the row only if the answers agree: a change goes up here first.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
+    /// How the counters of a key stand whose tenant and issuing key are known.
     pub fn stamp(&self, key: ApiKeyID, tenant: TenantID, issuer: Option<ApiKeyID>) -> Stamp {
         let issuer = issuer.map_or(0, |issuer| self.of_key(issuer).load(Ordering::Acquire));
         let tenant = self.of_tenant(tenant).load(Ordering::Acquire);
         Stamp(self.of_nobody(key).0.wrapping_add(tenant).wrapping_add(issuer))
     }
 
-    /// How the counters of a key stand that is not there, and so has no tenant.
+    /// How the counters of a key stand that is not there, and so has no tenant. To be asked before it is looked for.
     pub fn of_nobody(&self, key: ApiKeyID) -> Stamp {
         let key = self.of_key(key).load(Ordering::Acquire);
         Stamp(key.wrapping_add(self.0.all.load(Ordering::Acquire)))

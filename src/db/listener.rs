@@ -20,6 +20,8 @@ use crate::id::{ApiKeyID, TenantID};
 
 /// On which everybody is told. A database is one installation's, so there are no others on it.
 const CHANNEL: &str = "firstkey";
+/// What a node says to hear itself.
+const ECHO: &str = "e";
 /// How often the connection is looked at.
 const POLL: Duration = Duration::from_millis(25);
 /// How often an echo is sent.
@@ -120,12 +122,10 @@ fn watch(freshness: &WeakFreshness, heard: &Heard) {
 }
 
 fn listen(opener: &Opener, freshness: &WeakFreshness, heard: &Heard) {
-    // an echo of this node and of no other
-    let own = format!("e:{}", uuid_of_this_listener());
     while freshness.is_wanted() {
         match opener.open() {
             Ok(Db::Postgres(mut inner)) => {
-                let ended = hear(&mut inner, freshness, heard, &own);
+                let ended = hear(&mut inner, freshness, heard);
                 if let Err(error) = ended {
                     log::warn!(error = error.to_string().as_str(); "the connection by which other nodes are heard was lost");
                 }
@@ -137,13 +137,19 @@ fn listen(opener: &Opener, freshness: &WeakFreshness, heard: &Heard) {
     }
 }
 
-fn uuid_of_this_listener() -> String {
-    crate::secret::random_bytes::<8>()
-        .map_or_else(|_| std::process::id().to_string(), |bytes| data_encoding::HEXLOWER.encode(bytes.as_ref()))
+/// By which number PostgreSQL knows this connection, and signs what it says.
+fn process_of(inner: &mut PgConnection) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Process {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        id: i64,
+    }
+    diesel::sql_query("SELECT pg_backend_pid()::bigint AS id").get_result::<Process>(inner).map(|process| process.id)
 }
 
 /// Listens on a fresh connection until it is lost, or nobody needs it.
-fn hear(inner: &mut PgConnection, freshness: &WeakFreshness, heard: &Heard, own: &str) -> QueryResult<()> {
+fn hear(inner: &mut PgConnection, freshness: &WeakFreshness, heard: &Heard) -> QueryResult<()> {
+    let own = process_of(inner)?;
     diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(inner)?;
     // what was said before this moment was not heard
     let mut echo_due = Instant::now();
@@ -151,18 +157,18 @@ fn hear(inner: &mut PgConnection, freshness: &WeakFreshness, heard: &Heard, own:
     loop {
         let Some(freshness) = freshness.upgrade() else { return Ok(()) };
         if Instant::now() >= echo_due {
-            send(inner, own)?;
+            send(inner, ECHO)?;
             echo_due = Instant::now() + ECHO_EVERY;
         }
         for notification in inner.notifications_iter() {
             let notification = notification?;
-            if notification.payload == own {
+            if notification.payload != ECHO {
+                freshness.touch(read_payload(&notification.payload));
+            } else if i64::from(notification.process_id) == own {
                 if std::mem::take(&mut fresh) {
                     freshness.touch(Touched::Everything);
                 }
                 heard.note();
-            } else if !notification.payload.starts_with("e:") {
-                freshness.touch(read_payload(&notification.payload));
             }
         }
         drop(freshness);

@@ -79,6 +79,7 @@ pub struct Setup {
     pub webhooks: Webhooks,
     pub outgoing_ca_file: Option<PathBuf>,
     pub public_url: Option<String>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 impl Setup {
@@ -97,6 +98,7 @@ impl Setup {
             webhooks: Webhooks::default(),
             outgoing_ca_file: None,
             public_url: None,
+            trusted_proxies: Vec::new(),
         }
     }
 
@@ -149,6 +151,7 @@ impl TestApp {
         config.webhooks = setup.webhooks;
         config.outgoing_ca_file = setup.outgoing_ca_file;
         config.public_url = setup.public_url;
+        config.trusted_proxies = setup.trusted_proxies;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());
@@ -298,7 +301,10 @@ impl TestApp {
     /// Runs SQL that changes something, behind the server's back.
     pub fn execute(&self, sql: &str) -> usize {
         let sql = sql.to_owned();
-        self.app.database.write_here(move |db| Ok(diesel::sql_query(sql).execute(db)?)).expect("the statement is right")
+        let changed = self.app.database.write_here(move |db| Ok(diesel::sql_query(sql).execute(db)?));
+        // behind the server's back: nobody else tells it
+        self.app.database.freshness().touch(firstkey::db::Touched::Everything);
+        changed.expect("the statement is right")
     }
 
     /// A role with these rights ("group.subGroup.right"), put in through the database; its ID.

@@ -69,7 +69,8 @@ const TABLE: &[Part] = &[
     // handler would have to copy the same twenty members.
     Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
     // The URL of the database is a setting like any other, and its type stands with them.
-    Part { files: &["db/"], may_use: &["config", "error"], may_not: ACTIX },
+    Part { files: &["db/"], may_use: &["config", "error", "id"], may_not: ACTIX },
+    Part { files: &["forwarded.rs"], may_use: &[], may_not: DIESEL },
     Part { files: &["outgoing/"], may_use: &["clock", "config"], may_not: &["actix_web", "actix_session", "diesel"] },
     // ---- who is calling, and what is remembered of it ----
     Part {
@@ -124,6 +125,17 @@ const TABLE: &[Part] = &[
         ],
         may_not: DIESEL,
     },
+    // ---- whether a key is good ----
+    Part {
+        files: &["verify/rules.rs"],
+        may_use: &["auth", "clock", "name", "rights"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
+    },
+    Part {
+        files: &["verify/"],
+        may_use: &["app", "audit", "auth", "clock", "error", "id", "observe", "reach", "secret", "wire"],
+        may_not: &["diesel", "std::time", "chrono", "tokio"],
+    },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
     // Folds names, reads for callers and searches as every store does; the chain is functions of values.
     Part {
@@ -144,7 +156,7 @@ const TABLE: &[Part] = &[
     // Whoever is to be told of an event is told in its transaction.
     Part {
         files: &["audit/change.rs"],
-        may_use: &["app", "auth", "clock", "db", "error", "notices"],
+        may_use: &["app", "auth", "clock", "db", "error", "id", "notices"],
         may_not: &["actix_web", "actix_session", "diesel"],
     },
     Part {
@@ -378,14 +390,25 @@ const TABLE: &[Part] = &[
     Part {
         files: &["app.rs"],
         may_use: &[
-            "auth", "clock", "db", "error", "id", "keyring", "lease", "locale", "outgoing", "reach", "settings",
+            "auth",
+            "clock",
+            "db",
+            "error",
+            "forwarded",
+            "id",
+            "keyring",
+            "lease",
+            "locale",
+            "outgoing",
+            "reach",
+            "settings",
             "usage",
         ],
         may_not: DIESEL,
     },
     Part {
         files: &["observe.rs"],
-        may_use: &["audit", "dialect", "error", "reach", "secret", "wire"],
+        may_use: &["audit", "dialect", "error", "forwarded", "reach", "secret", "wire"],
         may_not: DIESEL,
     },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
@@ -429,6 +452,7 @@ const TABLE: &[Part] = &[
             "openapi",
             "tls",
             "usage",
+            "verify",
             "wire",
         ],
         may_not: DIESEL,
@@ -453,6 +477,7 @@ const TABLE: &[Part] = &[
             "config",
             "db",
             "error",
+            "forwarded",
             "id",
             "keyring",
             "lease",

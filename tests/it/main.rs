@@ -41,4 +41,5 @@ mod tenant_walk;
 mod tenants;
 mod three_systems;
 mod usage;
+mod verify;
 mod webhooks;
