@@ -4,21 +4,15 @@
 //! `cargo bench --bench bulk` (`-- --keys 100000 --seconds 5`). PostgreSQL is started by `tests/postgres`, or is
 //! FIRSTKEY_TEST_POSTGRES. The same caller calls in peace and while the keys go; only the ratios mean anything.
 
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-#[path = "../tests/it/http.rs"]
-mod http;
+mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use diesel::prelude::*;
-use diesel::{Connection as _, PgConnection, SqliteConnection};
-use http::{Connection, Request};
+use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
+use support::http::{Connection, Request};
+use support::{Fill, Options, Postgres, argument};
 
 fn main() {
     let (keys, seconds) = (argument("--keys", 100_000), argument("--seconds", 5));
@@ -83,79 +77,21 @@ struct Calls {
     slow: f64,
 }
 
-fn argument(name: &str, default: i64) -> i64 {
-    let arguments: Vec<String> = std::env::args().collect();
-    let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-    value.map_or(default, |value| value.parse().expect("a number"))
-}
-
-/// A server with so many keys, and a connection to it.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    tls: Arc<rustls::ClientConfig>,
-    key: String,
-    _folder: tempfile::TempDir,
-}
+/// A server with so many keys.
+struct Server(support::Server);
 
 impl Server {
-    fn start(url: Option<String>, keys: i64) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (data, key) = (folder.path().join("data"), folder.path().join("key"));
-        let program = || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
-            command.env_clear().env("FIRSTKEY_DATA", &data).env("FIRSTKEY_RATE_LIMIT_USER", "0");
-            command.env("FIRSTKEY_RATE_LIMIT_TENANT", "0").env("FIRSTKEY_RATE_LIMIT_NODE", "0");
-            if let Some(url) = &url {
-                command.env("FIRSTKEY_DATABASE_URL", url);
-            }
-            command
-        };
-        let mut init = program();
-        init.args([
-            "init",
-            "--password-stdin",
-            "--first-key-name",
-            "bench",
-            "--first-key-role",
-            "1",
-            "--first-key-file",
-        ]);
-        let mut init = init.arg(&key).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
-        init.stdin.take().expect("piped").write_all(b"correct horse battery staple").expect("written");
-        assert!(init.wait().expect("it ends").success());
-        match &url {
-            Some(url) => fill(&mut PgConnection::establish(url).expect("a connection"), &POSTGRES, keys),
-            None => {
-                let file = data.join("firstkey.db");
-                fill(
-                    &mut SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection"),
-                    &SQLITE,
-                    keys,
-                );
-            }
-        }
-        let mut serve = program();
-        serve.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = serve.spawn().expect("the program runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("ready https://").expect("it is ready").parse().expect("an address");
-        Self {
-            child,
-            address,
-            tls: http::trusting(&data.join("tls/certificate.pem")),
-            key: std::fs::read_to_string(&key).expect("the first key"),
-            _folder: folder,
-        }
+    fn start(database: Option<String>, keys: i64) -> Self {
+        let fill = Fill { sqlite: &|db| fill(db, &SQLITE, keys), postgres: &|db| fill(db, &POSTGRES, keys) };
+        Self(support::Server::start(&Options { database, fill: Some(fill), ..Options::default() }))
     }
 
     fn connect(&self) -> Connection {
-        Connection::open(self.address, &self.tls).expect("the server is there")
+        self.0.connect()
     }
 
     fn send(&self, connection: &mut Connection, method: &str, path: &str, body: Option<&Value>) -> Value {
-        self.send_with(&self.key, connection, method, path, body)
+        self.send_with(&self.0.key, connection, method, path, body)
     }
 
     fn send_with(
@@ -196,19 +132,8 @@ impl Server {
 
     /// What is resident now, and the most that ever was, in KiB.
     fn memory(&self) -> (u64, u64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let of = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
-        };
-        (of("VmRSS:"), of("VmHWM:"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let process = self.0.process();
+        (process.memory("VmRSS:"), process.memory("VmHWM:"))
     }
 }
 
@@ -252,34 +177,5 @@ where
         "analyze".to_owned(),
     ] {
         diesel::sql_query(sql).execute(db).expect("the statement is right");
-    }
-}
-
-/// A PostgreSQL of the bench's own, gone with it.
-struct Postgres {
-    url: String,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        if let Ok(url) = std::env::var("FIRSTKEY_TEST_POSTGRES") {
-            return Self { url };
-        }
-        let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a short path").keep();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
-        let watch = std::process::id().to_string();
-        let started =
-            Command::new(script).arg("start").arg(&folder).args(["--watch", &watch]).output().expect("it runs");
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        Self { url: String::from_utf8(started.stdout).expect("a URL").trim().to_owned() }
-    }
-
-    /// An empty database; its URL.
-    fn database(&self, name: &str) -> String {
-        let mut db = PgConnection::establish(&self.url).expect("a connection");
-        let name = format!("bench_{name}_{}", std::process::id());
-        diesel::sql_query(format!("create database {name}")).execute(&mut db).expect("a database");
-        let (server, _) = self.url.rsplit_once('/').expect("a URL with a database");
-        format!("{server}/{name}")
     }
 }

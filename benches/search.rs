@@ -4,18 +4,14 @@
 //! `cargo bench --bench search` (`-- --keys 1000000 --rounds 200`). PostgreSQL is started by `tests/postgres`, or is
 //! FIRSTKEY_TEST_POSTGRES. Calls to the two servers alternate; only the ratios mean anything.
 
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-#[path = "../tests/it/http.rs"]
-mod http;
+mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use diesel::prelude::*;
-use diesel::{Connection as _, PgConnection, SqliteConnection};
-use http::{Connection, Request};
+use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
+use support::http::{Connection, Request};
+use support::{Fill, Options, Postgres, argument, median};
 
 /// The fewer keys.
 const FEW: i64 = 1_000;
@@ -83,78 +79,18 @@ fn range(field: &str, first: i64) -> Value {
     one(json!({ "fieldName": field, "firstDateValue": first, "lastDateValue": first + (PAGE - 1) * 1_000 }))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn argument(name: &str, default: i64) -> i64 {
-    let arguments: Vec<String> = std::env::args().collect();
-    let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-    value.map_or(default, |value| value.parse().expect("a number"))
-}
-
 /// A server with so many keys, and a connection to it.
 struct Server {
-    child: Child,
     /// Opened by the first call: one that says nothing for long is closed.
     connection: Option<Connection>,
-    connect: Box<dyn Fn() -> Connection>,
-    key: String,
-    _folder: tempfile::TempDir,
+    program: support::Server,
 }
 
 impl Server {
-    fn start(url: Option<String>, keys: i64) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (data, key) = (folder.path().join("data"), folder.path().join("key"));
-        let program = || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
-            command.env_clear().env("FIRSTKEY_DATA", &data).env("FIRSTKEY_RATE_LIMIT_USER", "0");
-            command.env("FIRSTKEY_RATE_LIMIT_TENANT", "0").env("FIRSTKEY_RATE_LIMIT_NODE", "0");
-            if let Some(url) = &url {
-                command.env("FIRSTKEY_DATABASE_URL", url);
-            }
-            command
-        };
-        let mut init = program();
-        init.args([
-            "init",
-            "--password-stdin",
-            "--first-key-name",
-            "bench",
-            "--first-key-role",
-            "1",
-            "--first-key-file",
-        ]);
-        let mut init = init.arg(&key).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
-        init.stdin.take().expect("piped").write_all(b"correct horse battery staple").expect("written");
-        assert!(init.wait().expect("it ends").success());
-        match &url {
-            Some(url) => fill(&mut PgConnection::establish(url).expect("a connection"), &POSTGRES, keys),
-            None => {
-                let file = data.join("firstkey.db");
-                fill(
-                    &mut SqliteConnection::establish(file.to_str().expect("a path")).expect("a connection"),
-                    &SQLITE,
-                    keys,
-                );
-            }
-        }
-        let mut serve = program();
-        serve.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = serve.spawn().expect("the program runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("ready https://").expect("it is ready").parse().expect("an address");
-        let tls = http::trusting(&data.join("tls/certificate.pem"));
-        Self {
-            child,
-            connection: None,
-            connect: Box::new(move || Connection::open(address, &tls).expect("the server is there")),
-            key: std::fs::read_to_string(&key).expect("the first key"),
-            _folder: folder,
-        }
+    fn start(database: Option<String>, keys: i64) -> Self {
+        let fill = Fill { sqlite: &|db| fill(db, &SQLITE, keys), postgres: &|db| fill(db, &POSTGRES, keys) };
+        let options = Options { database, fill: Some(fill), ..Options::default() };
+        Self { connection: None, program: support::Server::start(&options) }
     }
 
     /// Milliseconds for one search; it must find something.
@@ -163,12 +99,12 @@ impl Server {
             method: "POST".into(),
             path: "/api/apikeys/search".into(),
             headers: vec![
-                ("api-secret-key".into(), self.key.clone()),
+                ("api-secret-key".into(), self.program.key.clone()),
                 ("Content-Type".into(), "application/json".into()),
             ],
             body: body.to_string().into_bytes(),
         };
-        let connection = self.connection.get_or_insert_with(&self.connect);
+        let connection = self.connection.get_or_insert_with(|| self.program.connect());
         let began = Instant::now();
         let answer = connection.send(&request).expect("an answer").expect(200);
         let took = began.elapsed().as_secs_f64() * 1_000.0;
@@ -178,16 +114,7 @@ impl Server {
 
     /// The most memory that was ever resident, in KiB.
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.program.process().memory("VmHWM:")
     }
 }
 
@@ -239,34 +166,5 @@ where
         "analyze".to_owned(),
     ] {
         diesel::sql_query(sql).execute(db).expect("the statement is right");
-    }
-}
-
-/// A PostgreSQL of the bench's own, gone with it.
-struct Postgres {
-    url: String,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        if let Ok(url) = std::env::var("FIRSTKEY_TEST_POSTGRES") {
-            return Self { url };
-        }
-        let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a short path").keep();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
-        let watch = std::process::id().to_string();
-        let started =
-            Command::new(script).arg("start").arg(&folder).args(["--watch", &watch]).output().expect("it runs");
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        Self { url: String::from_utf8(started.stdout).expect("a URL").trim().to_owned() }
-    }
-
-    /// An empty database; its URL.
-    fn database(&self, name: &str) -> String {
-        let mut db = PgConnection::establish(&self.url).expect("a connection");
-        let name = format!("bench_{name}_{}", std::process::id());
-        diesel::sql_query(format!("create database {name}")).execute(&mut db).expect("a database");
-        let (server, _) = self.url.rsplit_once('/').expect("a URL with a database");
-        format!("{server}/{name}")
     }
 }

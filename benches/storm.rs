@@ -4,26 +4,20 @@
 //!
 //! `cargo bench --bench storm` (`-- --seconds 5 --rounds 3`)
 
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-#[path = "../tests/it/http.rs"]
-mod http;
+mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{Connection, Request};
-use rustls::ClientConfig;
+use support::http::Request;
+use support::{Options, argument, median};
 
 const USERS: usize = 8;
 const ATTACKERS: usize = 64;
 
 fn main() {
     let (seconds, rounds) = (argument("--seconds", 5), argument("--rounds", 3));
-    let server = Server::start();
+    let server = Server(support::Server::start(&Options::default()));
     println!(
         "round  calm p50   calm p99   calm/s   storm p50  storm p99  storm/s  p99 ratio  refused 503/s  sign-ins tried/s"
     );
@@ -45,14 +39,7 @@ fn main() {
             storm.hashed as f64 / storm.took.as_secs_f64(),
         );
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio of the key's p99, storm to calm: {:.2}", ratios[ratios.len() / 2]);
-}
-
-fn argument(name: &str, default: u64) -> u64 {
-    let arguments: Vec<String> = std::env::args().collect();
-    let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-    value.map_or(default, |value| value.parse().expect("a number"))
+    println!("median ratio of the key's p99, storm to calm: {:.2}", median(ratios));
 }
 
 /// What one round came to; latencies in milliseconds, sorted.
@@ -74,64 +61,10 @@ impl Measured {
     }
 }
 
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    tls: Arc<ClientConfig>,
-    key: String,
-    _folder: tempfile::TempDir,
-}
+struct Server(support::Server);
 
 impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (data, key) = (folder.path().join("data"), folder.path().join("key"));
-        let program = || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
-            command.env_clear().env("FIRSTKEY_DATA", &data);
-            command
-        };
-        let mut init = program()
-            .args([
-                "init",
-                "--password-stdin",
-                "--first-key-name",
-                "bench",
-                "--first-key-role",
-                "1",
-                "--first-key-file",
-            ])
-            .arg(&key)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the program runs");
-        init.stdin.take().expect("piped").write_all(b"correct horse battery staple").expect("written");
-        assert!(init.wait().expect("it ends").success());
-        let mut child = program()
-            .env("FIRSTKEY_SIGN_IN_THROTTLE", "false")
-            .env("FIRSTKEY_RATE_LIMIT_USER", "0")
-            .env("FIRSTKEY_RATE_LIMIT_TENANT", "0")
-            .env("FIRSTKEY_RATE_LIMIT_NODE", "0")
-            .args(["--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            // a log that nobody reads would hold the server up
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("ready https://").expect("it is ready").parse().expect("an address");
-        Self {
-            child,
-            address,
-            tls: http::trusting(&data.join("tls/certificate.pem")),
-            key: std::fs::read_to_string(&key).expect("the first key"),
-            _folder: folder,
-        }
-    }
-
-    fn measure(&self, seconds: u64, storm: bool) -> Measured {
+    fn measure(&self, seconds: i64, storm: bool) -> Measured {
         let over = AtomicBool::new(false);
         let (turned_away, hashed) = (AtomicU64::new(0), AtomicU64::new(0));
         let began = Instant::now();
@@ -143,7 +76,7 @@ impl Server {
                     scope.spawn(move || self.attack(number, over, turned_away, hashed));
                 }
             }
-            std::thread::sleep(Duration::from_secs(seconds));
+            std::thread::sleep(Duration::from_secs(seconds.unsigned_abs()));
             over.store(true, Ordering::Relaxed);
             users.into_iter().flat_map(|user| user.join().expect("no panic")).collect()
         });
@@ -160,10 +93,10 @@ impl Server {
         let request = Request {
             method: "GET".into(),
             path: "/api/apikeys/current".into(),
-            headers: vec![("api-secret-key".into(), self.key.clone())],
+            headers: vec![("api-secret-key".into(), self.0.key.clone())],
             body: Vec::new(),
         };
-        let mut connection = Connection::open(self.address, &self.tls).expect("the server is there");
+        let mut connection = self.0.connect();
         let mut latencies = Vec::new();
         while !over.load(Ordering::Relaxed) {
             let began = Instant::now();
@@ -181,7 +114,7 @@ impl Server {
             headers: vec![("Content-Type".into(), "application/json".into())],
             body: format!(r#"{{"userName":"victim{number}","password":"wrong"}}"#).into_bytes(),
         };
-        let mut connection = Connection::open(self.address, &self.tls).expect("the server is there");
+        let mut connection = self.0.connect();
         while !over.load(Ordering::Relaxed) {
             match connection.send(&request).expect("an answer").status {
                 503 => turned_away.fetch_add(1, Ordering::Relaxed),
@@ -189,12 +122,5 @@ impl Server {
                 other => panic!("a storm was answered {other}"),
             };
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -162,6 +162,7 @@ mod tests {
                 administrator: None,
                 key: None,
             },
+            role_of_issuer: false,
             issuer_may_sign_in: false,
             throttle: Throttle { key: None, tenant: None, window: Minute::Sliding },
             dialect: Dialect::DeepSecurity,

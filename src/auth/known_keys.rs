@@ -5,7 +5,7 @@
 //! role and profile is kept once ([`Standing`]), so that a million of them fit. Of the others the whole row is kept.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::HeaderValue;
@@ -14,12 +14,12 @@ use quick_cache::sync::Cache;
 
 use super::identity::Tenant;
 use super::key_usage::KeyUsage;
-use super::lookup::{self, KeyFacts, RevokedFacts};
+use super::lookup::{self, KeyFacts, PlainKey, RevokedFacts};
 use super::rate_limit::KeyUse;
 use crate::api_key_profiles::Throttle;
 use crate::clock::{SECOND, Timestamp};
 use crate::constraints::Constraints;
-use crate::db::{Database, Freshness, Stamp};
+use crate::db::{Database, Db, Freshness, Stamp};
 use crate::error::Result;
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::rights::Rights;
@@ -36,8 +36,16 @@ pub struct KnownKeys {
     keys: Cache<ApiKeyID, Arc<KnownKey>>,
     /// IDs that no key has, as far as was known when the counters stood like that.
     nobodies: Cache<ApiKeyID, Nobody>,
-    standings: Mutex<HashMap<(TenantID, RoleID, ProfileID), Arc<Standing>>>,
+    /// The highest ID that was ever seen here.
+    highest: AtomicI64,
+    standings: Arc<Standings>,
 }
+
+/// What plain keys share, by tenant, role and profile.
+#[derive(Default)]
+struct Standings(Mutex<HashMap<Place, (Arc<Standing>, Stamp)>>);
+
+type Place = (TenantID, RoleID, ProfileID);
 
 #[derive(Clone, Copy)]
 struct Nobody {
@@ -166,7 +174,8 @@ fn is_plain(facts: &KeyFacts) -> bool {
     let one_secret =
         matches!(facts.secrets.as_slice(), [only] if only.life.replaced.is_none() && only.life.ends.is_none());
     let typeless = facts.pending.0.is_empty() && facts.api_types.is_empty();
-    facts.active && one_secret && typeless && !facts.bounds.issuer_bound && is_unbounded(&facts.bounds.constraints)
+    let by_itself = !facts.bounds.issuer_bound && !facts.role_of_issuer;
+    facts.active && one_secret && typeless && by_itself && is_unbounded(&facts.bounds.constraints)
 }
 
 fn is_unbounded(constraints: &Constraints) -> bool {
@@ -180,7 +189,8 @@ impl KnownKeys {
             freshness,
             keys: Cache::new(most.max(1)),
             nobodies: Cache::new(NOBODIES),
-            standings: Mutex::new(HashMap::new()),
+            highest: AtomicI64::new(0),
+            standings: Arc::default(),
         }
     }
 
@@ -198,65 +208,100 @@ impl KnownKeys {
     pub async fn look_up(&self, database: &Database, usage: &KeyUsage, id: ApiKeyID, now: Timestamp) -> Result<Found> {
         let nobody = self.freshness.of_nobody(id);
         let changes = self.freshness.changes();
-        let read = database.look_up(move |db| match lookup::key(db, id)? {
-            Some(facts) => Ok(Read::Key(Box::new(facts))),
-            None => Ok(lookup::revoked_key(db, id)?.map_or(Read::Nobody, |facts| Read::Revoked(Box::new(facts)))),
-        });
-        match read.await? {
+        let (freshness, standings) = (self.freshness.clone(), self.standings.clone());
+        let read = database.look_up(move |db| read(db, &freshness, &standings, id)).await?;
+        let known = match read {
+            Read::Plain(row, standing) => {
+                let stamp = self.freshness.stamp(id, row.tenant, None);
+                KnownKey::plain(id, row, standing, stamp)
+            }
             Read::Key(mut facts) => {
                 usage.lay_over(&mut facts);
                 let stamp = self.freshness.stamp(id, facts.tenant.id, issuing_key(&facts));
-                let known = Arc::new(self.known(id, *facts, stamp, now));
-                // what changed while it was read may be in the stamp and not in the row
-                if changes == self.freshness.changes() {
-                    self.keys.insert(id, known.clone());
+                let place = is_plain(&facts).then(|| (facts.tenant.id, facts.role, facts.bounds.profile));
+                let known = KnownKey::of(id, *facts, stamp, now);
+                if let Some(place) = place.filter(|_| changes == self.freshness.changes()) {
+                    self.standings.keep(place, &known.standing, self.freshness.of_tenant_alone(place.0));
                 }
-                Ok(Found::Key(known))
+                known
             }
-            Read::Revoked(facts) => Ok(Found::Revoked(facts)),
+            Read::Revoked(facts) => {
+                self.highest.fetch_max(id.get(), Ordering::Relaxed);
+                return Ok(Found::Revoked(facts));
+            }
             Read::Nobody => {
-                self.nobodies.insert(id, Nobody { stamp: nobody, until: now.plus(WHILE_NOBODY) });
-                Ok(Found::Nobody)
+                // on other nodes keys are made of which nobody is told
+                if !database.is_shared() || id.get() <= self.highest.load(Ordering::Relaxed) {
+                    self.nobodies.insert(id, Nobody { stamp: nobody, until: now.plus(WHILE_NOBODY) });
+                }
+                return Ok(Found::Nobody);
             }
+        };
+        self.highest.fetch_max(id.get(), Ordering::Relaxed);
+        let known = Arc::new(known);
+        // what changed while it was read may be in the stamp and not in the row
+        if changes == self.freshness.changes() {
+            self.keys.insert(id, known.clone());
         }
-    }
-
-    fn known(&self, id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> KnownKey {
-        let (role, standing) = (facts.role, Standing::of(&facts));
-        let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
-        let (digest, secret) = newest.map_or((SecretDigest::OF_NOBODY, 0), |secret| (secret.digest, secret.id));
-        let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
-        let plain = is_plain(&facts);
-        let standing = if plain { self.kept(role, standing) } else { Arc::new(standing) };
-        let special = (!plain).then(|| {
-            let moving = facts.secrets.iter().any(|secret| secret.life.replaced.is_some() && secret.life.lives(now));
-            Box::new(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) })
-        });
-        KnownKey { id, name, expires, standing, special, digest, secret, stamp, uses: AtomicU64::new(0) }
-    }
-
-    /// The one that is kept, if it is still the same.
-    fn kept(&self, role: RoleID, new: Standing) -> Arc<Standing> {
-        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        if standings.len() >= STANDINGS {
-            standings.clear();
-        }
-        let place = (new.tenant.id, role, new.profile);
-        match standings.get(&place) {
-            Some(kept) if **kept == new => kept.clone(),
-            _ => {
-                let new = Arc::new(new);
-                standings.insert(place, new.clone());
-                new
-            }
-        }
+        Ok(Found::Key(known))
     }
 }
 
 enum Read {
+    Plain(PlainKey, Arc<Standing>),
     Key(Box<KeyFacts>),
     Revoked(Box<RevokedFacts>),
     Nobody,
+}
+
+/// Most keys are read in one short statement, because what they share is known already.
+fn read(db: &mut Db, freshness: &Freshness, standings: &Standings, id: ApiKeyID) -> Result<Read> {
+    if let Some(row) = lookup::plain_key(db, id)?
+        && let Some(standing) = standings.get(&(row.tenant, row.role, row.profile), freshness)
+    {
+        return Ok(Read::Plain(row, standing));
+    }
+    Ok(match lookup::key(db, id)? {
+        Some(facts) => Read::Key(Box::new(facts)),
+        None => lookup::revoked_key(db, id)?.map_or(Read::Nobody, |facts| Read::Revoked(Box::new(facts))),
+    })
+}
+
+impl Standings {
+    /// The one that is kept, if nothing of its tenant has changed since.
+    fn get(&self, place: &Place, freshness: &Freshness) -> Option<Arc<Standing>> {
+        let standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (standing, stamp) = standings.get(place)?;
+        (*stamp == freshness.of_tenant_alone(place.0)).then(|| standing.clone())
+    }
+
+    fn keep(&self, place: Place, standing: &Arc<Standing>, stamp: Stamp) {
+        let mut standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if standings.len() >= STANDINGS {
+            standings.clear();
+        }
+        standings.insert(place, (standing.clone(), stamp));
+    }
+}
+
+impl KnownKey {
+    fn plain(id: ApiKeyID, row: PlainKey, standing: Arc<Standing>, stamp: Stamp) -> Self {
+        let (name, expires) = (row.name.into_boxed_str(), row.expires);
+        let (digest, secret) = (row.digest, row.secret);
+        Self { id, name, expires, standing, special: None, digest, secret, stamp, uses: AtomicU64::new(0) }
+    }
+
+    fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Self {
+        let standing = Arc::new(Standing::of(&facts));
+        let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
+        let (digest, secret) = newest.map_or((SecretDigest::OF_NOBODY, 0), |secret| (secret.digest, secret.id));
+        let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
+        let special = (!is_plain(&facts)).then(|| {
+            let moving = facts.secrets.iter().any(|secret| secret.life.replaced.is_some() && secret.life.lives(now));
+            Box::new(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) })
+        });
+        Self { id, name, expires, standing, special, digest, secret, stamp, uses: AtomicU64::new(0) }
+    }
 }
 
 impl Standing {

@@ -86,6 +86,8 @@ pub struct KeyFacts {
     pub secrets: Vec<KnownSecret>,
     /// What bounds its use, its end aside.
     pub bounds: KeyBounds,
+    /// Whether its role is that of whoever issued it, and not one of its own.
+    pub role_of_issuer: bool,
     /// Whether whoever issued it is there and not locked out. It matters where the key is bound to them.
     pub issuer_may_sign_in: bool,
     /// How often keys of its profile may be used.
@@ -232,17 +234,74 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         api_types: Vec::new(),
         secrets,
         bounds: bounds.into_bounds(&profile)?,
+        role_of_issuer: profile.rights_from == RightsFrom::Issuer.as_str(),
         issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
         throttle: profile.throttle()?,
         dialect: profile.dialect()?,
     };
-    if profile.rights_from == RightsFrom::Issuer.as_str() {
+    if facts.role_of_issuer {
         take_role_of_issuer(db, &mut facts)?;
     }
     if has_types {
         cut_to_types(db, id, &mut facts)?;
     }
     Ok(Some(facts))
+}
+
+/// A key with one secret, no bounds but an end, and no API types, as far as its own rows tell; whether its profile lets
+/// it stand by itself its [`KeyFacts`] tell.
+pub struct PlainKey {
+    pub name: String,
+    pub expires: Option<Timestamp>,
+    pub tenant: TenantID,
+    pub role: RoleID,
+    pub profile: ProfileID,
+    pub digest: SecretDigest,
+    /// The number of its secret's row.
+    pub secret: i64,
+}
+
+/// A plain key by its ID; none where it is not there, or is not plain. The statement of those verifications that find
+/// nothing in memory: it goes to the connection inside, which knows the statement by its type.
+pub fn plain_key(db: &mut Db, id: ApiKeyID) -> Result<Option<PlainKey>> {
+    type Key = (String, Option<Timestamp>, TenantID, RoleID, ProfileID);
+    type Secret = (i64, SecretDigest, Option<Timestamp>, Option<Timestamp>);
+    macro_rules! rows {
+        ($connection:expr) => {{
+            let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
+            let bound = (api_keys::not_before.is_not_null())
+                .or(api_keys::networks.ne(""))
+                .or(api_keys::windows.ne(""))
+                .or(api_keys::remaining_uses.is_not_null())
+                .or(api_keys::calls_per_minute.is_not_null());
+            let key = (
+                api_keys::key_name,
+                api_keys::expiry_date,
+                api_keys::tenant_id,
+                api_keys::role_id,
+                api_keys::profile_id,
+            );
+            let secret =
+                (api_key_secrets::id, api_key_secrets::digest, api_key_secrets::replaced, api_key_secrets::ends);
+            let rows: Vec<(Key, Secret)> = api_key_secrets::table
+                .inner_join(api_keys::table)
+                .filter(api_key_secrets::api_key_id.eq(id))
+                .filter(api_keys::active)
+                .filter(diesel::dsl::not(bound))
+                .filter(diesel::dsl::not(diesel::dsl::exists(for_types)))
+                .select((key, secret))
+                .load($connection)?;
+            rows
+        }};
+    }
+    let rows = match db {
+        Db::Sqlite(inner) => rows!(inner),
+        Db::Postgres(inner) => rows!(inner),
+    };
+    let mut rows = rows.into_iter();
+    let (Some(only), None) = (rows.next(), rows.next()) else { return Ok(None) };
+    let ((name, expires, tenant, role, profile), (secret, digest, None, None)) = only else { return Ok(None) };
+    Ok(Some(PlainKey { name, expires, tenant, role, profile, digest, secret }))
 }
 
 /// Where the key's profile says so, its role is that of whoever made it, as it is now; they may be gone, and then

@@ -102,6 +102,12 @@ impl Freshness {
         Stamp(self.of_nobody(key).0.wrapping_add(tenant).wrapping_add(issuer))
     }
 
+    /// How the counters of a tenant stand, whatever happens to its keys.
+    pub fn of_tenant_alone(&self, tenant: TenantID) -> Stamp {
+        let tenant = self.of_tenant(tenant).load(Ordering::Acquire);
+        Stamp(tenant.wrapping_add(self.0.all.load(Ordering::Acquire)))
+    }
+
     /// How the counters of a key stand that is not there, and so has no tenant. To be asked before it is looked for.
     pub fn of_nobody(&self, key: ApiKeyID) -> Stamp {
         let key = self.of_key(key).load(Ordering::Acquire);

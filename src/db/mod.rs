@@ -70,6 +70,11 @@ impl Database {
         Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, sqlite })))
     }
 
+    /// Whether other nodes may write to it.
+    pub fn is_shared(&self) -> bool {
+        self.0.sqlite.is_none()
+    }
+
     /// Tells whether what was read of it is still so.
     pub fn freshness(&self) -> &Freshness {
         &self.0.freshness

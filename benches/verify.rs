@@ -1,0 +1,396 @@
+//! How fast keys are verified, beside a plain actix-web server that gives the same answer to everybody: requests a
+//! second, and what a request costs the server's processors. Both are asked by wrk on the same machine, in turn; only
+//! the ratios mean anything.
+//!
+//! `cargo bench --bench verify` (`-- --seconds 3 --rounds 3 --keys 1000000`). Needs wrk.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use diesel::SqliteConnection;
+use diesel::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use support::{Fill, Options, Process, Server, announced, argument, median};
+
+const QUERY: &str = "/auth/verify?right=platformRights.computerRights.canViewOtherComputers";
+const CONNECTIONS: &str = "32";
+const THREADS: &str = "2";
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--yardstick") {
+        let certificate = std::env::args().skip_while(|argument| argument != "--tls").nth(1);
+        return actix_web::rt::System::new().block_on(yardstick(certificate));
+    }
+    let keys = argument("--keys", 1_000_000);
+    let bench = Bench {
+        seconds: argument("--seconds", 3),
+        rounds: argument("--rounds", 3),
+        folder: tempfile::tempdir().expect("a temporary folder"),
+    };
+    bench.over_http(keys);
+    bench.over_tls();
+}
+
+struct Bench {
+    seconds: i64,
+    rounds: i64,
+    folder: tempfile::TempDir,
+}
+
+/// Whom wrk asks, and with which of the scripts.
+struct Target<'a> {
+    name: &'a str,
+    address: SocketAddr,
+    scheme: &'a str,
+    process: Process,
+    script: String,
+}
+
+/// What one round came to.
+struct Round {
+    /// Requests a second.
+    rate: f64,
+    /// Microseconds of the server's processors a request.
+    cpu: f64,
+    /// 99 of 100 took no longer, in milliseconds.
+    slow: f64,
+}
+
+impl Bench {
+    fn over_http(&self, keys: i64) {
+        let fill = |db: &mut SqliteConnection| fill(db, keys);
+        let many = |most: &str| {
+            Server::start(&Options {
+                plain_http: true,
+                settings: &[("FIRSTKEY_VERIFY_KEYS", most)],
+                fill: Some(Fill { sqlite: &fill, postgres: &|_| unreachable!("SQLite") }),
+                ..Options::default()
+            })
+        };
+        let usual = many("100000");
+        let all = many(&(keys + keys / 10).to_string());
+        let raw = Yardstick::start(&[]);
+        let one = self.one(&key(1));
+        let wrong = self.one(&format!("2:{}", STANDARD.encode([9; 32])));
+        let unknown = self.one(&format!("2147483000:{}", STANDARD.encode([9; 32])));
+        let of = |name: &'static str, server: &Server, script: &str| Target {
+            name,
+            address: server.address,
+            scheme: "http",
+            process: server.process(),
+            script: script.to_owned(),
+        };
+        let raw_with = |name: &'static str, script: &str| Target {
+            name,
+            address: raw.address,
+            scheme: "http",
+            process: raw.process(),
+            script: script.to_owned(),
+        };
+        self.compare(
+            "HTTP, one key",
+            &[
+                raw_with("plain actix-web", &one),
+                of("valid key", &usual, &one),
+                of("wrong secret", &usual, &wrong),
+                of("unknown ID", &usual, &unknown),
+            ],
+        );
+        println!(
+            "memory of that server after it: {} KiB (PSS), {} KiB anonymous",
+            usual.process().proportional(),
+            usual.process().memory("RssAnon:")
+        );
+        let (thousand, ten, every) = (self.some(keys, 1_000), self.some(keys, 10_000), self.some(keys, keys));
+        self.compare(
+            &format!("HTTP, some of {keys} keys"),
+            &[
+                raw_with("plain actix-web", &thousand),
+                of("1,000 in rotation", &usual, &thousand),
+                of("10,000 in rotation", &usual, &ten),
+            ],
+        );
+        self.warm(&all, keys);
+        self.compare(
+            &format!("HTTP, {keys} keys at random"),
+            &[
+                raw_with("plain actix-web", &every),
+                of("100,000 remembered", &usual, &every),
+                of("all remembered", &all, &every),
+            ],
+        );
+        println!("memory with all remembered: {} KiB anonymous", all.process().memory("RssAnon:"));
+    }
+
+    fn over_tls(&self) {
+        let server = Server::start(&Options {
+            fill: Some(Fill { sqlite: &|db| fill(db, 1_000), postgres: &|_| unreachable!("SQLite") }),
+            ..Options::default()
+        });
+        let folder = server.certificate.parent().expect("a folder");
+        let raw = Yardstick::start(&["--tls", folder.to_str().expect("a path")]);
+        let one = self.one(&key(1));
+        self.compare(
+            "TLS, one key",
+            &[
+                Target {
+                    name: "plain actix-web",
+                    address: raw.address,
+                    scheme: "https",
+                    process: raw.process(),
+                    script: one.clone(),
+                },
+                Target {
+                    name: "valid key",
+                    address: server.address,
+                    scheme: "https",
+                    process: server.process(),
+                    script: one,
+                },
+            ],
+        );
+    }
+
+    /// Every key once, so that it is remembered if there is room.
+    fn warm(&self, server: &Server, keys: i64) {
+        std::thread::scope(|scope| {
+            for part in 0..4 {
+                scope.spawn(move || {
+                    let stream = std::net::TcpStream::connect(server.address).expect("it is there");
+                    warm_over(stream, (part..keys).step_by(4));
+                });
+            }
+        });
+    }
+
+    /// The targets in turn, and the first one's share of each.
+    fn compare(&self, what: &str, targets: &[Target<'_>]) {
+        println!("\n{what}: medians of {} rounds of {} s, {CONNECTIONS} connections", self.rounds, self.seconds);
+        let mut all: Vec<Vec<Round>> = targets.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.rounds {
+            for (target, rounds) in targets.iter().zip(&mut all) {
+                rounds.push(self.round(target));
+            }
+        }
+        let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+        let first = (of(&all[0], |round| round.rate), of(&all[0], |round| round.cpu));
+        println!(
+            "  {:<22} {:>9} {:>7} {:>9} {:>7} {:>9}  spread",
+            "", "a second", "share", "CPU us", "times", "p99 ms"
+        );
+        for (target, rounds) in targets.iter().zip(&all) {
+            let (rate, cpu) = (of(rounds, |round| round.rate), of(rounds, |round| round.cpu));
+            let least = rounds.iter().map(|round| round.rate).fold(f64::INFINITY, f64::min);
+            let most = rounds.iter().map(|round| round.rate).fold(0.0, f64::max);
+            println!(
+                "  {:<22} {rate:>9.0} {:>7.2} {cpu:>9.2} {:>7.2} {:>9.2}  {:.0}%",
+                target.name,
+                rate / first.0,
+                cpu / first.1,
+                of(rounds, |round| round.slow),
+                (most - least) / rate * 100.0
+            );
+        }
+    }
+
+    fn round(&self, target: &Target<'_>) -> Round {
+        let before = target.process.cpu();
+        let output = Command::new("wrk")
+            .args(["-t", THREADS, "-c", CONNECTIONS, "-d", &format!("{}s", self.seconds), "-s", &target.script])
+            .arg(format!("{}://{}{QUERY}", target.scheme, target.address))
+            .output()
+            .expect("wrk is installed");
+        let cpu = target.process.cpu() - before;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("measured "))
+            .unwrap_or_else(|| panic!("wrk said {text} {}", String::from_utf8_lossy(&output.stderr)));
+        let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let [requests, micros, slow, failed] = numbers[..] else { panic!("{line}") };
+        assert_eq!(failed, 0.0, "{}: {failed} were answered otherwise", target.name);
+        Round { rate: requests / micros * 1e6, cpu: cpu.as_secs_f64() * 1e6 / requests, slow: slow / 1e3 }
+    }
+
+    /// A script that presents one key.
+    fn one(&self, key: &str) -> String {
+        // what is refused is refused as it should be
+        let expected = if key == self::key(1) { "200" } else { "401" };
+        self.script(&format!("wrk.headers[\"api-secret-key\"] = \"{key}\"\n"), expected)
+    }
+
+    /// A script that presents so many of the keys, spread over all of them: in turn, or at random where it is every one.
+    fn some(&self, keys: i64, some: i64) -> String {
+        let file = self.folder.path().join(format!("keys-{some}"));
+        let mut text = String::new();
+        for number in 0..some {
+            let _ = writeln!(text, "{}", key(number * (keys / some) + 1));
+        }
+        std::fs::write(&file, text).expect("written");
+        let pick = if some == keys { "math.random(#keys)" } else { "at % #keys + 1" };
+        self.script(&format!(
+            "local keys, at = {{}}, math.random(1, {some})\n\
+             function init(args)\n  math.randomseed(os.time())\n  for line in io.lines(\"{}\") do keys[#keys + 1] = line end\nend\n\
+             function request()\n  at = at + 1\n  wrk.headers[\"api-secret-key\"] = keys[{pick}]\n  return wrk.format()\nend\n",
+            file.display()
+        ), "200")
+    }
+
+    fn script(&self, head: &str, expected: &str) -> String {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let file = self.folder.path().join(format!("script-{number}.lua"));
+        // wrk counts what is no 2xx; of those that are to be refused all are
+        let failed = if expected == "200" { "summary.errors.status" } else { "0" };
+        let text = format!(
+            "{head}function done(summary, latency, requests)\n  io.write(string.format(\"measured %d %d %d %d\\n\", \
+             summary.requests, summary.duration, latency:percentile(99), {failed} + summary.errors.read + summary.errors.timeout))\nend\n"
+        );
+        std::fs::write(&file, text).expect("written");
+        file.to_str().expect("a path").to_owned()
+    }
+}
+
+/// Presents keys one after the other, a hundred at a time on the wire.
+fn warm_over(stream: std::net::TcpStream, numbers: impl Iterator<Item = i64>) {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let (mut writer, numbers) = (stream, numbers.collect::<Vec<_>>());
+    for chunk in numbers.chunks(100) {
+        let mut text = String::new();
+        for number in chunk {
+            let _ = write!(text, "GET {QUERY} HTTP/1.1\r\nHost: x\r\napi-secret-key: {}\r\n\r\n", key(number + 1));
+        }
+        writer.write_all(text.as_bytes()).expect("it is taken");
+        let mut ends = 0;
+        let mut line = String::new();
+        while ends < chunk.len() {
+            line.clear();
+            assert!(reader.read_line(&mut line).expect("an answer") > 0, "the server hung up");
+            assert!(!line.starts_with("HTTP/1.1 4"), "{line}");
+            ends += usize::from(line == "\r\n");
+        }
+    }
+}
+
+/// The n-th of the made-up keys: its ID is one more, behind the first key.
+fn key(number: i64) -> String {
+    format!("{}:{}", number + 1, STANDARD.encode(bytes(number)))
+}
+
+fn bytes(number: i64) -> [u8; 32] {
+    Sha256::digest(number.to_be_bytes()).into()
+}
+
+/// Makes keys of the role Auditor whose secrets are known here.
+fn fill(db: &mut SqliteConnection, keys: i64) {
+    let keys = keys + 1;
+    db.transaction(|db| {
+        diesel::sql_query(format!(
+            "insert into api_keys (tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
+             locale, role_id, time_zone, active, created, unsuccessful_sign_in_attempts, service_account, \
+             made_with_initial_password) with recursive numbers (n) as (select 1 union all select n + 1 from numbers \
+             where n < {keys}) select 0, 1, 'standard', printf('key %07d', n), printf('key %07d', n), '', '', 'en-US', 2, \
+             'UTC', true, n, 0, false, false from numbers"
+        ))
+        .execute(db)?;
+        let numbers: Vec<i64> = (1..=keys).collect();
+        for chunk in numbers.chunks(500) {
+            let mut sql = "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values".to_owned();
+            for (place, number) in chunk.iter().enumerate() {
+                let digest = Sha256::new().chain_update("firstkey/apikey/v1").chain_update([0]).chain_update(bytes(*number)).finalize();
+                let _ = write!(sql, "{} (0, {}, x'", if place == 0 { "" } else { "," }, number + 1);
+                for byte in digest {
+                    let _ = write!(sql, "{byte:02x}");
+                }
+                sql.push_str("', 1, 1)");
+            }
+            diesel::sql_query(sql).execute(db)?;
+        }
+        diesel::sql_query("analyze").execute(db)
+    })
+    .expect("the statements are right");
+}
+
+/// A plain actix-web server, in a process of its own.
+struct Yardstick {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Yardstick {
+    fn start(arguments: &[&str]) -> Self {
+        let this = std::env::current_exe().expect("this program");
+        let mut child =
+            Command::new(this).arg("--yardstick").args(arguments).stdout(Stdio::piped()).spawn().expect("it runs");
+        let address = announced(&mut child);
+        Self { child, address }
+    }
+
+    fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+}
+
+impl Drop for Yardstick {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a verification answers, to everybody.
+const ANSWER: &[(&str, &str)] = &[
+    ("cache-control", "no-store"),
+    ("x-firstkey-key-id", "2"),
+    ("x-firstkey-key-name", "key 0000001"),
+    ("x-firstkey-role", "Auditor"),
+    ("x-firstkey-tenant", "Primary"),
+    ("x-firstkey-tenant-id", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+    ("pragma", "no-cache"),
+    ("x-frame-options", "DENY"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("x-request-id", "0123456789abcdef"),
+];
+
+async fn yardstick(tls: Option<String>) {
+    let server = HttpServer::new(|| {
+        App::new().route(
+            "/auth/verify",
+            web::to(|| async {
+                let mut answer = HttpResponse::Ok().finish();
+                for (name, value) in ANSWER {
+                    answer.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+                }
+                answer
+            }),
+        )
+    })
+    .workers(std::thread::available_parallelism().map_or(1, |processors| processors.get()));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = match tls {
+        Some(folder) => server.listen_rustls_0_23(listener, certificate(Path::new(&folder))),
+        None => server.listen(listener),
+    };
+    println!("ready http://{address}");
+    server.expect("it listens").run().await.expect("it serves");
+}
+
+/// The program's own, spoken in the same way.
+fn certificate(folder: &Path) -> rustls::ServerConfig {
+    let store = firstkey::tls::CertificateStore::load(&folder.join("certificate.pem"), &folder.join("key.pem"));
+    firstkey::tls::server_config(store.expect("a certificate"))
+}
