@@ -7,6 +7,7 @@ mod clients;
 mod commands;
 mod documented;
 mod first_start;
+mod gateways;
 mod init;
 mod kill;
 mod notices;
