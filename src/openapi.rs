@@ -198,7 +198,8 @@ fn about(route: &Route) -> Option<&'static str> {
              `Content-Type: text/csv`. All keys are made or none, unless `skipInvalid`. The CSV's first line names the \
              columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
              `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
-             refused. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
+             refused. What is imported is of Deep Security's profile, of the standard kind and not bounded: a key that an \
+             export with `expand` shows to be otherwise is `invalid`. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
              holder has; one without lets nobody in until it is given a new secret. One secret opens one key: a digest that \
              a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
              `invalid`; it is `conflict` only where that key was made in the very same moment.",

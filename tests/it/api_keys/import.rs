@@ -188,6 +188,58 @@ both! {
         assert_eq!(outcomes(&list(&app, &theirs, "", same).send().expect(200).json()), ["created"]);
     }
 
+    /// No key comes back with less to bound it than it had: one that an export shows to be bounded, of another profile or
+    /// a machine's is left out, and said why; the others come back from the same export.
+    fn nothing_that_bounds_a_key_is_lost(app: TestApp) {
+        let full = app.full_key();
+        let bounds = [
+            json!({ "networks": { "allow": ["10.0.0.0/8"] } }), json!({ "networks": { "deny": ["10.0.0.0/8"] } }), json!({ "notBefore": START.millis() + 5 }),
+            json!({ "remainingUses": 1 }), json!({ "callsPerMinute": 1 }), json!({ "windows": [{ "days": ["mon"], "from": "08:00", "to": "18:00" }] }),
+            json!({ "apiTypes": ["logRetrieval"] }), json!({ "target": "External applications" }),
+        ];
+        for (n, constraints) in bounds.iter().enumerate() {
+            made(&app, &full, json!({ "keyName": format!("bounded {n}"), "roleID": 2, "constraints": constraints }));
+        }
+        made(&app, &full, json!({ "keyName": "agent", "roleID": 2, "lifecycle": { "kind": "siemAgent" } }));
+        let strict = app.post("/api/apikeyprofiles", json!({ "name": "strict" })).key(&full).send().expect(200).json();
+        made(&app, &full, json!({ "keyName": "strict", "roleID": 2, "lifecycle": { "profileID": strict["ID"] } }));
+        made(&app, &full, json!({ "keyName": "free", "roleID": 2 }));
+        let exported = app.get("/api/apikeys/export?expand=all&kind=all").key(&full).send().expect(200).json()["apiKeys"].clone();
+        for key in exported.as_array().expect("a list").iter().filter(|key| key["keyName"] != "full") {
+            app.delete(&format!("/api/apikeys/{}", key["ID"])).key(&full).send().expect(204);
+        }
+        let rows = app.rows();
+        let answer = list(&app, &full, "?dryRun=true", exported.clone()).send().expect(200).json();
+        for line in answer["lines"].as_array().expect("a list") {
+            let (name, why) = (line["keyName"].as_str().expect("a name"), line["message"].as_str().unwrap_or_default());
+            let (outcome, says) = match name {
+                "full" => ("nameTaken", ""),
+                "free" => ("created", ""),
+                "agent" => ("invalid", "lifecycle.kind: "),
+                "strict" => ("invalid", "lifecycle.profileID: "),
+                _ => ("invalid", "constraints: "),
+            };
+            assert!(line["outcome"] == outcome && why.starts_with(says), "{line}");
+        }
+        assert_eq!(list(&app, &full, "", exported.clone()).send().refusal(), (400, "import_refused".into()));
+        app.assert_rows(&rows, "nothing was taken");
+        assert_eq!(list(&app, &full, "?skipInvalid=true", exported).send().expect(200).json()["created"], 1);
+        for (member, nothing) in [
+            ("constraints", json!({})), ("constraints", json!(null)), ("constraints", json!({ "networks": null, "windows": [] })),
+            ("lifecycle", json!(null)), ("lifecycle", json!({ "profileID": 1, "kind": "standard" })), ("lifecycle", json!({ "profileID": "1", "kind": null })),
+        ] {
+            let keys = json!([{ "keyName": "k", "roleID": 2, member: nothing }]);
+            assert_eq!(outcomes(&list(&app, &full, "?dryRun=true", keys).send().expect(200).json()), ["created"], "{nothing}");
+        }
+        for member in ["lifecycle", "constraints"] {
+            for nonsense in [json!("10.0.0.0/8"), json!([7]), json!(1)] {
+                let refused = list(&app, &full, "?dryRun=true", json!([{ "keyName": "k", "roleID": 2, member: nonsense }])).send();
+                assert_refusal(refused.refusal(), (400, "malformed"));
+                assert!(refused.text().contains(&format!("apiKeys[0].{member}")), "{}", refused.text());
+            }
+        }
+    }
+
     /// A digest that is anybody's lets nobody in: of nothing, of zeros, of one byte over and over.
     fn a_digest_of_no_secret_is_refused(app: TestApp) {
         use base64::Engine as _;
