@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use actix_web::web::Json;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::handlers::{maker, target};
 use super::inventory::{self, Entry, Line, MOST_LINES, RoleWish};
-use super::rules::{Expiry, KeyPlan, Maker, Properties};
+use super::rules::{Expiry, KeyPlan, Kind, Maker, Properties};
+use super::secret_store;
 use super::store::{self, Provenance};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
@@ -84,8 +85,18 @@ enum Fate {
     Invalid(String),
 }
 
-/// What the lines come to as things are: names that are taken, here or further up, and roles that the caller must not
-/// hand out.
+impl Fate {
+    /// The digest that a key is to be made with.
+    fn digest(&self) -> Option<SecretDigest> {
+        match self {
+            Self::Good { digest, .. } => *digest,
+            Self::Made { .. } | Self::NameTaken | Self::Invalid(_) => None,
+        }
+    }
+}
+
+/// What the lines come to as things are: names and secrets that are taken, here or further up, and roles that the caller
+/// must not hand out.
 fn judge(
     db: &mut Db,
     tenant: TenantID,
@@ -116,7 +127,21 @@ fn judge(
             line.fate = Fate::NameTaken;
         }
     }
+    refuse_secrets_in_use(db, tenant, &mut judged)?;
     Ok(judged)
+}
+
+/// One secret opens one key: a line that brings the digest of one that is known, here or further up, cannot be.
+fn refuse_secrets_in_use(db: &mut Db, tenant: TenantID, judged: &mut [Judged]) -> Result<()> {
+    let brought: Vec<SecretDigest> = judged.iter().filter_map(|line| line.fate.digest()).collect();
+    let known = secret_store::known(db, tenant, &brought)?;
+    let mut known: HashSet<String> = known.iter().map(SecretDigest::to_hex).collect();
+    for line in judged {
+        if line.fate.digest().is_some_and(|digest| !known.insert(digest.to_hex())) {
+            line.fate = Fate::Invalid(secret_store::is_in_use().message().to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A key to be made of an entry, or why it cannot be.
@@ -276,9 +301,38 @@ pub fn read_json(bytes: &[u8]) -> Result<Vec<Line>> {
     Ok((1_u64..).zip(list.api_keys).map(|(number, key)| line(number, key)).collect())
 }
 
+/// A key must not be let in where it was kept out: what a list cannot keep of a key keeps the key out of it.
+fn must_lose_nothing(key: &wire::ImportedApiKey) -> Result<(), String> {
+    let refused = |member: &str, why: &str| {
+        Err(format!("{member}: {why}. PUT /api/apikeys/by-name/{{keyName}} takes all of it, secretDigest too."))
+    };
+    let has_something = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    let bounded = key.constraints.iter().flat_map(|bounds| bounds.values()).any(has_something);
+    // numbers may come as the texts that spell them
+    let spelt = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let said = |member: &str| key.lifecycle.as_ref().and_then(|lifecycle| lifecycle.get(member));
+    let is_other = |member: &str, word: &str| said(member).is_some_and(|said| !said.is_null() && spelt(said) != word);
+    match () {
+        () if bounded => refused("constraints", "an import brings none, and the key would be bounded no more"),
+        () if is_other("profileID", &ProfileID::DEEP_SECURITY.get().to_string()) => {
+            refused("lifecycle.profileID", "keys that are imported are of Deep Security's profile")
+        }
+        () if is_other("kind", Kind::Standard.as_str()) => {
+            refused("lifecycle.kind", "keys that are imported are of the standard kind")
+        }
+        () => Ok(()),
+    }
+}
+
 fn line(number: u64, key: wire::ImportedApiKey) -> Line {
     let name = key.key_name.clone().unwrap_or_default();
     let digest = key.secret_digest.as_deref().map(inventory::digest).transpose();
+    let digest = must_lose_nothing(&key).and(digest);
     let entry = digest.map(|digest| Entry {
         role: RoleWish { id: key.role_id.map(|Number(id)| RoleID::new(id)), name: key.role_name },
         digest,

@@ -1,6 +1,7 @@
 //! Keys that are brought from elsewhere.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Flag, Number, Patch};
@@ -15,7 +16,7 @@ pub struct ImportedApiKeys {
     pub api_keys: Vec<ImportedApiKey>,
 }
 
-/// A key from elsewhere. Anything else that is sent, its old ID included, is ignored.
+/// A key from elsewhere. Anything else that is sent, its old ID included, is ignored; but no bound is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedApiKey {
@@ -40,10 +41,17 @@ pub struct ImportedApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
-    /// `sha256:` and 64 hex digits: what `X-Have-Secret-Digest` takes, of the secret that its holder has. Without it
-    /// the key lets nobody in until it is given a new secret.
+    /// `sha256:` and 64 hex digits: what `X-Have-Secret-Digest` takes, of the secret that its holder has; of 32 random
+    /// bytes, and of no key that the tenant has. Without it the key lets nobody in until it is given a new secret.
     #[schema(pattern = "^sha256:[0-9A-Fa-f]{64}$")]
     pub secret_digest: Option<String>,
+    /// As an export answers it: keys that are imported are of Deep Security's profile and of the standard kind, and a key
+    /// that was of another cannot be.
+    #[schema(value_type = Option<Object>)]
+    pub lifecycle: Option<Map<String, Value>>,
+    /// As an export answers it: empty. A key that was bounded cannot be imported, for it would be bounded no more.
+    #[schema(value_type = Option<Object>)]
+    pub constraints: Option<Map<String, Value>>,
 }
 
 /// What becomes of a line.
@@ -54,7 +62,7 @@ pub enum ImportOutcome {
     Created,
     /// There is a key of that name, or a line further up has it.
     NameTaken,
-    /// It cannot be; the message says why.
+    /// It cannot be; the message says why. So is one whose secret opens another key, or one further up.
     Invalid,
 }
 
