@@ -1,7 +1,7 @@
 //! The configurations of `docs/gateways`, in the real proxies: what reaches the application behind them, and what does
 //! not.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -74,14 +74,34 @@ fn answer(stream: TcpStream, noted: &Mutex<Vec<Seen>>) {
             .collect();
         let seen = Seen { line: lines.first().cloned().unwrap_or_default(), headers };
         let length = seen.header("content-length").first().and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
+        let is_chunked = !seen.header("transfer-encoding").is_empty();
+        if (if is_chunked { skip_chunks(&mut reader) } else { skip(&mut reader, length) }).is_none() {
             return;
         }
         noted.lock().expect("no panic").push(seen);
         if writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").is_err() {
             return;
         }
+    }
+}
+
+fn skip(reader: &mut impl BufRead, length: usize) -> Option<()> {
+    reader.read_exact(&mut vec![0; length]).ok()
+}
+
+/// A body in chunks (RFC 9112 §7.1), and its trailers.
+fn skip_chunks(reader: &mut impl BufRead) -> Option<()> {
+    let line = |reader: &mut dyn BufRead| {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0).map(|_| line.trim().to_owned())
+    };
+    loop {
+        let length = usize::from_str_radix(line(reader)?.split(';').next()?, 16).ok()?;
+        if length == 0 {
+            while !line(reader)?.is_empty() {}
+            return Some(());
+        }
+        skip(reader, length + 2)?;
     }
 }
 
@@ -96,12 +116,14 @@ impl Proxy {
     /// `start` makes the command out of the folder in which the configurations lie.
     fn start(server: &Server, application: &Application, start: impl FnOnce(&Path) -> Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = free();
+        let (address, between) = (free(), free());
+        // the data folder of tests has a name that not every proxy's configuration can hold
+        std::fs::copy(server.certificate(), folder.path().join("certificate.pem")).expect("a copy");
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gateways");
         for entry in std::fs::read_dir(docs).expect("the folder") {
             let entry = entry.expect("an entry");
             let mut text = std::fs::read_to_string(entry.path()).expect("a text");
-            let certificate = server.certificate().display().to_string();
+            let certificate = folder.path().join("certificate.pem").display().to_string();
             let lua = folder.path().join("firstkey.lua").display().to_string();
             for (written, here) in [
                 ("https://localhost:4119", format!("https://localhost:{}", server.address.port())),
@@ -110,7 +132,9 @@ impl Proxy {
                 ("127.0.0.1:9000", application.address.to_string()),
                 ("listen 8080", format!("listen {address}")),
                 ("bind :8080", format!("bind {address}")),
-                (":8080 {", format!("http://{address} {{")),
+                (":8080 {", format!("http://:{} {{\n\tbind 127.0.0.1", address.port())),
+                ("127.0.0.1:4118", between.to_string()),
+                ("localhost:4119", format!("localhost:{}", server.address.port())),
             ] {
                 text = text.replace(written, &here);
             }
@@ -206,8 +230,13 @@ fn behind(what: &str, program: &str, start: impl Fn(&Path) -> Command) {
     let proxy = Proxy::start(&server, &application, start);
     let mint = |body| secret(&server.post("/api/apikeys", &[("api-secret-key", &full)], body).expect(200).json());
     let auditor = mint(json!({ "keyName": "Prüfer", "roleID": 2 }));
+    let blind = json!({ "platformRights": { "computerRights": { "canViewOtherComputers": false } } });
     let weak = server
-        .post("/api/roles", &[("api-secret-key", &full)], json!({ "name": "Weak", "allowWebService": true }))
+        .post(
+            "/api/roles",
+            &[("api-secret-key", &full)],
+            json!({ "name": "Weak", "allowWebService": true, "rights": blind }),
+        )
         .expect(200)
         .json();
     let weak = mint(json!({ "keyName": "weak", "roleID": weak["ID"] }));
@@ -281,7 +310,7 @@ fn behind(what: &str, program: &str, start: impl Fn(&Path) -> Command) {
     }
 
     // nobody to ask: nobody gets in
-    server.stop();
+    server.kill();
     let status = proxy.status("/", &format!("api-secret-key: {auditor}\r\n"));
     assert!((500..=503).contains(&status), "{what}: {status}");
     assert_eq!(application.take().len(), 0, "{what}");
