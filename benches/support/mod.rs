@@ -52,7 +52,8 @@ pub struct Fill<'a> {
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    pub tls: Arc<rustls::ClientConfig>,
+    /// None where it speaks plain HTTP.
+    tls: Option<Arc<rustls::ClientConfig>>,
     /// Its first key, which may do everything.
     pub key: String,
     pub certificate: PathBuf,
@@ -103,7 +104,7 @@ impl Server {
         Self {
             child,
             address,
-            tls: http::trusting(&certificate),
+            tls: (!options.plain_http).then(|| http::trusting(&certificate)),
             key: std::fs::read_to_string(&key).expect("the first key"),
             certificate,
             _folder: folder,
@@ -111,7 +112,8 @@ impl Server {
     }
 
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address, &self.tls).expect("the server is there")
+        let tls = self.tls.as_ref().expect("it speaks TLS");
+        Connection::open(self.address, tls).expect("the server is there")
     }
 
     pub fn process(&self) -> Process {

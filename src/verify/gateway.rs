@@ -226,3 +226,37 @@ fn finished(mut answer: HttpResponseBuilder) -> HttpResponse {
     response.extensions_mut().insert(Finished);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_says_each_thing_once() {
+        let demands = read("right=platformRights.apikeyRights.canViewApiKeys&apiType=a,%20b&role=R%C3%B6le&match=any")
+            .expect("a demand");
+        assert!(demands.any && demands.api_types == ["a", "b"] && demands.role.as_deref() == Some("r\u{f6}le"));
+        assert_eq!(read(""), Ok(Demands::default()));
+        for bad in ["right=x", "role=a&role=a", "role=", "x=1", "&right", "match=ALL", "Role=a", "role=%ff", "role"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// T-27: any text is a demand or is refused.
+        #[test]
+        fn any_query_is_survived(query in "[ -~]{0,80}") {
+            let _ = read(&query);
+        }
+
+        /// T-25: a name claims an identity whichever of `-`, `_` and `.` stand in it.
+        #[test]
+        fn every_spelling_is_a_claim(marks in prop::collection::vec(prop::sample::select(vec!["-", "_", "."]), 2), rest in "[a-z]{0,8}") {
+            let mut headers = HeaderMap::new();
+            let name = format!("x{}firstkey{}{rest}", marks[0], marks[1]);
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_static("1"));
+            prop_assert!(claims_identity(&headers));
+        }
+    }
+}
