@@ -228,12 +228,16 @@ pub fn spawn_chores(app: &App) {
     chores::spawn(app);
 }
 
+/// Keys whose uses are written down each time: what every one of a million keys does within a second would be a
+/// million writes.
+const KEYS_EACH: usize = 2_000;
+
 /// Writes down what was noted about keys and calls.
 pub async fn flush(app: &App) {
     if let Err(error) = app.calls.flush(&app.database).await {
         log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what calls were made could not be written down yet");
     }
-    if let Err(error) = app.key_usage.flush(&app.database).await {
+    if let Err(error) = app.key_usage.flush(&app.database, KEYS_EACH).await {
         log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down yet");
     }
     if let Err(error) = replaced_secrets::write_down(app).await {
@@ -248,6 +252,9 @@ pub async fn stop(app: &App, server: &ServerHandle) {
     tokio::time::sleep(DRAIN_DELAY).await;
     server.stop(true).await;
     flush(app).await;
+    if let Err(error) = app.key_usage.flush_all(&app.database).await {
+        log::error!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down");
+    }
     chores::stop(app).await;
     app.lane.close();
 }

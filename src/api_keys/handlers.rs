@@ -237,7 +237,7 @@ pub async fn search(
     let filter = Filter::read(filter.0)?;
     let (now, look) = (app.now(), Look::of(&query, &app));
     if filter.names("status") {
-        app.key_usage.flush(&app.database).await?;
+        app.key_usage.flush_all(&app.database).await?;
     }
     let found = app.database.read(move |db| {
         let moment = moment(db, &caller, now)?;
@@ -253,7 +253,7 @@ pub async fn search(
 /// How many keys have each status. What was used and is not written down yet is written first: the database counts.
 pub async fn counts(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<Json<wire::ApiKeyCounts>> {
     let (kinds, now) = (kinds(&query)?, app.now());
-    app.key_usage.flush(&app.database).await?;
+    app.key_usage.flush_all(&app.database).await?;
     let counted = app.database.read(move |db| {
         let moment = moment(db, &caller, now)?;
         store::counts(db, &caller, kinds, &moment)

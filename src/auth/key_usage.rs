@@ -2,8 +2,9 @@
 //! at each call, written behind once a second. What is read in between has the notes laid over it, so that it
 //! is true without a write per request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,9 +27,12 @@ pub struct KeyUsage(Arc<Mutex<Notes>>);
 
 #[derive(Default)]
 struct Notes {
-    keys: HashMap<ApiKeyID, Note>,
+    keys: BTreeMap<ApiKeyID, Note>,
     /// By the number of the secret's row.
-    secrets: HashMap<i64, SecretNote>,
+    secrets: BTreeMap<i64, SecretNote>,
+    /// Up to where they were written the last time.
+    last_key: Option<ApiKeyID>,
+    last_secret: Option<i64>,
     /// Keys that count their uses themselves ([`KeyUsage::used`]), where they are used from, and by which secret.
     counting: HashMap<ApiKeyID, Counting>,
 }
@@ -194,26 +198,30 @@ impl KeyUsage {
         self.notes().keys.get(&key).map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
     }
 
-    /// Writes the notes down. When that fails they are kept, and written with the next ones.
-    pub async fn flush(&self, database: &Database) -> Result<()> {
+    /// Writes notes down, so many at most, going on where the last time ended; those that are not written stay, and
+    /// nothing of them is lost. When writing fails they are kept too.
+    pub async fn flush(&self, database: &Database, most: usize) -> Result<()> {
         // Held until the rows are written, a reader would miss what is in flight; so the notes stay in
         // place and are taken off by difference afterwards.
         // Rows are taken in the order of their numbers, or two nodes could wait for each other.
-        let mut noted: Vec<(ApiKeyID, Note)> = self.notes().keys.iter().map(|(key, note)| (*key, *note)).collect();
-        noted.sort_unstable_by_key(|(key, _)| *key);
-        for chunk in noted.chunks(CHUNK) {
+        let (keys, secrets) = self.notes().next(most);
+        for chunk in keys.chunks(CHUNK) {
             let rows = chunk.to_vec();
             database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
             chunk.iter().for_each(|(key, written)| self.settle(*key, *written));
         }
-        let mut noted: Vec<(i64, SecretNote)> = self.notes().secrets.iter().map(|(row, note)| (*row, *note)).collect();
-        noted.sort_unstable_by_key(|(row, _)| *row);
-        for chunk in noted.chunks(CHUNK) {
+        for chunk in secrets.chunks(CHUNK) {
             let rows = chunk.to_vec();
             database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;
             chunk.iter().for_each(|(row, written)| self.settle_use(*row, *written));
         }
         Ok(())
+    }
+
+    /// Writes down all that there are at this moment.
+    pub async fn flush_all(&self, database: &Database) -> Result<()> {
+        self.notes().start_over();
+        self.flush(database, usize::MAX).await
     }
 
     fn settle(&self, key: ApiKeyID, written: Note) {
@@ -250,6 +258,19 @@ impl KeyUsage {
 }
 
 impl Notes {
+    fn start_over(&mut self) {
+        (self.last_key, self.last_secret) = (None, None);
+    }
+
+    /// The next notes to write, in the order of their numbers: a million keys in use at once are each written in turn,
+    /// without a million writes a second.
+    fn next(&mut self, most: usize) -> (Vec<(ApiKeyID, Note)>, Vec<(i64, SecretNote)>) {
+        let (keys, secrets) = (after(&self.keys, self.last_key, most), after(&self.secrets, self.last_secret, most));
+        self.last_key = keys.last().map(|(key, _)| *key);
+        self.last_secret = secrets.last().map(|(row, _)| *row);
+        (keys, secrets)
+    }
+
     fn take_over(&mut self, counting: &Counting) {
         let uses = Uses(counting.key.uses.swap(0, Ordering::AcqRel));
         if uses.count() > 0 {
@@ -263,6 +284,13 @@ impl Notes {
         let note = self.secrets.entry(counting.secret).or_insert(fresh);
         *note = SecretNote { uses: note.uses.saturating_add(uses), ..fresh };
     }
+}
+
+/// What stands behind `last` in a map, so much at most; from the beginning where nothing does.
+fn after<K: Ord + Copy, N: Copy>(notes: &BTreeMap<K, N>, last: Option<K>, most: usize) -> Vec<(K, N)> {
+    let behind = |bound| notes.range((bound, Bound::Unbounded)).take(most).map(|(key, note)| (*key, *note)).collect();
+    let next: Vec<_> = behind(last.map_or(Bound::Unbounded, Bound::Excluded));
+    if next.is_empty() { behind(Bound::Unbounded) } else { next }
 }
 
 fn write_down(db: &mut Db, key: ApiKeyID, note: Note) -> Result<()> {
@@ -330,6 +358,39 @@ mod tests {
         usage.failed(key);
         usage.settle(key, written);
         assert_eq!(usage.overlay(key, Some(at(1)), 1), (Some(at(1)), 2));
+    }
+
+    #[test]
+    fn each_note_has_its_turn() {
+        let notes: BTreeMap<i64, i64> = (1..=5).map(|number| (number, number)).collect();
+        let numbers = |last, most| after(&notes, last, most).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(numbers(None, 2), [1, 2]);
+        assert_eq!(numbers(Some(2), 2), [3, 4]);
+        assert_eq!(numbers(Some(4), 2), [5]);
+        assert_eq!(numbers(Some(5), 2), [1, 2], "from the beginning");
+        assert_eq!(numbers(None, usize::MAX), [1, 2, 3, 4, 5]);
+        assert_eq!(after(&BTreeMap::<i64, i64>::new(), Some(1), 2), []);
+    }
+
+    #[test]
+    fn uses_are_counted_in_one_word() {
+        let at = |millis: i64| Timestamp::from_millis(1_795_262_415_000 + millis);
+        let (here, there) = (tag(HERE, 1), tag("192.0.2.1".parse().expect("an address"), 1));
+        let mut uses = Uses::first(here, at(0));
+        for later in 1..=9 {
+            uses = uses.one_more(here, at(later)).expect("one more");
+        }
+        assert_eq!((uses.count(), uses.last(at(0))), (10, at(9)));
+        assert_eq!(uses.last(at(20)), at(9), "a clock that was set back in between");
+        assert!(here != there && uses.one_more(there, at(10)).is_none(), "from elsewhere");
+        assert!(here != tag(HERE, 2), "by another secret");
+        assert!(Uses(0).one_more(0, at(0)).is_none(), "nothing to add to");
+        let full = Uses(u64::from(u16::MAX) << 48 | u64::from(here) << 32);
+        assert!(full.one_more(here, at(0)).is_none(), "no more can be counted");
+        // the lower half of the milliseconds begins anew every 49 days
+        let edge = (1_795_262_415_000 / (1_i64 << 32) + 1) << 32;
+        let uses = Uses::first(here, Timestamp::from_millis(edge + 5));
+        assert_eq!(uses.last(Timestamp::from_millis(edge - 5)), Timestamp::from_millis(edge + 5));
     }
 
     #[test]
