@@ -159,16 +159,14 @@ impl Proxy {
         Self { child, address, _folder: folder }
     }
 
-    /// What comes back for these bytes, until the proxy has nothing more to say; its last word first where it hangs up.
-    fn raw(&self, bytes: &str) -> String {
+    /// Sends these bytes, and waits until the proxy has nothing more to say.
+    fn raw(&self, bytes: &str) {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_millis(1_500))).expect("a deadline");
+        stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a deadline");
         // it may hang up before it has read everything
         let _ = stream.write_all(bytes.as_bytes());
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        let _ = stream.read_to_end(&mut Vec::new());
     }
 
     /// The status of a request with these headers.
@@ -302,11 +300,13 @@ fn behind(what: &str, program: &str, start: impl Fn(&Path) -> Command) {
     // T-30: no request hides within another
     for shape in SMUGGLED {
         let hidden = "GET /smuggled HTTP/1.1\r\nHost: app.example\r\n\r\n";
-        let answer = proxy
+        proxy
             .raw(&format!("POST /first HTTP/1.1\r\nHost: app.example\r\napi-secret-key: {auditor}\r\n{shape}{hidden}"));
-        let seen = application.take();
-        assert!(seen.iter().all(|seen| !seen.line.contains("smuggled")), "{what}: {shape:?}: {seen:?}");
-        assert!(seen.len() <= 1, "{what}: {shape:?}: {answer}");
+    }
+    // whatever was let through has arrived when this has
+    assert_eq!(proxy.status("/last", &format!("api-secret-key: {auditor}\r\n")), 200, "{what}");
+    for seen in application.take() {
+        assert!(!seen.line.contains("smuggled"), "{what}: {seen:?}");
     }
 
     // nobody to ask: nobody gets in
