@@ -189,7 +189,9 @@ fn about(route: &Route) -> Option<&'static str> {
         ),
         "rotate_api_keys" => Some(
             "In two steps, as the other calls on many keys, but for 500 keys at most and at once: their new secrets are \
-             in the answer, this once, and the old ones stop.",
+             in the answer, this once, and the old ones stop. With `rotation` they live on for its overlap: keys whose \
+             profile allows less, and keys that have two secrets already, are among `refused`, in the dry run too. The \
+             confirmation is for that overlap and no other.",
         ),
         "import_api_keys" => Some(
             "At most 4 MiB and 10,000 keys; JSON as the export answers it, or CSV with `format=csv` and the header \
@@ -197,7 +199,9 @@ fn about(route: &Route) -> Option<&'static str> {
              columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
              `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
              refused. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
-             holder has; one without lets nobody in until it is given a new secret.",
+             holder has; one without lets nobody in until it is given a new secret. One secret opens one key: a digest that \
+             a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
+             `invalid`; it is `conflict` only where that key was made in the very same moment.",
         ),
         "create_claim" => Some(
             "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \

@@ -38,7 +38,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let bounds = Bounds { constraints: constraints.clone(), time_zone: Some(zone), ends_with: None };
     let maker = Maker { grant: Grant::everything(), expires: None, bounds };
     let Ok(plan) = KeyPlan::new(new.into(), &maker, zone, NOW) else { return };
-    let key = plan.properties;
+    let Ok(key) = plan.alone() else { return };
     assert_eq!(key.constraints.escapes(key.time_zone, &constraints, zone, NOW), None);
     assert!(key.constraints.networks.allow.len() <= networks::MOST && key.constraints.windows.len() <= windows::MOST);
     let kept = |networks: &Networks| serde_json::to_string(networks).expect("it is kept as JSON");

@@ -3,7 +3,7 @@
 //! come in the answer, and so for a few hundred keys at most.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use actix_web::web::Json;
 use serde_json::{Value, json};
@@ -13,12 +13,14 @@ use super::handlers::{bounds_of, differences, maker, moment, target, with_secret
 use super::history_rules::{Party, Revocation, Why};
 use super::history_store;
 use super::profiled;
+use super::rotation::one_at_a_time;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
 use super::secrets::{self, NewSecret};
 use super::{secret_store, store};
 use crate::api_key_profiles::Profile;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
+use crate::auth::key_usage::KeyUsage;
 use crate::auth::{Caller, Starter, Who};
 use crate::body::{Body, Query};
 use crate::clock::{DAY, Timestamp};
@@ -105,7 +107,8 @@ fn extend_to(end: Expiry) -> Verb {
     }
 }
 
-/// Gives them new secrets, which are in the answer and nowhere else; the old ones are of no use from then on.
+/// Gives them new secrets, which are in the answer and nowhere else; the old ones are of no use from then on, or live on
+/// for the overlap that is asked for.
 pub async fn rotate(
     caller: Caller<EditApiKeys>,
     query: Query,
@@ -113,7 +116,7 @@ pub async fn rotate(
     app: App,
 ) -> Result<Json<wire::BulkAnswer>> {
     let overlap = secrets::overlap(body.0.rotation.as_ref().unwrap_or(&wire::RotationWish::default()))?;
-    let asked = Asked::read(Verb::Rotate, &query, body.0)?;
+    let asked = Asked::read(Verb::Rotate(overlap), &query, body.0)?;
     let survey = surveyed(&caller, &asked, &app).await?;
     let count = survey.items.count();
     if count > MOST_ROTATED {
@@ -133,7 +136,7 @@ pub async fn rotate(
     let usage = app.key_usage.clone();
     let (keys, refused) = app
         .change_across(&caller, move |db, caller| {
-            let judged = judge_again(db, caller.tenant().id, &ids, &order, &maker, now)?;
+            let judged = judge_again(db, caller.tenant().id, &ids, &order, &maker, &usage, now)?;
             let mut events = Vec::new();
             for ((key, _), digest) in judged.todo.iter().zip(&digests) {
                 let new = NewSecret { digest: *digest, overlap, now };
@@ -269,6 +272,7 @@ fn survey<R>(db: &mut Db, caller: &Caller<R>, asked: &Asked, app: &App) -> Resul
     let mut pages = store::Pages::new(db, caller, &asked.filter, moment)?;
     loop {
         let page = pages.next(db, PAGE)?;
+        grants.look_at_secrets(db, caller.tenant().id, &asked.order, &page, &app.key_usage, now)?;
         let is_last = (page.len() as i64) < PAGE;
         for key in page {
             if Some(key.id) == own {
@@ -401,14 +405,36 @@ fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, digest: &str) -
     ])
 }
 
-/// What roles let their bearers do, and what profiles say, each looked up once.
+/// What roles let their bearers do, and what profiles say, each looked up once; and of the keys at hand which are
+/// between two secrets, where that is in the way.
 #[derive(Default)]
 struct Grants {
     roles: HashMap<RoleID, Grant>,
     profiles: HashMap<ProfileID, Profile>,
+    between_secrets: HashSet<ApiKeyID>,
 }
 
 impl Grants {
+    /// Looks up which of some keys have two secrets already: only who wants another beside one minds.
+    fn look_at_secrets(
+        &mut self,
+        db: &mut Db,
+        tenant: TenantID,
+        order: &Order,
+        keys: &[ApiKey],
+        usage: &KeyUsage,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !matches!(order.verb, Verb::Rotate(Some(_))) {
+            return Ok(());
+        }
+        let ids: Vec<ApiKeyID> = keys.iter().map(|key| key.id).collect();
+        let secrets = secret_store::of_keys(db, tenant, &ids, usage)?;
+        let between = secrets.into_iter().filter(|(_, secrets)| secrets.rotation(now).is_some());
+        self.between_secrets = between.map(|(id, _)| id).collect();
+        Ok(())
+    }
+
     fn judge(
         &mut self,
         db: &mut Db,
@@ -426,25 +452,33 @@ impl Grants {
             }
         };
         let verdict = order.judge(key, grant, maker, now);
-        match &verdict {
-            Verdict::Do(properties) if properties.expiry != key.properties.expiry => {
-                let end = properties.expiry;
-                Ok(self.bound(db, tenant, key, end)?.map_or(verdict, Verdict::Refused))
+        let refusal = match (&verdict, order.verb) {
+            (Verdict::Do(properties), _) if properties.expiry != key.properties.expiry => {
+                self.bound(db, tenant, key, properties.expiry)?
             }
-            _ => Ok(verdict),
-        }
+            (Verdict::Do(_), Verb::Rotate(Some(_))) if self.between_secrets.contains(&key.id) => Some(one_at_a_time()),
+            (Verdict::Do(_), Verb::Rotate(Some(overlap))) => {
+                overlap.must_be_within(self.profile(db, tenant, key)?).err()
+            }
+            _ => None,
+        };
+        Ok(refusal.map_or(verdict, Verdict::Refused))
     }
 
     /// Why a key must not end then, by its profile.
     fn bound(&mut self, db: &mut Db, tenant: TenantID, key: &ApiKey, end: Option<Timestamp>) -> Result<Option<Error>> {
-        let profile = match self.profiles.entry(key.profile) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(profiled::profile_of(db, tenant, key)?),
-        };
+        let profile = self.profile(db, tenant, key)?;
         match profiled::must_lie_within(db, tenant, profile, key, end) {
             Err(error) if error.reason() == Reason::ExpiryOutOfRange => Ok(Some(error)),
             other => other.map(|()| None),
         }
+    }
+
+    fn profile(&mut self, db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<&Profile> {
+        Ok(match self.profiles.entry(key.profile) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(profiled::profile_of(db, tenant, key)?),
+        })
     }
 }
 
@@ -464,6 +498,7 @@ fn judge_again(
     ids: &[ApiKeyID],
     order: &Order,
     maker: &Maker,
+    usage: &KeyUsage,
     now: Timestamp,
 ) -> Result<Judged> {
     let keys = store::these_to_change(db, tenant, ids)?;
@@ -472,6 +507,7 @@ fn judge_again(
     let left = gone.map(|id| (id.get(), "It is not there any more.".to_owned())).collect();
     let mut judged = Judged { todo: Vec::new(), unchanged: 0, left };
     let mut grants = Grants::default();
+    grants.look_at_secrets(db, tenant, order, &keys, usage, now)?;
     for key in keys {
         match grants.judge(db, tenant, order, &key, maker, now)? {
             Verdict::Do(properties) => judged.todo.push((key, *properties)),
@@ -494,7 +530,7 @@ fn work(db: &mut Db, task: &Task) -> Result<Step> {
     let maker = Maker { grant: acting.grant.clone(), expires: acting.expires, bounds };
     let (tenant, now) = (task.starter.tenant, task.now);
     let ids: Vec<ApiKeyID> = task.ids.iter().copied().map(ApiKeyID::new).collect();
-    let Judged { todo, unchanged, left } = judge_again(db, tenant, &ids, &order, &maker, now)?;
+    let Judged { todo, unchanged, left } = judge_again(db, tenant, &ids, &order, &maker, &task.app.key_usage, now)?;
     let these: Vec<ApiKeyID> = todo.iter().map(|(key, _)| key.id).collect();
     match order.verb {
         Verb::Revoke => {
@@ -514,7 +550,7 @@ fn work(db: &mut Db, task: &Task) -> Result<Step> {
                 store::extend_all(db, tenant, vec![key.id], properties.expiry)?;
             }
         }
-        Verb::Rotate => return Err(Error::internal("new secrets are no job")),
+        Verb::Rotate(_) => return Err(Error::internal("new secrets are no job")),
     }
     let events = todo.iter().map(|(key, properties)| {
         let mut details = said(&order, Some(task.job.id.get()));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::history_rules::Why;
+use super::rotation::Overlap;
 use super::rules::{ApiKey, Changes, Expiry, Maker, Properties, Wanted, gives_more};
 use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Result};
@@ -39,8 +40,8 @@ pub enum Verb {
     ExtendTo(Option<Timestamp>),
     /// Let them last so many milliseconds longer.
     ExtendBy(i64),
-    /// Give them new secrets.
-    Rotate,
+    /// Give them new secrets, beside which the old ones live on for a while or not at all.
+    Rotate(Option<Overlap>),
 }
 
 /// What an order comes to for one key.
@@ -77,7 +78,7 @@ impl Order {
         };
         match self.verb {
             Verb::Revoke => Ok(Some(old.clone())),
-            Verb::Rotate => {
+            Verb::Rotate(_) => {
                 maker.must_last_as_long_as(old)?;
                 maker.must_end_with(key)?;
                 Ok(Some(old.clone()))
@@ -219,8 +220,8 @@ mod tests {
             (Verb::Lock, key(true, None), "do"),
             (Verb::Unlock, key(false, None), "no"),
             (Verb::Unlock, key(false, end), "do"),
-            (Verb::Rotate, key(true, None), "no"),
-            (Verb::Rotate, key(true, end), "do"),
+            (Verb::Rotate(None), key(true, None), "no"),
+            (Verb::Rotate(None), key(true, end), "do"),
             (Verb::ExtendTo(None), key(true, end), "no"),
             (Verb::ExtendBy(DAY), key(true, end), "no"),
             (Verb::ExtendBy(DAY), key(true, Some(NOW)), "do"),
@@ -231,7 +232,9 @@ mod tests {
 
     #[test]
     fn nobody_touches_what_is_stronger() {
-        for verb in [Verb::Revoke, Verb::Lock, Verb::Unlock, Verb::ExtendTo(None), Verb::ExtendBy(1), Verb::Rotate] {
+        for verb in
+            [Verb::Revoke, Verb::Lock, Verb::Unlock, Verb::ExtendTo(None), Verb::ExtendBy(1), Verb::Rotate(None)]
+        {
             let order = Order { verb, why: Why::default(), note: String::new() };
             let weak = Maker::default();
             assert!(matches!(order.judge(&key(true, Some(NOW)), &full(), &weak, NOW), Verdict::Refused(_)), "{verb:?}");

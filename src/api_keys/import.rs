@@ -9,6 +9,7 @@ use serde_json::json;
 use super::handlers::{maker, target};
 use super::inventory::{self, Entry, Line, MOST_LINES, RoleWish};
 use super::rules::{Expiry, KeyPlan, Maker, Properties};
+use super::secret_store;
 use super::store::{self, Provenance};
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
@@ -84,8 +85,18 @@ enum Fate {
     Invalid(String),
 }
 
-/// What the lines come to as things are: names that are taken, here or further up, and roles that the caller must not
-/// hand out.
+impl Fate {
+    /// The digest that a key is to be made with.
+    fn digest(&self) -> Option<SecretDigest> {
+        match self {
+            Self::Good { digest, .. } => *digest,
+            Self::Made { .. } | Self::NameTaken | Self::Invalid(_) => None,
+        }
+    }
+}
+
+/// What the lines come to as things are: names and secrets that are taken, here or further up, and roles that the caller
+/// must not hand out.
 fn judge(
     db: &mut Db,
     tenant: TenantID,
@@ -116,7 +127,21 @@ fn judge(
             line.fate = Fate::NameTaken;
         }
     }
+    refuse_secrets_in_use(db, tenant, &mut judged)?;
     Ok(judged)
+}
+
+/// One secret opens one key: a line that brings the digest of one that is known, here or further up, cannot be.
+fn refuse_secrets_in_use(db: &mut Db, tenant: TenantID, judged: &mut [Judged]) -> Result<()> {
+    let brought: Vec<SecretDigest> = judged.iter().filter_map(|line| line.fate.digest()).collect();
+    let known = secret_store::known(db, tenant, &brought)?;
+    let mut known: HashSet<String> = known.iter().map(SecretDigest::to_hex).collect();
+    for line in judged {
+        if line.fate.digest().is_some_and(|digest| !known.insert(digest.to_hex())) {
+            line.fate = Fate::Invalid(secret_store::is_in_use().message().to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A key to be made of an entry, or why it cannot be.

@@ -47,12 +47,14 @@ pub fn too_many() -> Error {
     Error::new(Reason::BodyTooLarge, format!("At most {MOST_LINES} keys are taken at once."))
 }
 
-/// `sha256:` and 64 hex digits.
+/// `sha256:` and 64 hex digits, of a secret that not everybody hits upon.
 pub fn digest(text: &str) -> Result<SecretDigest, String> {
-    let hex = text.strip_prefix("sha256:").map(str::to_ascii_lowercase);
-    hex.as_deref()
-        .and_then(SecretDigest::from_hex)
-        .ok_or_else(|| "secretDigest: sha256: and 64 hex digits are taken.".to_owned())
+    let digest =
+        SecretDigest::parse(text).ok_or_else(|| "secretDigest: sha256: and 64 hex digits are taken.".to_owned())?;
+    if digest.is_of_no_secret() {
+        return Err("secretDigest: the digest of 32 random bytes is needed; this one is anybody's.".to_owned());
+    }
+    Ok(digest)
 }
 
 /// What a column holds.

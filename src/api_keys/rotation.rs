@@ -1,5 +1,7 @@
 //! How a key comes from one secret to the next: plain functions of values.
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::Properties;
 use crate::api_key_profiles::Profile;
 use crate::auth::key_usage::SecretUse;
@@ -30,7 +32,8 @@ pub struct Secret {
 }
 
 /// How long a replaced secret lives on beside the new one; all lengths in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Overlap {
     /// So long.
     pub length: i64,

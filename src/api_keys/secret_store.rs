@@ -47,7 +47,7 @@ impl Row {
     }
 }
 
-/// How many keys are asked for in one statement.
+/// How many keys, or digests, are asked for in one statement.
 const KEYS: usize = 500;
 
 /// The secrets of some of a tenant's keys.
@@ -102,10 +102,24 @@ pub fn insert(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest
 }
 
 /// A secret of the caller's own that another key has, or that this one had.
-fn is_in_use() -> Error {
+pub fn is_in_use() -> Error {
     let message =
         "secretDigest: an API key has this secret already, or had it until it was replaced. Make another one.";
     Error::new(Reason::Conflict, message)
+}
+
+/// Which of some digests are those of secrets that a tenant's keys have, or had until they were replaced.
+pub fn known(db: &mut Db, tenant: TenantID, digests: &[SecretDigest]) -> Result<Vec<SecretDigest>> {
+    let mut known = Vec::new();
+    for some in digests.chunks(KEYS) {
+        let mut rows: Vec<SecretDigest> = api_key_secrets::table
+            .filter(api_key_secrets::tenant_id.eq(tenant))
+            .filter(api_key_secrets::digest.eq_any(some.to_vec()))
+            .select(api_key_secrets::digest)
+            .load(db)?;
+        known.append(&mut rows);
+    }
+    Ok(known)
 }
 
 /// Stores until when a secret lives.

@@ -30,7 +30,8 @@ pub struct BulkOrder {
     pub expiry_date: Patch<Number>,
     /// To extend: by how much, such as `30d`; keys that have ended last so long from now on.
     pub extend_by: Option<String>,
-    /// To rotate: how long the old secrets live on; not at all when left out.
+    /// To rotate: how long the old secrets live on beside the new ones; not at all when left out. Keys whose profile
+    /// allows less, and keys that have two secrets already, are refused one by one.
     pub rotation: Option<RotationWish>,
     /// True does nothing and answers what would be done; also as `?dryRun=true`.
     pub dry_run: Option<Flag>,

@@ -40,8 +40,8 @@ pub struct ImportedApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
-    /// `sha256:` and 64 hex digits: what `X-Have-Secret-Digest` takes, of the secret that its holder has. Without it
-    /// the key lets nobody in until it is given a new secret.
+    /// `sha256:` and 64 hex digits: what `X-Have-Secret-Digest` takes, of the secret that its holder has; of 32 random
+    /// bytes, and of no key that the tenant has. Without it the key lets nobody in until it is given a new secret.
     #[schema(pattern = "^sha256:[0-9A-Fa-f]{64}$")]
     pub secret_digest: Option<String>,
 }
@@ -54,7 +54,7 @@ pub enum ImportOutcome {
     Created,
     /// There is a key of that name, or a line further up has it.
     NameTaken,
-    /// It cannot be; the message says why.
+    /// It cannot be; the message says why. So is one whose secret opens another key, or one further up.
     Invalid,
 }
 

@@ -220,7 +220,7 @@ pub enum ApiTypeName {
 
 /// How a secret is to be replaced; nothing said is at once.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RotationWish {
     /// The old secret lives on for so long, such as `24h`.
     pub overlap: Option<String>,
@@ -260,7 +260,7 @@ macro_rules! from_objects_alone {
     )+};
 }
 
-from_objects_alone!(LifecycleWish, ConstraintsWish, Networks, Window);
+from_objects_alone!(LifecycleWish, ConstraintsWish, Networks, Window, RotationWish);
 
 macro_rules! to_objects {
     ($($name:ident),+) => {$(

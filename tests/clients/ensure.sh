@@ -15,7 +15,7 @@ if [ -s "$KEY_FILE" ]; then
 fi
 answer=$(curl --silent --show-error --fail-with-body --cacert "$CERT" -X PUT "$BASE_URL/api/apikeys/by-name/nightly%20build${QUERY:-}" \
     -H "api-secret-key: $SECRET_KEY" -H 'api-version: v1' -H 'Content-Type: application/json' "${held[@]}" \
-    -d '{"roleID":2,"description":"Reports of the nightly build"}')
+    -d '{"roleID":2,"description":"Reports of the nightly build"}') || { printf '%s\n' "$answer" >&2; exit 1; }
 secret=$(printf %s "$answer" | sed -n 's/.*"secretKey":"\([^"]*\)".*/\1/p')
 if [ -n "$secret" ]; then
     printf %s "$secret" >"$KEY_FILE"

@@ -241,6 +241,136 @@ both! {
         assert_eq!(events.iter().filter(|event| event.starts_with("5013 ")).count(), 3);
     }
 
+    /// TC-16: with an overlap every old secret lives on beside its new one, to the last millisecond and on every node; each
+    /// key says so, and each rotation can be finished or undone by itself.
+    fn secrets_are_replaced_with_an_overlap(app: TestApp) {
+        let (full, other) = (app.full_key(), app.second_node());
+        let keys: Vec<Value> = (1..=4).map(|n| made(&app, &full, json!({ "keyName": format!("k {n}"), "roleID": 2 }))).collect();
+        let order = with(named("k %"), json!({ "reason": "superseded", "rotation": { "overlap": "24h" } }));
+        let before = app.last_event();
+        let rows = app.rows();
+        let shown = dry(&app, &full, "rotate", &order).expect(200).json();
+        assert_eq!((&shown["count"], &shown["refused"]["count"]), (&json!(4), &json!(0)));
+        app.assert_rows(&rows, "a dry run");
+        let answer = confirmed(&app, &full, "rotate", order).send().expect(200).json();
+        let new = answer["apiKeys"].as_array().expect("a list");
+        assert_eq!((&answer["count"], new.len(), &answer["refused"]), (&json!(4), 4, &json!({ "count": 0, "keys": [] })));
+        let end = START.millis() + DAY;
+        let maker = full.split(':').next().expect("an ID");
+        let said = json!({ "extendWhileUsedUntil": null, "finishWhenSilentFor": null, "overlapEnds": end });
+        let expected: Vec<String> = (1..=4).map(|n| format!("5013 apiKey/{maker}/full apiKey/{}/k {n} {said}", keys[n - 1]["ID"])).collect();
+        assert_eq!(app.events_after(before), expected);
+        for key in &keys {
+            let lifecycle = app.get(&format!("/api/apikeys/{}?expand=lifecycle", key["ID"])).key(&full).send().expect(200).json()["lifecycle"].clone();
+            assert_eq!(lifecycle["rotation"], json!({ "started": START.millis(), "overlapEnds": end }));
+            let ends: Vec<&Value> = lifecycle["secrets"].as_array().expect("a list").iter().map(|secret| &secret["ends"]).collect();
+            assert_eq!(ends, [&Value::Null, &json!(end)], "the newest first");
+        }
+        let enter = |number: usize| {
+            let of = |node: &TestApp| [&keys[number], &new[number]].map(|key| presented(node, &secret(key)).0);
+            assert_eq!(of(&app), of(&other), "on either node");
+            of(&app)
+        };
+        assert_eq!([0, 1, 2, 3].map(enter), [[200, 200]; 4]);
+        let one = |number: usize, what: &str| drop(app.call("POST", &format!("/api/apikeys/{}/rotation/{what}", keys[number]["ID"])).key(&full).send().expect(200));
+        one(0, "finish");
+        one(1, "undo");
+        assert_eq!([0, 1, 2, 3].map(enter), [[401, 200], [200, 401], [200, 200], [200, 200]]);
+        app.clock.advance(DAY - 1);
+        assert_eq!([0, 1, 2, 3].map(enter), [[401, 200], [200, 401], [200, 200], [200, 200]]);
+        app.clock.advance(1);
+        assert_eq!([0, 1, 2, 3].map(enter), [[401, 200], [200, 401], [401, 200], [401, 200]]);
+    }
+
+    /// An overlap that a key's profile does not allow, or beside two secrets that live already, is refused for that key
+    /// alone, in the dry run and when it is done; the others are given theirs, and without an overlap all are.
+    fn an_overlap_is_judged_key_by_key(app: TestApp) {
+        let full = app.full_key();
+        let strict = app.post("/api/apikeyprofiles", json!({ "name": "strict", "maxOverlap": "1h" })).key(&full).send().expect(200).json();
+        let make = |name: &str, profile: &Value| made(&app, &full, json!({ "keyName": name, "roleID": 2, "lifecycle": { "profileID": profile } }));
+        let (plain, bound, busy) = (make("k plain", &json!(1)), make("k bound", &strict["ID"]), make("k busy", &json!(1)));
+        let path = format!("/api/apikeys/{}/secretkey", busy["ID"]);
+        let beside = app.post(&path, json!({ "overlap": "20d" })).key(&full).send().expect(200).json();
+        let ordered = |rotation: Value| with(named("k %"), json!({ "rotation": rotation }));
+        let refused = |answer: &Value| {
+            let keys = answer["refused"]["keys"].as_array().expect("a list");
+            assert_eq!(answer["refused"]["count"], json!(keys.len()));
+            keys.iter().map(|key| (key["ID"].clone(), key["message"].as_str().expect("why").to_owned())).collect::<Vec<_>>()
+        };
+        for (rotation, fit) in [
+            (json!({ "overlap": "1h" }), vec!["k plain", "k bound"]),
+            (json!({ "overlap": "3601s" }), vec!["k plain"]),
+            (json!({ "overlap": "30m", "extendWhileUsedFor": "31m" }), vec!["k plain"]),
+            (json!({ "overlap": "30d" }), vec!["k plain"]),
+            (json!({ "overlap": "2592001s" }), vec![]),
+            (json!({ "overlap": "0s" }), vec!["k plain", "k bound", "k busy"]),
+            (json!({}), vec!["k plain", "k bound", "k busy"]),
+        ] {
+            let rows = app.rows();
+            let answer = dry(&app, &full, "rotate", &ordered(rotation.clone())).expect(200).json();
+            assert_eq!(names(&answer, "keys"), fit, "{rotation}");
+            for (id, why) in refused(&answer) {
+                let says = if id == busy["ID"] { "rotation/finish" } else { "overlap: " };
+                assert!(why.contains(says), "{why}");
+            }
+            app.assert_rows(&rows, "a dry run");
+        }
+        // none of them can: nothing is done, and each says why
+        let rows = app.rows();
+        let answer = confirmed(&app, &full, "rotate", ordered(json!({ "overlap": "31d" }))).send().expect(200).json();
+        assert_eq!((&answer["count"], &answer["apiKeys"]), (&json!(0), &json!([])));
+        app.assert_rows(&rows, "nothing could be done");
+        let answer = confirmed(&app, &full, "rotate", ordered(json!({ "overlap": "2h" }))).send().expect(200).json();
+        assert_eq!(names(&answer, "apiKeys"), ["k plain"]);
+        for key in [&plain, &answer["apiKeys"][0], &bound, &busy, &beside] {
+            assert_refusal(presented(&app, &secret(key)), IN);
+        }
+        let answer = confirmed(&app, &full, "rotate", ordered(json!({}))).send().expect(200).json();
+        assert_eq!(answer["count"], 3);
+        for key in [&plain, &bound, &busy, &beside] {
+            assert_refusal(presented(&app, &secret(key)), (401, "invalid_api_key"));
+        }
+        for key in answer["apiKeys"].as_array().expect("a list") {
+            assert_refusal(presented(&app, &secret(key)), IN);
+        }
+    }
+
+    /// What was shown is what is done: the confirmation is for one overlap, however it is spelt, and a key that has come
+    /// between two secrets since makes another set. An overlap that is none is refused by its member.
+    fn an_overlap_is_confirmed_as_it_was_shown(app: TestApp) {
+        let full = app.full_key();
+        let keys: Vec<Value> = (1..=2).map(|n| made(&app, &full, json!({ "keyName": format!("k {n}"), "roleID": 2 }))).collect();
+        let ordered = |rotation: Value| with(named("k %"), json!({ "rotation": rotation }));
+        let given = |rotation: Value| dry(&app, &full, "rotate", &ordered(rotation)).expect(200).json()["confirmation"].clone();
+        let send = |rotation: Value, confirmation: &Value| {
+            let order = with(ordered(rotation), json!({ "confirmation": confirmation }));
+            app.post("/api/apikeys/bulk/rotate", order).key(&full).send()
+        };
+        let hour = given(json!({ "overlap": "1h" }));
+        let rows = app.rows();
+        for rotation in [json!({}), json!({ "overlap": "2h" }), json!({ "overlap": "1h", "finishWhenSilentFor": "5m" }), json!({ "overlap": "1h", "extendWhileUsedFor": "1h" })] {
+            assert_refusal(send(rotation.clone(), &hour).refusal(), (400, "confirmation_needed"));
+            app.assert_rows(&rows, "another overlap");
+        }
+        assert_refusal(send(json!({ "overlap": "1h" }), &given(json!({}))).refusal(), (400, "confirmation_needed"));
+        for (rotation, member) in [
+            (json!({ "overlap": "soon" }), "overlap"), (json!({ "overlap": "-1h" }), "overlap"), (json!({ "overlap": 24 }), "overlap"),
+            (json!({ "finishWhenSilentFor": "2h" }), "overlap"), (json!({ "overlap": "1d", "finishWhenSilentFor": "59s" }), "finishWhenSilentFor"),
+            (json!({ "overlap": "1d", "extendWhileUsedFor": "x" }), "extendWhileUsedFor"), (json!("1h"), "rotation"), (json!(["1h", "5m", "1h"]), "rotation"),
+        ] {
+            let answer = dry(&app, &full, "rotate", &ordered(rotation.clone()));
+            assert_refusal(answer.refusal(), (400, "malformed"));
+            assert!(answer.text().contains(member), "{rotation}: {}", answer.text());
+            app.assert_rows(&rows, member);
+        }
+        app.post(&format!("/api/apikeys/{}/secretkey", keys[0]["ID"]), json!({ "overlap": "1d" })).key(&full).send().expect(200);
+        let rows = app.rows();
+        assert_refusal(send(json!({ "overlap": "1h" }), &hour).refusal(), (409, "set_changed"));
+        app.assert_rows(&rows, "another set");
+        let answer = send(json!({ "overlap": "PT60M" }), &given(json!({ "overlap": "1h" }))).expect(200).json();
+        assert_eq!(names(&answer, "apiKeys"), ["k 2"]);
+    }
+
     /// All secrets are in one answer: of more than 500 keys none is touched.
     fn five_hundred_secrets_are_replaced_at_once_at_most(app: TestApp) {
         let full = app.full_key();

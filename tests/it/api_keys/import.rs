@@ -142,6 +142,99 @@ both! {
         assert!(events[2].starts_with("5144 ") && events[2].ends_with(&json!({ "created": 2, "skipped": 15 }).to_string()), "{events:?}");
     }
 
+    /// One secret opens one key: a line whose digest is that of a key's secret, of one that was replaced, or of a line
+    /// further up cannot be, and the dry run says so of it. The list is refused whole, or taken without it.
+    fn a_secret_that_opens_a_key_opens_no_other(app: TestApp) {
+        let full = app.full_key();
+        let there = made(&app, &full, json!({ "keyName": "there", "roleID": 2 }));
+        let (replaced, id) = (digest_of(&secret(&there)), there["ID"].clone());
+        let renewed = app.call("POST", &format!("/api/apikeys/{id}/secretkey")).key(&full).send().expect(200).json();
+        let has = digest_of(&secret(&renewed));
+        let gone = made(&app, &full, json!({ "keyName": "gone", "roleID": 2 }));
+        app.delete(&format!("/api/apikeys/{}", gone["ID"])).key(&full).send().expect(204);
+        let free = digest_of(&secret(&gone));
+        let key = |name: &str, digest: &str| json!({ "keyName": name, "roleID": 2, "secretDigest": digest });
+        let keys = json!([
+            key("a", &has), key("b", &has.to_uppercase().replace("SHA256", "sha256")), key("c", &replaced), key("d", &free), key("e", &free),
+            key("there", &has), { "keyName": "f", "roleID": 2 }, { "keyName": "g", "roleID": 2 },
+        ]);
+        let expected = ["invalid", "invalid", "invalid", "created", "invalid", "nameTaken", "created", "created"];
+        let rows = app.rows();
+        let answer = list(&app, &full, "?dryRun=true", keys.clone()).send().expect(200).json();
+        assert_eq!(outcomes(&answer), expected);
+        for at in [0, 1, 2, 4] {
+            let why = answer["lines"][at]["message"].as_str().expect("why");
+            assert!(why.starts_with("secretDigest: an API key has this secret already"), "{why}");
+        }
+        let refused = list(&app, &full, "", keys.clone()).send();
+        assert_eq!(refused.refusal(), (400, "import_refused".into()));
+        assert!(refused.text().contains("1: secretDigest: an API key has this secret"), "{}", refused.text());
+        let text: String = std::iter::once("keyName,roleID,secretDigest\n".to_owned()).chain([&has, &free].map(|digest| format!("k {},2,{digest}\n", &digest[..9]))).collect();
+        assert_eq!(outcomes(&csv(&app, &full, "&dryRun=true", &text).send().expect(200).json()), ["invalid", "created"]);
+        app.assert_rows(&rows, "nothing was taken");
+        let answer = list(&app, &full, "?skipInvalid=true", keys.clone()).send().expect(200).json();
+        assert_eq!(outcomes(&answer), expected);
+        // the key that was made of the free one opens by it, and the others as before
+        let tail = |key: &Value| secret(key).split_once(':').expect("two parts").1.to_owned();
+        assert_refusal(presented(&app, &format!("{}:{}", answer["lines"][3]["ID"], tail(&gone))), IN);
+        assert_refusal(presented(&app, &secret(&renewed)), IN);
+        // a second run of the same list finds all of it there
+        let again = list(&app, &full, "?skipInvalid=true", keys).send().expect(200).json();
+        assert_eq!((&again["created"], &again["nameTaken"], &again["invalid"]), (&json!(0), &json!(4), &json!(4)));
+        // what opens a key in one tenant tells nothing of it in another
+        let (_, theirs) = crate::settings::other_tenant(&app);
+        let end = app.clock.now().millis() + 3_600_000;
+        let same = json!([{ "keyName": "same", "roleID": 2, "secretDigest": has, "expiryDate": end }]);
+        assert_eq!(outcomes(&list(&app, &theirs, "", same).send().expect(200).json()), ["created"]);
+    }
+
+    /// A digest that is anybody's lets nobody in: of nothing, of zeros, of one byte over and over.
+    fn a_digest_of_no_secret_is_refused(app: TestApp) {
+        use base64::Engine as _;
+        let full = app.full_key();
+        let rows = app.rows();
+        let of = |bytes: [u8; 32]| digest_of(&format!("1:{}", base64::engine::general_purpose::STANDARD.encode(bytes)));
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned();
+        for digest in [of([0; 32]), of([65; 32]), format!("sha256:{}", "0".repeat(64)), empty, "1".repeat(64), String::new()] {
+            let keys = json!([{ "keyName": "k", "roleID": 2, "secretDigest": digest }]);
+            let answer = list(&app, &full, "?dryRun=true", keys.clone()).send().expect(200).json();
+            assert_eq!(outcomes(&answer), ["invalid"], "{digest}");
+            assert!(answer["lines"][0]["message"].as_str().expect("why").starts_with("secretDigest: "), "{answer}");
+            assert_eq!(list(&app, &full, "", keys).send().refusal(), (400, "import_refused".into()));
+            if !digest.is_empty() {
+                let text = format!("keyName,roleID,secretDigest\nk,2,{digest}\n");
+                assert_eq!(csv(&app, &full, "", &text).send().refusal(), (400, "import_refused".into()), "{digest}");
+            }
+        }
+        app.assert_rows(&rows, "nothing was taken");
+    }
+
+    /// Of several lists with one secret that come at once one is taken; whoever comes too late to be told of the line is
+    /// told of a conflict, and nothing of theirs is made.
+    fn of_lists_with_one_secret_at_once_one_is_taken(app: TestApp, |setup| setup.workers = 4) {
+        let full = app.full_key();
+        for round in 0..4 {
+            let gone = made(&app, &full, json!({ "keyName": "gone", "roleID": 2 }));
+            app.delete(&format!("/api/apikeys/{}", gone["ID"])).key(&full).send().expect(204);
+            let digest = digest_of(&secret(&gone));
+            let start = std::sync::Barrier::new(6);
+            let answers: Vec<(u16, String)> = std::thread::scope(|scope| {
+                let callers: Vec<_> = (0..6).map(|n| {
+                    let keys = json!([{ "keyName": format!("{round} {n} a"), "roleID": 2 }, { "keyName": format!("{round} {n} b"), "roleID": 2, "secretDigest": digest }]);
+                    let (call, start) = (list(&app, &full, "", keys), &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        call.send().refusal()
+                    })
+                }).collect();
+                callers.into_iter().map(|caller| caller.join().expect("an answer")).collect()
+            });
+            assert_eq!(answers.iter().filter(|answer| answer.0 == 200).count(), 1, "{answers:?}");
+            assert!(answers.iter().all(|answer| answer.0 == 200 || [(400, "import_refused"), (409, "conflict")].contains(&(answer.0, answer.1.as_str()))), "{answers:?}");
+            assert_eq!(app.count(&format!("select count(*) as n from api_keys where key_name like '{round} %'")), 2);
+        }
+    }
+
     /// T-01, T-03: no line is stronger than the caller or outlasts it.
     fn no_line_is_beyond_the_caller(app: TestApp) {
         let full = app.full_key();

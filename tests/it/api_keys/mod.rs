@@ -18,6 +18,7 @@ mod presenting;
 mod refresh;
 mod rotate;
 mod rotation;
+mod rotation_under_load;
 mod search;
 mod status;
 mod tenants;

@@ -1,9 +1,6 @@
 //! Two secrets side by side: `POST /api/apikeys/{apiKeyID}/secretkey` with an overlap, `…/rotation/finish` and
 //! `…/rotation/undo`; and what is known of secrets that were replaced.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use firstkey::api_keys::secrets::{self, Shown};
 use firstkey::id::{ApiKeyID, TenantID};
 use serde_json::{Value, json};
@@ -443,61 +440,5 @@ both! {
         app.get(&format!("/api/apikeys/{}", key.id)).key(&maker).send().expect(404);
         let list = app.get("/api/apikeys").key(&maker).send().expect(200).json();
         assert_eq!(list["apiKeys"].as_array().map(Vec::len), Some(1));
-    }
-
-    /// A client that switches from the old secret to the new one half way sees no refusal, however much it calls and
-    /// while it is rotated and finished: and the old one is refused with the request after that.
-    fn a_client_that_switches_half_way_sees_no_refusal(app: TestApp, |setup| setup.workers = 4) {
-        const CLIENTS: usize = 6;
-        let other = app.second_node();
-        let maker = app.full_key();
-        let key = Key::made(&app, &maker, "busy");
-        let mut current = key.first.clone();
-        for _ in 0..3 {
-            let next = std::sync::OnceLock::new();
-            let (switched, finished, calls) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
-            let start = Barrier::new(CLIENTS + 1);
-            std::thread::scope(|scope| {
-                for client in 0..CLIENTS {
-                    let (app, other, current, next) = (&app, &other, &current, &next);
-                    let (switched, finished, calls, start) = (&switched, &finished, &calls, &start);
-                    scope.spawn(move || {
-                        let node = if client % 2 == 0 { app } else { other };
-                        start.wait();
-                        let (mut with_new, mut after) = (false, 0);
-                        while after < 5 {
-                            if let (false, Some(new)) = (with_new, next.get()) {
-                                with_new = true;
-                                let _: &String = new;
-                            }
-                            let text = if with_new { next.get().expect("it is there") } else { current };
-                            assert_refusal(presented(node, text), IN);
-                            if with_new && after == 0 {
-                                switched.fetch_add(1, Ordering::SeqCst);
-                            }
-                            calls.fetch_add(1, Ordering::SeqCst);
-                            after += usize::from(with_new && (after == 0 || finished.load(Ordering::SeqCst)));
-                        }
-                    });
-                }
-                start.wait();
-                while calls.load(Ordering::SeqCst) < 20 {
-                    std::thread::yield_now();
-                }
-                next.set(key.rotated(&app, &maker, json!({ "overlap": "1h" }))).expect("once");
-                while switched.load(Ordering::SeqCst) < CLIENTS {
-                    std::thread::yield_now();
-                }
-                key.call(&other, "rotation/finish").key(&maker).send().expect(200);
-                for node in [&app, &other] {
-                    assert_refusal(presented(node, &current), OUT);
-                }
-                finished.store(true, Ordering::SeqCst);
-            });
-            current = next.into_inner().expect("the new one");
-        }
-        for node in [&app, &other] {
-            assert_refusal(presented(node, &current), IN);
-        }
     }
 }

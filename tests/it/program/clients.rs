@@ -77,9 +77,11 @@ both! {
             assert_eq!((app.last_event(), held()), (events, first.clone()));
         }
         // another secret than the key's: nothing happens unless it may
-        std::fs::write(&file, format!("7:{}=", "A".repeat(43))).expect("a file");
-        assert!(run("").stdout.contains("\"code\":\"conflict\"") || held() != first);
-        assert_eq!(app.rows_of("api_key_secrets"), secrets);
+        let other = format!("7:{}=", "A".repeat(43));
+        std::fs::write(&file, &other).expect("a file");
+        run("").refused(&["\"code\":\"conflict\"", "reissue=allow"]);
+        assert_eq!((held(), app.last_event()), (other, events));
+        assert_eq!((app.rows_of("api_keys"), app.rows_of("api_key_secrets")), (rows, secrets));
         assert_eq!(run("?reissue=allow").expect(0).stdout.trim(), "reissued");
         app.get("/api/apikeys/current").key(&held()).send().expect(200);
         app.get("/api/apikeys/current").key(&first).send().expect(401);
@@ -94,13 +96,14 @@ both! {
             return;
         }
         let (maker, names) = (app.full_key(), ["web", "mail", "backup"]);
-        let run = |query: &str| {
+        let run_for = |query: &str, description: &str, code: i32| {
             let mut task = client(&app, here("tests/clients/ensure_own_secret.sh"));
             task.env("SECRET_KEY", &maker).env("FOLDER", app.folder.path()).env("NAMES", names.join(" ")).env("QUERY", query);
-            let said = Ran::of(&mut task, "").expect(0).stdout;
+            let said = Ran::of(task.env("DESCRIPTION", description), "").expect(code).stdout;
             assert!(!said.contains("secretKey"), "{said}");
             said.lines().map(|line| line.split(": ").nth(1).expect("an outcome").to_owned()).collect::<Vec<_>>()
         };
+        let run = |query: &str| run_for(query, "by a task", 0);
         let held = |name: &str| std::fs::read_to_string(app.folder.path().join(format!("{name}.key"))).expect("a key");
         let enters = |key: &str| app.get("/api/apikeys/current").key(key).send().status;
         assert_eq!(run(""), ["created"; 3]);
@@ -114,8 +117,13 @@ both! {
             assert_eq!(run(""), ["unchanged"; 3]);
         }
         assert_eq!((["api_keys", "api_key_secrets"].map(|table| app.rows_of(table)), app.last_event()), (rows.clone(), events));
+        // the task wants something else of its keys: each is changed once, and keeps its secret
+        assert_eq!(run_for("", "by another task", 0), ["updated"; 3]);
+        assert_eq!(run_for("?reissue=allow", "by another task", 0), ["unchanged"; 3]);
+        assert_eq!((run(""), run("")), (vec!["updated".to_owned(); 3], vec!["unchanged".to_owned(); 3]));
+        assert_eq!(app.rows_of("api_key_secrets"), rows[1]);
         std::fs::remove_file(app.folder.path().join("mail.bin")).expect("it was there");
-        assert_eq!(run(""), ["unchanged", "failed", "unchanged"]);
+        assert_eq!(run_for("", "by a task", 1), ["unchanged", "failed", "unchanged"]);
         assert_eq!(app.rows_of("api_key_secrets"), rows[1]);
         assert_eq!(run("?reissue=allow"), ["unchanged", "reissued", "unchanged"]);
         assert_eq!(run(""), ["unchanged"; 3]);

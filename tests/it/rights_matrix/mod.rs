@@ -106,19 +106,12 @@ const CALLERS: &[Caller] = &[
     Caller {
         name: "key with the right",
         kind: Kind::Key,
-        sends: |scene, route, call| {
-            // Auditor's three rights too, because the keys that are made and changed here are an auditor's
-            let rights = route.right.map_or(Rights::auditor(), |right| Rights::auditor().with(right));
-            call.key(&secret(&scene.key(scene.role(rights))))
-        },
+        sends: |scene, route, call| call.key(&secret(&scene.key(scene.role(with_the_right(route))))),
     },
     Caller {
         name: "key with all other rights",
         kind: Kind::Key,
-        sends: |scene, route, call| {
-            let rights = Right::all().filter(|right| Some(*right) != route.right).collect();
-            call.key(&secret(&scene.key(scene.role(rights))))
-        },
+        sends: |scene, route, call| call.key(&secret(&scene.key(scene.role(all_other_rights(route))))),
     },
     Caller { name: "full key", kind: Kind::Key, sends: |scene, _, call| call.key(&secret(&scene.key(FULL))) },
     Caller { name: "other tenant's full key", kind: Kind::Key, sends: |scene, _, call| call.key(&scene.foreign_key()) },
@@ -132,6 +125,17 @@ const CALLERS: &[Caller] = &[
     },
     Caller { name: "full session", kind: Kind::Session, sends: |scene, _, call| scene.person(FULL, call).1 },
     Caller { name: "auditor session", kind: Kind::Session, sends: |scene, _, call| scene.person(AUDITOR, call).1 },
+    // what takes no key would be tried with every right or none otherwise
+    Caller {
+        name: "session with the right",
+        kind: Kind::Session,
+        sends: |scene, route, call| scene.person(scene.role(with_the_right(route)), call).1,
+    },
+    Caller {
+        name: "session with all other rights",
+        kind: Kind::Session,
+        sends: |scene, route, call| scene.person(scene.role(all_other_rights(route)), call).1,
+    },
     Caller {
         name: "session without RID",
         kind: Kind::Nobody,
@@ -289,6 +293,16 @@ const CALLERS: &[Caller] = &[
         },
     },
 ];
+
+/// The right that a route asks for, and Auditor's three, because the keys that are made and changed here are an
+/// auditor's.
+fn with_the_right(route: &Route) -> Rights {
+    route.right.map_or(Rights::auditor(), |right| Rights::auditor().with(right))
+}
+
+fn all_other_rights(route: &Route) -> Rights {
+    Right::all().filter(|right| Some(*right) != route.right).collect()
+}
 
 /// What the cells share, and where they get what is theirs alone.
 pub(crate) struct Scene<'a> {
@@ -538,11 +552,14 @@ fn promised(route: &Route, caller: &Caller) -> (u16, &'static str) {
         (_, Kind::Session) if route.access == Access::Key => (403, "wrong_credential_kind"),
         (_, Kind::Key) if route.access == Access::Session => (403, "wrong_credential_kind"),
         ("initial password's session", _) if !route.with_initial_password => (403, "initial_password"),
-        ("auditor key" | "auditor session" | "other tenant's auditor key" | "key with all other rights", _)
-            if route.right.is_some() =>
-        {
-            (403, "not_authorized")
-        }
+        (
+            "auditor key"
+            | "auditor session"
+            | "other tenant's auditor key"
+            | "key with all other rights"
+            | "session with all other rights",
+            _,
+        ) if route.right.is_some() => (403, "not_authorized"),
         (name, _) if name.starts_with("other tenant's") && route.primary_only => (403, "not_authorized"),
         (name, _) => {
             let except = SLICES.iter().find_map(|slice| (slice.except)(route, name));

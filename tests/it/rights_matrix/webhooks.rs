@@ -38,7 +38,7 @@ pub const SLICE: Slice = Slice {
         }
         // it may not see the keys that the webhook is told of
         let tells = ["create_webhook", "modify_webhook", "replace_webhook_secret"].contains(&route.operation);
-        if caller == "key with the right" && tells {
+        if ["key with the right", "session with the right"].contains(&caller) && tells {
             return Some((403, "beyond_caller"));
         }
         // nobody has made one yet
