@@ -6,7 +6,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
 use crate::api_keys::secrets;
-use crate::api_keys::{bulk, history};
+use crate::api_keys::{self, bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
@@ -158,11 +158,12 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
 
 async fn sweep(app: &App) -> Result<()> {
     let now = app.now();
-    let done = app
-        .database
-        .write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?, claims::sweep(db, now)?)));
-    let (sessions, buckets, claims) = done.await?;
-    log::debug!(sessions, buckets, claims; "old rows are swept away");
+    let done = app.database.write(move |db| {
+        let (sessions, buckets) = (sessions::sweep(db, now)?, throttle::sweep(db, now)?);
+        Ok((sessions, buckets, claims::sweep(db, now)?, api_keys::sweep_confirmations(db, now)?))
+    });
+    let (sessions, buckets, claims, confirmations) = done.await?;
+    log::debug!(sessions, buckets, claims, confirmations; "old rows are swept away");
     Ok(())
 }
 

@@ -184,8 +184,9 @@ fn about(route: &Route) -> Option<&'static str> {
         "revoke_api_keys" | "lock_api_keys" | "unlock_api_keys" | "extend_api_keys" => Some(
             "In two steps. With `dryRun` nothing happens: the answer says which keys the criteria find, how lately they \
              were used, which the caller must not touch, and holds a `confirmation` that is good for ten minutes. The \
-             same call with the confirmation, without `dryRun`, begins a job that does it; where other keys are found by \
-             then it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
+             same call with the confirmation, without `dryRun`, begins a job that does it, once; where other keys are \
+             found by then, where one of them has another name, role, end or lock, and where the confirmation was used \
+             already, it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
         ),
         "rotate_api_keys" => Some(
             "In two steps, as the other calls on many keys, but for 500 keys at most and at once: their new secrets are \
@@ -259,10 +260,9 @@ fn more_parameters(route: &Route) -> Vec<Value> {
             kind(),
             expand(),
         ],
-        "list_api_keys" => vec![kind(), expand()],
+        "list_api_keys" | "search_api_keys" => vec![kind(), expand()],
         "count_api_keys" => vec![kind()],
         "create_api_key"
-        | "search_api_keys"
         | "describe_api_key"
         | "modify_api_key"
         | "replace_api_secret_key"

@@ -185,8 +185,13 @@ pub async fn export(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Resu
     }
 }
 
+/// Which kinds a query names; the standard one where it names none.
 fn kinds(query: &Query) -> Result<Kinds> {
-    query.word("kind", &Kinds::WORDS).map(Kinds::read)
+    Ok(named_kinds(query)?.unwrap_or(Kinds::STANDARD))
+}
+
+fn named_kinds(query: &Query) -> Result<Option<Kinds>> {
+    Ok(query.word("kind", &Kinds::WORDS)?.map(Kinds::read))
 }
 
 async fn all(caller: Caller<ViewApiKeys>, kinds: Kinds, look: Look, app: App) -> Result<HttpResponse> {
@@ -227,7 +232,7 @@ async fn all_as_csv(caller: Caller<ViewApiKeys>, kinds: Kinds, app: App) -> Resu
     .await
 }
 
-/// Keys by criteria.
+/// Keys by criteria: of the standard kind, unless `?kind=` or a criterion names others.
 pub async fn search(
     caller: Caller<ViewApiKeys>,
     query: Query,
@@ -236,12 +241,14 @@ pub async fn search(
 ) -> Result<Found<wire::ApiKeys>> {
     let filter = Filter::read(filter.0)?;
     let (now, look) = (app.now(), Look::of(&query, &app));
+    let otherwise = if filter.names("kind") { Kinds::All } else { Kinds::STANDARD };
+    let kinds = named_kinds(&query)?.unwrap_or(otherwise);
     if filter.names("status") {
         app.key_usage.flush(&app.database).await?;
     }
     let found = app.database.read(move |db| {
         let moment = moment(db, &caller, now)?;
-        let keys = store::search(db, &caller, filter, &moment)?;
+        let keys = store::search(db, &caller, kinds, filter, &moment)?;
         let more = look.at(db, &caller, caller.tenant().id, &keys)?;
         Ok((keys, more))
     });

@@ -95,12 +95,12 @@ impl Kinds {
     /// Every word there is.
     pub const WORDS: [&'static str; 5] = ["standard", "siemAgent", "logCollector", "machine", "all"];
 
-    /// Reads the word; none is the standard kind.
-    pub fn read(word: Option<&str>) -> Self {
+    /// Reads the word.
+    pub fn read(word: &str) -> Self {
         match word {
-            Some("all") => Self::All,
-            Some("machine") => Self::Machines,
-            word => word.and_then(Kind::parse).map_or(Self::STANDARD, Self::Only),
+            "all" => Self::All,
+            "machine" => Self::Machines,
+            word => Kind::parse(word).map_or(Self::STANDARD, Self::Only),
         }
     }
 }

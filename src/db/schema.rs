@@ -490,6 +490,16 @@ diesel::table! {
         number -> BigInt,
         items -> Binary,
         tenant_id -> BigInt,
+        marks -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    spent_confirmations (proof) {
+        proof -> Text,
+        tenant_id -> BigInt,
+        until -> BigInt,
+        job_id -> Nullable<BigInt>,
     }
 }
 
@@ -555,6 +565,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     roles,
     sessions,
     sign_in_attempts,
+    spent_confirmations,
     system_settings,
     tenants,
     webhooks,
