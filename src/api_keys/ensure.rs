@@ -76,11 +76,7 @@ pub async fn ensure(
 /// The secret that a caller brings as a digest: it is what the key is to have, and what the caller holds.
 fn brought(digest: Option<&str>, held: Option<SecretDigest>) -> Result<Option<SecretDigest>> {
     let Some(text) = digest else { return Ok(None) };
-    let digest = SecretDigest::parse(text)
-        .ok_or_else(|| Error::member("secretDigest", "sha256: and 64 hex digits are needed"))?;
-    if digest.is_of_no_secret() {
-        return Err(Error::member("secretDigest", "the digest of 32 random bytes is needed; this one is anybody's"));
-    }
+    let digest = SecretDigest::brought(text)?;
     if held.is_some_and(|held| !held.matches(&digest)) {
         return Err(Error::member("secretDigest", "X-Have-Secret-Digest says otherwise; one of the two is enough"));
     }

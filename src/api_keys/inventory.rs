@@ -49,12 +49,7 @@ pub fn too_many() -> Error {
 
 /// `sha256:` and 64 hex digits, of a secret that not everybody hits upon.
 pub fn digest(text: &str) -> Result<SecretDigest, String> {
-    let digest =
-        SecretDigest::parse(text).ok_or_else(|| "secretDigest: sha256: and 64 hex digits are taken.".to_owned())?;
-    if digest.is_of_no_secret() {
-        return Err("secretDigest: the digest of 32 random bytes is needed; this one is anybody's.".to_owned());
-    }
-    Ok(digest)
+    SecretDigest::brought(text).map_err(|error| error.message().to_owned())
 }
 
 /// What a column holds.

@@ -195,11 +195,16 @@ both! {
         let rows = app.rows();
         let of = |bytes: [u8; 32]| digest_of(&format!("1:{}", base64::engine::general_purpose::STANDARD.encode(bytes)));
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned();
-        for digest in [of([0; 32]), of([65; 32]), format!("sha256:{}", "0".repeat(64)), empty, "1".repeat(64), String::new()] {
+        let rising = of(std::array::from_fn(|n| 1 + n as u8));
+        for digest in [of([0; 32]), of([65; 32]), rising, format!("sha256:{}", "0".repeat(64)), format!("sha256:{}", "F".repeat(64)), empty, "1".repeat(64), String::new()] {
             let keys = json!([{ "keyName": "k", "roleID": 2, "secretDigest": digest }]);
             let answer = list(&app, &full, "?dryRun=true", keys.clone()).send().expect(200).json();
             assert_eq!(outcomes(&answer), ["invalid"], "{digest}");
-            assert!(answer["lines"][0]["message"].as_str().expect("why").starts_with("secretDigest: "), "{answer}");
+            // in the same words as where one key is made sure of
+            let ensured = app.call("PUT", "/api/apikeys/by-name/k").json(json!({ "roleID": 2, "secretDigest": digest })).key(&full).send();
+            assert_refusal(ensured.refusal(), (400, "malformed"));
+            assert!(ensured.text().contains("\"secretDigest: "), "{}", ensured.text());
+            assert_eq!(answer["lines"][0]["message"], ensured.json()["message"]);
             assert_eq!(list(&app, &full, "", keys).send().refusal(), (400, "import_refused".into()));
             if !digest.is_empty() {
                 let text = format!("keyName,roleID,secretDigest\nk,2,{digest}\n");

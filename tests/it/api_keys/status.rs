@@ -186,7 +186,7 @@ both! {
             let key = app.post("/api/apikeys", body).key(&viewer).send().expect(200).json();
             if name == "spent" {
                 app.get("/api/apikeys/current").key(&secret(&key)).send().expect(200);
-                app.get("/api/apikeys/current").key(&secret(&key)).send().expect(401);
+                app.get("/api/apikeys/current").key(&secret(&key)).send().expect(403);
             }
         }
         for (test, value, names) in [
