@@ -198,8 +198,11 @@ fn about(route: &Route) -> Option<&'static str> {
             "At most 4 MiB and 10,000 keys; JSON as the export answers it, or CSV with `format=csv` and the header \
              `Content-Type: text/csv`. All keys are made or none, unless `skipInvalid`. The CSV's first line names the \
              columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
-             `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
-             refused. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
+             `locked out`, `expiryDate`, `secretDigest`, `kind`, `profileID`, `profile`, `target`, `apiTypes`, `notBefore`, \
+             `allowed networks`, `denied networks`, `remainingUses`, `callsPerMinute`, where several in one cell have blanks \
+             or semicolons between them; those that only a server can know are left unread, others are refused. What a \
+             key's profile says holds here too, that of the tenant's default one where none is named, and so do the bounds \
+             of whoever makes the call. The export answers profiles and bounds with `expand=all`, as JSON. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
              holder has; one without lets nobody in until it is given a new secret. One secret opens one key: a digest that \
              a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
              `invalid`; it is `conflict` only where that key was made in the very same moment.",

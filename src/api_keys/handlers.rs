@@ -555,7 +555,7 @@ fn shown_as_current<R, V>(
     }
 }
 
-fn asked(expiry_date: Patch<Number>) -> Expiry {
+pub(super) fn asked(expiry_date: Patch<Number>) -> Expiry {
     match expiry_date {
         Patch::Absent => Expiry::Unsaid,
         Patch::Null => Expiry::Never,
@@ -564,7 +564,7 @@ fn asked(expiry_date: Patch<Number>) -> Expiry {
 }
 
 /// What the key's profile has a say in; 0 is no profile in particular, as everywhere.
-fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
+pub(super) fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
     let named = lifecycle.and_then(|lifecycle| lifecycle.profile_id).filter(|Number(id)| *id != 0);
     let (target, api_types) = constraints
         .map(|constraints| {
@@ -585,7 +585,7 @@ fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::Con
 }
 
 /// What a body says of bounds. What the key is for (`target`, `apiTypes`) is read beside its profile.
-fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
+pub(super) fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
     fn said<T, U>(patch: Patch<T>, plain: impl FnOnce(T) -> U) -> Option<Option<U>> {
         match patch {
             Patch::Absent => None,

@@ -41,7 +41,7 @@ pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, I
 pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
-    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
+    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, ImportedLifecycle, LifecycleWish,
     Networks, Rotation, RotationWish, Window,
 };
 pub use profile::{

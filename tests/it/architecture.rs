@@ -217,7 +217,7 @@ const TABLE: &[Part] = &[
     // A list of keys is read line by line: moments as RFC 3339 spells them.
     Part {
         files: &["api_keys/inventory.rs"],
-        may_use: &["clock", "error", "id", "secret"],
+        may_use: &["clock", "constraints", "error", "id", "secret"],
         may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
     },
     Part {
