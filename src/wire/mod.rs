@@ -57,7 +57,7 @@ pub use session::{
 pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
-pub use webhook::{CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookWithSecret, Webhooks};
+pub use webhook::{CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret, Webhooks};
 
 use serde::Serialize;
 use utoipa::ToSchema;
