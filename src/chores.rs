@@ -6,7 +6,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
 use crate::api_keys::secrets;
-use crate::api_keys::{bulk, history};
+use crate::api_keys::{self, bulk, history};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
@@ -93,11 +93,23 @@ async fn keep_lease(app: &App) {
             if let Err(error) = audit::log_head(app).await {
                 warn("the audit chain's head", &error);
             }
+            begin_telling(app);
         }
         Ok(false) if had_it => log::warn!("another node does the chores from now on"),
         Ok(_) => {}
         Err(error) => warn("the lease", &error),
     }
+}
+
+/// Looks at once which keys end, so that it is known from when on: where nobody has looked before, what ended by then is
+/// no news, and keys that are made from now on are.
+fn begin_telling(app: &App) {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = notices::announce(&app).await {
+            warn("telling of keys that end", &error);
+        }
+    });
 }
 
 /// The last chores of a node that stops: what is there is sealed, the head is logged, and another node may go on at once.
@@ -158,11 +170,12 @@ pub async fn time_sessions_out(app: &App) -> Result<usize> {
 
 async fn sweep(app: &App) -> Result<()> {
     let now = app.now();
-    let done = app
-        .database
-        .write(move |db| Ok((sessions::sweep(db, now)?, throttle::sweep(db, now)?, claims::sweep(db, now)?)));
-    let (sessions, buckets, claims) = done.await?;
-    log::debug!(sessions, buckets, claims; "old rows are swept away");
+    let done = app.database.write(move |db| {
+        let (sessions, buckets) = (sessions::sweep(db, now)?, throttle::sweep(db, now)?);
+        Ok((sessions, buckets, claims::sweep(db, now)?, api_keys::sweep_confirmations(db, now)?))
+    });
+    let (sessions, buckets, claims, confirmations) = done.await?;
+    log::debug!(sessions, buckets, claims, confirmations; "old rows are swept away");
     Ok(())
 }
 

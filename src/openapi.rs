@@ -160,7 +160,10 @@ fn about(route: &Route) -> Option<&'static str> {
              `unchanged` canViewApiKeys or canEditApiKeyProperties; `updated` canEditApiKeyProperties; `reissued` \
              canCreateNewApiKeys and canEditApiKeyProperties. The secret is in the answer only when the key is created \
              or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
-             nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
+             nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once. A key that \
+             has ended is never `unchanged`: an `expiryDate` that lies ahead gives it a new life; with `reissue=allow` so \
+             does a profile by which a refresh brings keys back; otherwise it is `key_has_expired`, and one that lies behind \
+             is `expiry_out_of_range`.",
         ),
         "modify_api_key" => Some(
             "The secret stays, with one exception: where `constraints.apiTypes` are others than before, and the key's \
@@ -184,8 +187,9 @@ fn about(route: &Route) -> Option<&'static str> {
         "revoke_api_keys" | "lock_api_keys" | "unlock_api_keys" | "extend_api_keys" => Some(
             "In two steps. With `dryRun` nothing happens: the answer says which keys the criteria find, how lately they \
              were used, which the caller must not touch, and holds a `confirmation` that is good for ten minutes. The \
-             same call with the confirmation, without `dryRun`, begins a job that does it; where other keys are found by \
-             then it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
+             same call with the confirmation, without `dryRun`, begins a job that does it, once; where other keys are \
+             found by then, where one of them has another name, role, end or lock, and where the confirmation was used \
+             already, it is `set_changed` and nothing happens. Each key is judged again when its turn comes.",
         ),
         "rotate_api_keys" => Some(
             "In two steps, as the other calls on many keys, but for 500 keys at most and at once: their new secrets are \
@@ -197,9 +201,11 @@ fn about(route: &Route) -> Option<&'static str> {
             "At most 4 MiB and 10,000 keys; JSON as the export answers it, or CSV with `format=csv` and the header \
              `Content-Type: text/csv`. All keys are made or none, unless `skipInvalid`. The CSV's first line names the \
              columns: `keyName`, `roleID` or `role name`, and any of `description`, `locale`, `timeZone`, `active` or \
-             `locked out`, `expiryDate`, `secretDigest`; those that only a server can know are left unread, others are \
-             refused. What is imported is of Deep Security's profile, of the standard kind and not bounded: a key that an \
-             export with `expand` shows to be otherwise is `invalid`. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
+             `locked out`, `expiryDate`, `secretDigest`, `kind`, `profileID`, `profile`, `target`, `apiTypes`, `notBefore`, \
+             `allowed networks`, `denied networks`, `remainingUses`, `callsPerMinute`, where several in one cell have blanks \
+             or semicolons between them; those that only a server can know are left unread, others are refused. What a \
+             key's profile says holds here too, that of the tenant's default one where none is named, and so do the bounds \
+             of whoever makes the call. The export answers profiles and bounds with `expand=all`, as JSON. A key whose `secretDigest` is given is presented as the answer says, with the secret that its \
              holder has; one without lets nobody in until it is given a new secret. One secret opens one key: a digest that \
              a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
              `invalid`; it is `conflict` only where that key was made in the very same moment.",
@@ -260,10 +266,9 @@ fn more_parameters(route: &Route) -> Vec<Value> {
             kind(),
             expand(),
         ],
-        "list_api_keys" => vec![kind(), expand()],
+        "list_api_keys" | "search_api_keys" => vec![kind(), expand()],
         "count_api_keys" => vec![kind()],
         "create_api_key"
-        | "search_api_keys"
         | "describe_api_key"
         | "modify_api_key"
         | "replace_api_secret_key"

@@ -3,6 +3,9 @@
 //! A clear secret has no `Display`, no `Serialize` and no way into the database; its digest has no
 //! `PartialEq`, so that it can only be compared in constant time.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use diesel::backend::Backend;
@@ -80,17 +83,36 @@ impl SecretDigest {
         Self::from_hex(&text.strip_prefix("sha256:")?.to_ascii_lowercase())
     }
 
-    /// Whether it is a digest that comes of no secret, or of one that anybody hits upon: nothing but zeros, the digest
-    /// of nothing at all, of one byte over and over or of bytes that count up, with the label of keys and without.
-    pub fn is_of_no_secret(&self) -> bool {
-        let repeated = (0..=u8::MAX).map(|byte| [byte; 32]);
-        let counted = std::iter::once(std::array::from_fn(|n| u8::try_from(n).unwrap_or_default()));
-        let known = repeated.chain(counted).any(|secret: [u8; 32]| self.is_key_digest_of(&secret));
-        self.matches(&Self::OF_NOBODY) || self.matches(&Self([u8::MAX; 32])) || self.is_key_digest_of(b"") || known
+    /// Reads the digest that somebody brings of a key's secret of their own, in the member `secretDigest`: no digest
+    /// that comes of no secret, or of one that anybody hits upon.
+    pub fn brought(text: &str) -> Result<Self, Error> {
+        let digest =
+            Self::parse(text).ok_or_else(|| Error::member("secretDigest", "sha256: and 64 hex digits are needed"))?;
+        if digest.is_of_no_secret() {
+            return Err(Error::member(
+                "secretDigest",
+                "the digest of 32 random bytes is needed; this one is anybody's",
+            ));
+        }
+        Ok(digest)
     }
 
-    fn is_key_digest_of(&self, secret: &[u8]) -> bool {
-        self.matches(&Self::labelled(KEY_LABEL, secret)) || self.matches(&Self(Sha256::digest(secret).into()))
+    /// Whether it is one byte over and over, or the digest of nothing at all, of one byte over and over or of bytes that
+    /// count up or down, with the label of keys and without.
+    fn is_of_no_secret(&self) -> bool {
+        static KNOWN: LazyLock<HashSet<[u8; 32]>> = LazyLock::new(|| {
+            let place = |n: usize| u8::try_from(n).unwrap_or_default();
+            let of_byte = |byte: u8| {
+                let up = std::array::from_fn(|n| byte.wrapping_add(place(n)));
+                [[byte; 32], up, std::array::from_fn(|n| byte.wrapping_sub(place(n)))]
+            };
+            let secrets = (0..=u8::MAX).flat_map(of_byte).map(Vec::from).chain(std::iter::once(Vec::new()));
+            let digests = secrets
+                .flat_map(|secret| [SecretDigest::labelled(KEY_LABEL, &secret).0, Sha256::digest(&secret).into()]);
+            digests.chain((0..=u8::MAX).map(|byte| [byte; 32])).collect()
+        });
+        // what everybody knows needs no constant time
+        KNOWN.contains(&self.0)
     }
 
     /// Reads what [`SecretDigest::to_hex`] wrote.
@@ -534,6 +556,9 @@ mod tests {
             of([7; 32]),
             of([255; 32]),
             of(std::array::from_fn(|n| n as u8)),
+            of(std::array::from_fn(|n| 1 + n as u8)),
+            of(std::array::from_fn(|n| 31 - n as u8)),
+            SecretDigest([0x11; 32]),
         ] {
             assert!(known.is_of_no_secret(), "{known:?}");
         }

@@ -9,6 +9,7 @@ use actix_web::web::Json;
 use serde_json::{Value, json};
 
 use super::bulk_rules::{CONFIRMATION, Confirmation, MOST_ROTATED, Order, Verb, Verdict};
+use super::confirmation_store::Spent;
 use super::handlers::{bounds_of, differences, maker, moment, target, with_secret};
 use super::history_rules::{Party, Revocation, Why};
 use super::history_store;
@@ -16,7 +17,7 @@ use super::profiled;
 use super::rotation::one_at_a_time;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
 use super::secrets::{self, NewSecret};
-use super::{secret_store, store};
+use super::{confirmation_store, secret_store, store};
 use crate::api_key_profiles::Profile;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
@@ -28,12 +29,12 @@ use crate::db::Db;
 use crate::duration::Duration;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
-use crate::jobs::{self, Collection, Kind, NewJob, Step, Task};
+use crate::jobs::{self, Collection, Kind, Mark, NewJob, Step, Task};
 use crate::name::Description;
 use crate::rights::{DeleteApiKeys, Demand, EditApiKeys, Grant};
 use crate::roles;
 use crate::search::Filter;
-use crate::secret::SecretKey;
+use crate::secret::{SecretKey, random_bytes};
 use crate::wire::{self, Flag, Number, Patch};
 
 /// How many keys a dry run shows, and of how many it says why they are left alone.
@@ -127,24 +128,24 @@ pub async fn rotate(
         return Err(Error::new(Reason::BadRequest, message));
     }
     if asked.dry_run {
-        return Ok(Json(survey.shown(&caller, &asked, &app)));
+        return survey.shown(&caller, &asked, &app).map(Json);
     }
-    survey.must_be_confirmed(&caller, &asked, &app)?;
+    let spent = survey.must_be_confirmed(&caller, &asked, &app)?;
     let secrets = (0..count).map(|_| SecretKey::generate()).collect::<Result<Vec<_>>>()?;
     let digests: Vec<_> = secrets.iter().map(SecretKey::digest).collect();
-    let (ids, order, maker, now) = (ids_of(survey.items)?, asked.order, maker(&caller), app.now());
+    let (items, order, maker, now) = (survey.items.into_items()?, asked.order, maker(&caller), app.now());
     let usage = app.key_usage.clone();
     let (keys, refused) = app
         .change_across(&caller, move |db, caller| {
-            let judged = judge_again(db, caller.tenant().id, &ids, &order, &maker, &usage, now)?;
+            confirmation_store::spend(db, &spent, None)?;
+            let judged = judge_again(db, caller.tenant().id, &items, &order, &maker, &usage, now)?;
             let mut events = Vec::new();
             for ((key, _), digest) in judged.todo.iter().zip(&digests) {
                 let new = NewSecret { digest: *digest, overlap, now };
                 events.append(&mut secrets::put_in_place(db, caller.tenant().id, key, &new, &usage)?);
             }
-            let renewed: BTreeSet<ApiKeyID> = judged.todo.iter().map(|(key, _)| key.id).collect();
-            let keys = store::these(db, caller.tenant().id, &ids)?;
-            let keys: Vec<ApiKey> = keys.into_iter().filter(|key| renewed.contains(&key.id)).collect();
+            let renewed: Vec<ApiKeyID> = judged.todo.iter().map(|(key, _)| key.id).collect();
+            let keys = store::these(db, caller.tenant().id, &renewed)?;
             Ok(((keys, judged.left), events))
         })
         .await?;
@@ -177,9 +178,9 @@ async fn as_a_job<R: Demand>(
     let asked = Asked::read(verb, query, body)?;
     let survey = surveyed(&caller, &asked, &app).await?;
     if asked.dry_run {
-        return Ok(Json(survey.shown(&caller, &asked, &app)));
+        return survey.shown(&caller, &asked, &app).map(Json);
     }
-    survey.must_be_confirmed(&caller, &asked, &app)?;
+    let spent = survey.must_be_confirmed(&caller, &asked, &app)?;
     let (now, count) = (app.now(), survey.items.count());
     let parameters = serde_json::to_string(&asked.order).map_err(Error::internal)?;
     let new = NewJob { kind: kind.name, parameters, items: survey.items };
@@ -187,6 +188,7 @@ async fn as_a_job<R: Demand>(
         .change(&caller, move |db, caller| {
             let starter = Starter::of(db, caller)?;
             let job = jobs::create(db, &starter, new, now)?;
+            confirmation_store::spend(db, &spent, Some(job))?;
             let mut details = said(&asked.order, None);
             details["total"] = json!(count);
             Ok((job, Event::new(EventKind::JobBegun, Target::new("job", job.get(), kind.name)).with(details)))
@@ -283,7 +285,8 @@ fn survey<R>(db: &mut Db, caller: &Caller<R>, asked: &Asked, app: &App) -> Resul
                 return survey.with_callers(db, caller.tenant().id);
             }
             let verdict = grants.judge(db, caller.tenant().id, &asked.order, &key, &maker, now)?;
-            survey.count(key, verdict, app, now);
+            let mark = grants.mark(&asked.order, &key);
+            survey.count(key, mark, verdict, app, now);
         }
         if is_last {
             return survey.with_callers(db, caller.tenant().id);
@@ -292,7 +295,7 @@ fn survey<R>(db: &mut Db, caller: &Caller<R>, asked: &Asked, app: &App) -> Resul
 }
 
 impl Survey {
-    fn count(&mut self, key: ApiKey, verdict: Verdict, app: &App, now: Timestamp) {
+    fn count(&mut self, key: ApiKey, mark: Mark, verdict: Verdict, app: &App, now: Timestamp) {
         match verdict {
             Verdict::Unchanged => self.unchanged += 1,
             Verdict::Refused(error) => {
@@ -310,7 +313,7 @@ impl Survey {
                 let (last_sign_in, _) = app.key_usage.overlay(key.id, key.last_sign_in, attempts);
                 self.never_used += i64::from(last_sign_in.is_none());
                 self.used_within_24h += i64::from(last_sign_in.is_some_and(|at| now.since(at) < DAY));
-                self.items.push(key.id.get());
+                self.items.push(key.id.get(), mark);
                 if self.keys.len() < SHOWN {
                     self.keys.push(wire::BulkKey {
                         key_name: key.properties.name.as_str().to_owned(),
@@ -336,11 +339,12 @@ impl Survey {
     }
 
     /// The answer to a dry run.
-    fn shown<R>(self, caller: &Caller<R>, asked: &Asked, app: &App) -> wire::BulkAnswer {
+    fn shown<R>(self, caller: &Caller<R>, asked: &Asked, app: &App) -> Result<wire::BulkAnswer> {
         let until = app.now().plus(CONFIRMATION);
+        let nonce = data_encoding::HEXLOWER.encode(random_bytes::<16>()?.as_ref());
         let digest = data_encoding::HEXLOWER.encode(&self.items.digest());
-        let proof = app.keyring.confirmation(&parts(caller, asked, until, &digest).as_slices());
-        wire::BulkAnswer {
+        let proof = app.keyring.confirmation(&parts(caller, asked, until, &nonce, &digest).as_slices());
+        Ok(wire::BulkAnswer {
             count: self.items.count(),
             keys: Some(self.keys),
             never_used: Some(self.never_used),
@@ -348,19 +352,20 @@ impl Survey {
             unchanged: Some(self.unchanged),
             refused: Some(wire::BulkRefusals { count: self.refused, keys: self.refusals }),
             own_key_left_out: Some(self.own_key),
-            confirmation: Some(Confirmation { until, digest: &digest, proof: &proof }.text()),
+            confirmation: Some(Confirmation { until, nonce: &nonce, digest: &digest, proof: &proof }.text()),
             confirmation_ends: Some(until),
             ..wire::BulkAnswer::default()
-        }
+        })
     }
 
-    /// Insists that a dry run was made, by this caller, of this very order, and that it found this very set.
-    fn must_be_confirmed<R>(&self, caller: &Caller<R>, asked: &Asked, app: &App) -> Result<()> {
+    /// Insists that a dry run was made, by this caller, of this very order, and that it found this very set as it is;
+    /// answers what is to be used up with it.
+    fn must_be_confirmed<R>(&self, caller: &Caller<R>, asked: &Asked, app: &App) -> Result<Spent> {
         let needed = |what: &str| Err(confirmation_needed(what));
         let Some(given) = asked.confirmation.as_deref().and_then(Confirmation::parse) else {
             return needed("it is none that was handed out");
         };
-        let parts = parts(caller, asked, given.until, given.digest);
+        let parts = parts(caller, asked, given.until, given.nonce, given.digest);
         if !app.keyring.confirms(&parts.as_slices(), given.proof) {
             return needed("it was handed out for another call, or to somebody else");
         }
@@ -368,11 +373,11 @@ impl Survey {
             return needed("it is older than ten minutes");
         }
         if given.digest != data_encoding::HEXLOWER.encode(&self.items.digest()) {
-            let message = "confirmation: other keys are found now than the dry run found. Nothing was done. Make \
-                           another dry run, and look at what it answers.";
+            let message = "confirmation: other keys are found now than the dry run found, or they are not as they were. \
+                           Nothing was done. Make another dry run, and look at what it answers.";
             return Err(Error::new(Reason::SetChanged, message));
         }
-        Ok(())
+        Ok(Spent { tenant: caller.tenant().id, proof: given.proof.to_owned(), until: given.until })
     }
 }
 
@@ -385,15 +390,15 @@ fn confirmation_needed(what: &str) -> Error {
 }
 
 /// What a confirmation speaks of.
-struct Parts([Vec<u8>; 6]);
+struct Parts([Vec<u8>; 7]);
 
 impl Parts {
-    fn as_slices(&self) -> [&[u8]; 6] {
-        [0, 1, 2, 3, 4, 5].map(|at| self.0[at].as_slice())
+    fn as_slices(&self) -> [&[u8]; 7] {
+        std::array::from_fn(|at| self.0[at].as_slice())
     }
 }
 
-fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, digest: &str) -> Parts {
+fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, nonce: &str, digest: &str) -> Parts {
     let Party { kind, id, .. } = history_store::party(caller);
     Parts([
         caller.tenant().id.get().to_be_bytes().to_vec(),
@@ -401,21 +406,23 @@ fn parts<R>(caller: &Caller<R>, asked: &Asked, until: Timestamp, digest: &str) -
         id.unwrap_or_default().to_be_bytes().to_vec(),
         json!(asked.order).to_string().into_bytes(),
         until.millis().to_be_bytes().to_vec(),
+        nonce.as_bytes().to_vec(),
         digest.as_bytes().to_vec(),
     ])
 }
 
-/// What roles let their bearers do, and what profiles say, each looked up once; and of the keys at hand which are
-/// between two secrets, where that is in the way.
+/// What roles let their bearers do, and what profiles say, each looked up once; and of the keys at hand, where they are
+/// to have other secrets, which have two already, and which is the newest of each.
 #[derive(Default)]
 struct Grants {
     roles: HashMap<RoleID, Grant>,
     profiles: HashMap<ProfileID, Profile>,
     between_secrets: HashSet<ApiKeyID>,
+    newest_secrets: HashMap<ApiKeyID, i64>,
 }
 
 impl Grants {
-    /// Looks up which of some keys have two secrets already: only who wants another beside one minds.
+    /// Looks at the secrets of some keys: only who wants to replace them minds.
     fn look_at_secrets(
         &mut self,
         db: &mut Db,
@@ -425,14 +432,21 @@ impl Grants {
         usage: &KeyUsage,
         now: Timestamp,
     ) -> Result<()> {
-        if !matches!(order.verb, Verb::Rotate(Some(_))) {
+        if !matches!(order.verb, Verb::Rotate(_)) {
             return Ok(());
         }
         let ids: Vec<ApiKeyID> = keys.iter().map(|key| key.id).collect();
         let secrets = secret_store::of_keys(db, tenant, &ids, usage)?;
-        let between = secrets.into_iter().filter(|(_, secrets)| secrets.rotation(now).is_some());
-        self.between_secrets = between.map(|(id, _)| id).collect();
+        let between = secrets.iter().filter(|(_, secrets)| secrets.rotation(now).is_some());
+        self.between_secrets = between.map(|(id, _)| *id).collect();
+        let newest = secrets.iter().filter_map(|(id, secrets)| Some((*id, secrets.newest()?.id)));
+        self.newest_secrets = newest.collect();
         Ok(())
+    }
+
+    /// What is seen of a key now.
+    fn mark(&self, order: &Order, key: &ApiKey) -> Mark {
+        order.mark(key, self.newest_secrets.get(&key.id).copied())
     }
 
     fn judge(
@@ -491,17 +505,20 @@ struct Judged {
     left: Vec<(i64, String)>,
 }
 
-/// Looks at keys again, which nobody else changes until the transaction ends.
+/// Looks at keys again, which nobody else changes until the transaction ends. Those that are not as they were when the
+/// order was confirmed are left alone, unless it only takes away.
 fn judge_again(
     db: &mut Db,
     tenant: TenantID,
-    ids: &[ApiKeyID],
+    items: &[(i64, Option<Mark>)],
     order: &Order,
     maker: &Maker,
     usage: &KeyUsage,
     now: Timestamp,
 ) -> Result<Judged> {
-    let keys = store::these_to_change(db, tenant, ids)?;
+    let ids: Vec<ApiKeyID> = items.iter().map(|(id, _)| ApiKeyID::new(*id)).collect();
+    let seen: HashMap<i64, Mark> = items.iter().filter_map(|(id, mark)| Some((*id, (*mark)?))).collect();
+    let keys = store::these_to_change(db, tenant, &ids)?;
     let there: BTreeSet<ApiKeyID> = keys.iter().map(|key| key.id).collect();
     let gone = ids.iter().filter(|id| !there.contains(id));
     let left = gone.map(|id| (id.get(), "It is not there any more.".to_owned())).collect();
@@ -509,7 +526,10 @@ fn judge_again(
     let mut grants = Grants::default();
     grants.look_at_secrets(db, tenant, order, &keys, usage, now)?;
     for key in keys {
+        let mark = grants.mark(order, &key);
+        let is_as_it_was = order.only_takes_away() || seen.get(&key.id.get()).is_none_or(|seen| *seen == mark);
         match grants.judge(db, tenant, order, &key, maker, now)? {
+            Verdict::Do(_) if !is_as_it_was => judged.left.push((key.id.get(), CHANGED_SINCE.to_owned())),
             Verdict::Do(properties) => judged.todo.push((key, *properties)),
             Verdict::Unchanged => judged.unchanged += 1,
             Verdict::Refused(error) => judged.left.push((key.id.get(), error.message().to_owned())),
@@ -518,9 +538,8 @@ fn judge_again(
     Ok(judged)
 }
 
-fn ids_of(items: Collection) -> Result<Vec<ApiKeyID>> {
-    Ok(items.into_ids()?.into_iter().map(ApiKeyID::new).collect())
-}
+/// Why a key is left alone that somebody was faster with.
+const CHANGED_SINCE: &str = "It is not as it was when this was confirmed, and was left as it is. Make another dry run.";
 
 /// Some of a job's keys, in one transaction.
 fn work(db: &mut Db, task: &Task) -> Result<Step> {
@@ -529,8 +548,8 @@ fn work(db: &mut Db, task: &Task) -> Result<Step> {
     let bounds = acting.bounds.as_ref().map(bounds_of).unwrap_or_default();
     let maker = Maker { grant: acting.grant.clone(), expires: acting.expires, bounds };
     let (tenant, now) = (task.starter.tenant, task.now);
-    let ids: Vec<ApiKeyID> = task.ids.iter().copied().map(ApiKeyID::new).collect();
-    let Judged { todo, unchanged, left } = judge_again(db, tenant, &ids, &order, &maker, &task.app.key_usage, now)?;
+    let usage = &task.app.key_usage;
+    let Judged { todo, unchanged, left } = judge_again(db, tenant, &task.items, &order, &maker, usage, now)?;
     let these: Vec<ApiKeyID> = todo.iter().map(|(key, _)| key.id).collect();
     match order.verb {
         Verb::Revoke => {

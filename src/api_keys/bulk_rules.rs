@@ -1,6 +1,7 @@
 //! What is done to many keys at once, key by key: plain functions of values.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::history_rules::Why;
 use super::rotation::Overlap;
@@ -56,6 +57,27 @@ pub enum Verdict {
 }
 
 impl Order {
+    /// What is seen of a key where this is confirmed for it, in eight bytes: whatever is judged, written over or told of
+    /// it. `secret` numbers its newest secret, where it is to have another.
+    pub fn mark(&self, key: &ApiKey, secret: Option<i64>) -> [u8; 8] {
+        let seen = &key.properties;
+        let end = seen.expiry.map(Timestamp::millis);
+        let mut hash = Sha256::new();
+        for number in [Some(seen.role.get()), Some(i64::from(seen.active)), end, secret] {
+            hash.update([u8::from(number.is_some())]);
+            hash.update(number.unwrap_or_default().to_be_bytes());
+        }
+        hash.update(seen.name.as_str());
+        let digest: [u8; 32] = hash.finalize().into();
+        std::array::from_fn(|at| digest[at])
+    }
+
+    /// Whether it only takes away: it is done to a key however that has changed meanwhile. Anything else is done to the
+    /// very state that was confirmed, so that two orders at once do not both have their way.
+    pub fn only_takes_away(&self) -> bool {
+        matches!(self.verb, Verb::Revoke | Verb::Lock)
+    }
+
     /// Judges one key, whose role has these rights. Nobody touches more than they have, and a key that ends gives
     /// none that outlasts it a new life.
     pub fn judge(&self, key: &ApiKey, role: &Grant, maker: &Maker, now: Timestamp) -> Verdict {
@@ -108,13 +130,15 @@ fn is_longer(old: Option<Timestamp>, new: Option<Timestamp>) -> bool {
     }
 }
 
-/// A confirmation as a caller brings it back: until when it is good, which set it is for, and the proof that it is
-/// ours.
+/// A confirmation as a caller brings it back: until when it is good, which it is, which set it is for, and the proof
+/// that it is ours.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Confirmation<'a> {
     /// In milliseconds since the epoch.
     pub until: Timestamp,
-    /// The digest of the set, in hex.
+    /// 32 random hex digits: each dry run has a confirmation of its own.
+    pub nonce: &'a str,
+    /// The digest of the set and of how its keys are, in hex.
     pub digest: &'a str,
     /// 64 hex digits.
     pub proof: &'a str,
@@ -124,19 +148,21 @@ impl<'a> Confirmation<'a> {
     /// Reads what [`Confirmation::text`] wrote.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (until, rest) = text.split_once('-')?;
+        let (nonce, rest) = rest.split_once('-')?;
         let (digest, proof) = rest.split_once('-')?;
-        let is_hex =
-            |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hex = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
         let is_number = (1..=15).contains(&until.len()) && until.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number || !is_hex(digest) || !is_hex(proof) {
+        if !is_number || !is_hex(nonce, 32) || !is_hex(digest, 64) || !is_hex(proof, 64) {
             return None;
         }
-        Some(Self { until: Timestamp::from_millis(until.parse().ok()?), digest, proof })
+        Some(Self { until: Timestamp::from_millis(until.parse().ok()?), nonce, digest, proof })
     }
 
     /// As it is handed out.
     pub fn text(&self) -> String {
-        format!("{}-{}-{}", self.until.millis(), self.digest, self.proof)
+        format!("{}-{}-{}-{}", self.until.millis(), self.nonce, self.digest, self.proof)
     }
 }
 
@@ -248,8 +274,8 @@ mod tests {
         }
 
         #[test]
-        fn a_confirmation_is_read_as_it_was_written(until in 0_i64..1_000_000_000_000_000, digest in "[0-9a-f]{64}", proof in "[0-9a-f]{64}") {
-            let confirmation = Confirmation { until: Timestamp::from_millis(until), digest: &digest, proof: &proof };
+        fn a_confirmation_is_read_as_it_was_written(until in 0_i64..1_000_000_000_000_000, nonce in "[0-9a-f]{32}", digest in "[0-9a-f]{64}", proof in "[0-9a-f]{64}") {
+            let confirmation = Confirmation { until: Timestamp::from_millis(until), nonce: &nonce, digest: &digest, proof: &proof };
             let text = confirmation.text();
             prop_assert_eq!(Confirmation::parse(&text), Some(confirmation));
         }

@@ -185,8 +185,13 @@ pub async fn export(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Resu
     }
 }
 
+/// Which kinds a query names; the standard one where it names none.
 fn kinds(query: &Query) -> Result<Kinds> {
-    query.word("kind", &Kinds::WORDS).map(Kinds::read)
+    Ok(named_kinds(query)?.unwrap_or(Kinds::STANDARD))
+}
+
+fn named_kinds(query: &Query) -> Result<Option<Kinds>> {
+    Ok(query.word("kind", &Kinds::WORDS)?.map(Kinds::read))
 }
 
 async fn all(caller: Caller<ViewApiKeys>, kinds: Kinds, look: Look, app: App) -> Result<HttpResponse> {
@@ -227,7 +232,7 @@ async fn all_as_csv(caller: Caller<ViewApiKeys>, kinds: Kinds, app: App) -> Resu
     .await
 }
 
-/// Keys by criteria.
+/// Keys by criteria: of the standard kind, unless `?kind=` or a criterion names others.
 pub async fn search(
     caller: Caller<ViewApiKeys>,
     query: Query,
@@ -236,12 +241,14 @@ pub async fn search(
 ) -> Result<Found<wire::ApiKeys>> {
     let filter = Filter::read(filter.0)?;
     let (now, look) = (app.now(), Look::of(&query, &app));
+    let otherwise = if filter.names("kind") { Kinds::All } else { Kinds::STANDARD };
+    let kinds = named_kinds(&query)?.unwrap_or(otherwise);
     if filter.names("status") {
         app.key_usage.flush_all(&app.database).await?;
     }
     let found = app.database.read(move |db| {
         let moment = moment(db, &caller, now)?;
-        let keys = store::search(db, &caller, filter, &moment)?;
+        let keys = store::search(db, &caller, kinds, filter, &moment)?;
         let more = look.at(db, &caller, caller.tenant().id, &keys)?;
         Ok((keys, more))
     });
@@ -548,7 +555,7 @@ fn shown_as_current<R, V>(
     }
 }
 
-fn asked(expiry_date: Patch<Number>) -> Expiry {
+pub(super) fn asked(expiry_date: Patch<Number>) -> Expiry {
     match expiry_date {
         Patch::Absent => Expiry::Unsaid,
         Patch::Null => Expiry::Never,
@@ -557,7 +564,7 @@ fn asked(expiry_date: Patch<Number>) -> Expiry {
 }
 
 /// What the key's profile has a say in; 0 is no profile in particular, as everywhere.
-fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
+pub(super) fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
     let named = lifecycle.and_then(|lifecycle| lifecycle.profile_id).filter(|Number(id)| *id != 0);
     let (target, api_types) = constraints
         .map(|constraints| {
@@ -578,7 +585,7 @@ fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::Con
 }
 
 /// What a body says of bounds. What the key is for (`target`, `apiTypes`) is read beside its profile.
-fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
+pub(super) fn bounds(wish: Option<wire::ConstraintsWish>) -> constraints::Wanted {
     fn said<T, U>(patch: Patch<T>, plain: impl FnOnce(T) -> U) -> Option<Option<U>> {
         match patch {
             Patch::Absent => None,

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use actix_web::web::Json;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::handlers::{maker, target};
+use super::handlers::{asked, bounds, maker, target, under};
 use super::inventory::{self, Entry, Line, MOST_LINES, RoleWish};
-use super::rules::{Expiry, KeyPlan, Kind, Maker, Properties};
+use super::profiled::{self, Batch, Settled};
+use super::rules::{KeyPlan, Kind, Maker, Wanted};
 use super::secret_store;
 use super::store::{self, Provenance};
 use crate::app::App;
@@ -18,16 +19,16 @@ use crate::body::{self, Query, Upload};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::id::{ApiKeyID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::fold;
 use crate::rights::ImportApiKeys;
 use crate::roles::{self, Role};
 use crate::secret::SecretDigest;
-use crate::wire::{self, Flag, ImportOutcome, Number, Patch};
+use crate::wire::{self, Flag, ImportOutcome, Number};
 
 /// The most members of a list, all keys together.
-const MOST_MEMBERS: usize = 24 * MOST_LINES;
+const MOST_MEMBERS: usize = 64 * MOST_LINES;
 /// Of how many keys a refusal says why.
 const SAID: usize = 5;
 
@@ -43,23 +44,37 @@ pub async fn import(
     let skip_invalid = query.flag("skipInvalid")?.unwrap_or(false);
     let lines = if upload.is_csv { inventory::read_csv(&upload.bytes)? } else { read_json(&upload.bytes)? };
     drop(upload.bytes);
-    let (now, maker, zone) = (app.now(), maker(&caller), app.time_zone);
+    let terms = Terms { maker: maker(&caller), zone: app.time_zone, now: app.now() };
     if dry_run {
         let me = caller.clone();
-        let judged = app.database.read(move |db| judge(db, me.tenant().id, lines, &maker, zone, now)).await?;
+        let judged = app.database.read(move |db| judge(db, &me, lines, &terms, Purpose::Look)).await?;
         return Ok(Json(answer(judged, true, &caller)));
     }
     let judged = app
         .change_across(&caller, move |db, caller| {
-            let mut judged = judge(db, caller.tenant().id, lines, &maker, zone, now)?;
+            let mut judged = judge(db, caller, lines, &terms, Purpose::Make)?;
             if !skip_invalid {
                 must_all_be(&judged)?;
             }
-            let events = insert(db, caller, &mut judged, now)?;
+            let events = insert(db, caller, &mut judged, terms.now)?;
             Ok((judged, events))
         })
         .await?;
     Ok(Json(answer(judged, false, &caller)))
+}
+
+/// Who imports, where and when.
+struct Terms {
+    maker: Maker,
+    zone: TimeZone,
+    now: Timestamp,
+}
+
+/// Why lines are judged: what is only looked at need not stay as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Look,
+    Make,
 }
 
 /// A line, and what becomes of it.
@@ -72,8 +87,8 @@ struct Judged {
 enum Fate {
     /// A key that can be made.
     Good {
-        properties: Box<Properties>,
-        role: RoleID,
+        settled: Box<Settled>,
+        kind: Kind,
         digest: Option<SecretDigest>,
     },
     /// A key that was made.
@@ -95,22 +110,28 @@ impl Fate {
     }
 }
 
-/// What the lines come to as things are: names and secrets that are taken, here or further up, and roles that the caller
-/// must not hand out.
-fn judge(
+/// What the lines come to as things are: names and secrets that are taken, here or further up, profiles that have no
+/// room for more, and roles that the caller must not hand out.
+fn judge<R, V>(
     db: &mut Db,
-    tenant: TenantID,
+    caller: &Caller<R, V>,
     lines: Vec<Line>,
-    maker: &Maker,
-    zone: TimeZone,
-    now: Timestamp,
+    terms: &Terms,
+    purpose: Purpose,
 ) -> Result<Vec<Judged>> {
-    let mut roles = Roles::default();
+    let tenant = caller.tenant().id;
+    let (mut roles, mut batch) = (Roles::default(), Batch::new(db, tenant)?);
+    if purpose == Purpose::Make {
+        let entries = lines.iter().filter_map(|line| line.entry.as_ref().ok());
+        let used = entries.filter_map(|entry| batch.profile(entry.wanted.under.profile, entry.profile.as_deref()).ok());
+        let used = used.map(|profile| profile.id).collect();
+        batch.keep(db, &used)?;
+    }
     let mut judged = Vec::with_capacity(lines.len());
     for line in lines {
         let fate = match line.entry {
             Err(why) => Fate::Invalid(why),
-            Ok(entry) => match plan(db, tenant, &mut roles, entry, maker, zone, now)? {
+            Ok(entry) => match plan(db, caller, (&mut roles, &mut batch), entry, terms)? {
                 Err(why) => Fate::Invalid(why),
                 Ok(good) => good,
             },
@@ -128,6 +149,13 @@ fn judge(
         }
     }
     refuse_secrets_in_use(db, tenant, &mut judged)?;
+    for line in &mut judged {
+        if let Fate::Good { settled, .. } = &line.fate
+            && let Err(why) = batch.take_room(db, settled)?
+        {
+            line.fate = Fate::Invalid(why);
+        }
+    }
     Ok(judged)
 }
 
@@ -145,36 +173,52 @@ fn refuse_secrets_in_use(db: &mut Db, tenant: TenantID, judged: &mut [Judged]) -
 }
 
 /// A key to be made of an entry, or why it cannot be.
-fn plan(
+fn plan<R, V>(
     db: &mut Db,
-    tenant: TenantID,
-    roles: &mut Roles,
+    caller: &Caller<R, V>,
+    (roles, batch): (&mut Roles, &mut Batch),
     entry: Entry,
-    maker: &Maker,
-    zone: TimeZone,
-    now: Timestamp,
+    terms: &Terms,
 ) -> Result<Result<Fate, String>> {
-    let Entry { mut wanted, role, digest } = entry;
-    let role = match roles.find(db, tenant, role)? {
-        Ok(role) => role,
-        Err(why) => return Ok(Err(why)),
+    macro_rules! or_why {
+        ($outcome:expr) => {
+            match $outcome {
+                Ok(value) => value,
+                Err(why) => return Ok(Err(why)),
+            }
+        };
+    }
+    let (tenant, Terms { maker, zone, now }) = (caller.tenant().id, terms);
+    let Entry { mut wanted, role: wish, profile, digest } = entry;
+    let profile = or_why!(batch.profile(wanted.under.profile, profile.as_deref())).clone();
+    let issuers = or_why!(batch.issuers(db, caller, &profile)?);
+    let named = or_why!(roles.find(db, tenant, wish)?);
+    let role = match (named, issuers) {
+        (Some(named), _) => named,
+        (None, None) => return Ok(Err("roleID, or the name of a role, is needed.".to_owned())),
+        (None, Some(own)) => or_why!(roles.find(db, tenant, RoleWish { id: Some(own), name: None })?)
+            .ok_or_else(|| Error::internal("somebody's role is gone"))?,
     };
     wanted.role = Some(role.id);
+    wanted.under.profile = Some(profile.id);
     let said = |error: Error| error.message().to_owned();
-    let plan = maker.must_cover(&role.grant, "The role").and_then(|()| KeyPlan::new(wanted, maker, zone, now));
-    let properties = plan.and_then(KeyPlan::alone).map_err(said);
-    Ok(properties.map(|properties| Fate::Good { properties: Box::new(properties), role: role.id, digest }))
+    or_why!(maker.must_cover(&role.grant, "The role").map_err(said));
+    let plan = or_why!(KeyPlan::new(wanted, maker, *zone, *now).map_err(said));
+    let kind = plan.kind;
+    let settled = or_why!(batch.settle(db, plan, &profile, (role, issuers), *now)?);
+    Ok(Ok(Fate::Good { settled: Box::new(settled), kind, digest }))
 }
 
 /// Roles by what lines call them, each looked up once.
 #[derive(Default)]
 struct Roles {
-    known: HashMap<RoleWish, Result<Role, String>>,
+    known: HashMap<RoleWish, Result<Option<Role>, String>>,
     names: Option<BTreeMap<RoleID, String>>,
 }
 
 impl Roles {
-    fn find(&mut self, db: &mut Db, tenant: TenantID, wish: RoleWish) -> Result<Result<Role, String>> {
+    /// The role that is meant; none where none is named.
+    fn find(&mut self, db: &mut Db, tenant: TenantID, wish: RoleWish) -> Result<Result<Option<Role>, String>> {
         if let Some(known) = self.known.get(&wish) {
             return Ok(known.clone());
         }
@@ -183,7 +227,7 @@ impl Roles {
         Ok(found)
     }
 
-    fn look_up(&mut self, db: &mut Db, tenant: TenantID, wish: &RoleWish) -> Result<Result<Role, String>> {
+    fn look_up(&mut self, db: &mut Db, tenant: TenantID, wish: &RoleWish) -> Result<Result<Option<Role>, String>> {
         let by_name = match &wish.name {
             None => None,
             Some(name) => {
@@ -207,9 +251,9 @@ impl Roles {
             }
             (named, id) => named.or(id),
         };
-        let Some(id) = id else { return Ok(Err("roleID, or the name of a role, is needed.".to_owned())) };
+        let Some(id) = id else { return Ok(Ok(None)) };
         let role = roles::find_for(db, tenant, id)?;
-        Ok(role.ok_or_else(|| "roleID: there is no such role.".to_owned()))
+        Ok(role.map(Some).ok_or_else(|| "roleID: there is no such role.".to_owned()))
     }
 }
 
@@ -245,20 +289,16 @@ fn insert<V>(
     now: Timestamp,
 ) -> Result<Vec<Event>> {
     let mut events = Vec::new();
-    let names = roles::names_for(db, caller.tenant().id)?;
     let mut skipped = 0;
     for line in judged {
-        let Fate::Good { properties, role, digest } = &line.fate else {
+        let Fate::Good { settled, kind, digest } = &line.fate else {
             skipped += 1;
             continue;
         };
-        // lists know of no profiles: these are Deep Security's
-        let made_by = Provenance::of(caller);
-        let key = store::insert(db, made_by, ProfileID::DEEP_SECURITY, properties, *digest, now)?;
-        let details = json!({
-            "role": names.get(role), "expiryDate": key.properties.expiry, "imported": true,
-            "hasSecret": digest.is_some(),
-        });
+        let key = profiled::put_in(db, Provenance::of(caller).of_kind(*kind), settled, *digest, now)?;
+        let mut details = settled.details();
+        details["imported"] = json!(true);
+        details["hasSecret"] = json!(digest.is_some());
         events.push(Event::new(EventKind::ApiKeyCreated, target(&key)).with(details));
         line.fate = Fate::Made { id: key.id, has_secret: digest.is_some() };
     }
@@ -301,53 +341,26 @@ pub fn read_json(bytes: &[u8]) -> Result<Vec<Line>> {
     Ok((1_u64..).zip(list.api_keys).map(|(number, key)| line(number, key)).collect())
 }
 
-/// A key must not be let in where it was kept out: what a list cannot keep of a key keeps the key out of it.
-fn must_lose_nothing(key: &wire::ImportedApiKey) -> Result<(), String> {
-    let refused = |member: &str, why: &str| {
-        Err(format!("{member}: {why}. PUT /api/apikeys/by-name/{{keyName}} takes all of it, secretDigest too."))
-    };
-    let has_something = |value: &Value| match value {
-        Value::Null => false,
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        _ => true,
-    };
-    let bounded = key.constraints.iter().flat_map(|bounds| bounds.values()).any(has_something);
-    // numbers may come as the texts that spell them
-    let spelt = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let said = |member: &str| key.lifecycle.as_ref().and_then(|lifecycle| lifecycle.get(member));
-    let is_other = |member: &str, word: &str| said(member).is_some_and(|said| !said.is_null() && spelt(said) != word);
-    match () {
-        () if bounded => refused("constraints", "an import brings none, and the key would be bounded no more"),
-        () if is_other("profileID", &ProfileID::DEEP_SECURITY.get().to_string()) => {
-            refused("lifecycle.profileID", "keys that are imported are of Deep Security's profile")
-        }
-        () if is_other("kind", Kind::Standard.as_str()) => {
-            refused("lifecycle.kind", "keys that are imported are of the standard kind")
-        }
-        () => Ok(()),
-    }
-}
-
 fn line(number: u64, key: wire::ImportedApiKey) -> Line {
     let name = key.key_name.clone().unwrap_or_default();
     let digest = key.secret_digest.as_deref().map(inventory::digest).transpose();
-    let digest = must_lose_nothing(&key).and(digest);
+    let lifecycle = key.lifecycle.unwrap_or_default();
+    let wish = wire::LifecycleWish { profile_id: lifecycle.profile_id, kind: lifecycle.kind };
     let entry = digest.map(|digest| Entry {
         role: RoleWish { id: key.role_id.map(|Number(id)| RoleID::new(id)), name: key.role_name },
+        profile: lifecycle.profile,
         digest,
-        wanted: super::rules::Wanted {
+        wanted: Wanted {
             key_name: key.key_name,
             description: key.description,
             locale: key.locale,
+            role: None,
             time_zone: key.time_zone,
             active: key.active.map(|Flag(active)| active),
-            expiry: match key.expiry_date {
-                Patch::Absent => Expiry::Unsaid,
-                Patch::Null => Expiry::Never,
-                Patch::Value(Number(millis)) => Expiry::from_millis(millis),
-            },
-            ..super::rules::Wanted::default()
+            expiry: asked(key.expiry_date),
+            under: under(Some(&wish), key.constraints.as_ref()),
+            constraints: bounds(key.constraints),
+            kind: wish.kind,
         },
     });
     Line { number, name, entry }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 
 use super::rules::{Expiry, Wanted};
-use crate::clock::Timestamp;
+use super::under_profile::Asked;
+use crate::constraints;
 use crate::error::{Error, Reason, Result};
-use crate::id::RoleID;
+use crate::id::{ProfileID, RoleID};
 use crate::secret::SecretDigest;
 
 /// The most keys of one list.
@@ -29,6 +30,8 @@ pub struct Entry {
     pub wanted: Wanted,
     /// The role, by ID, by name, or both.
     pub role: RoleWish,
+    /// The name of its profile, beside which the profile's ID may be wanted.
+    pub profile: Option<String>,
     /// The digest of the secret that its holder has already.
     pub digest: Option<SecretDigest>,
 }
@@ -49,12 +52,7 @@ pub fn too_many() -> Error {
 
 /// `sha256:` and 64 hex digits, of a secret that not everybody hits upon.
 pub fn digest(text: &str) -> Result<SecretDigest, String> {
-    let digest =
-        SecretDigest::parse(text).ok_or_else(|| "secretDigest: sha256: and 64 hex digits are taken.".to_owned())?;
-    if digest.is_of_no_secret() {
-        return Err("secretDigest: the digest of 32 random bytes is needed; this one is anybody's.".to_owned());
-    }
-    Ok(digest)
+    SecretDigest::brought(text).map_err(|error| error.message().to_owned())
 }
 
 /// What a column holds.
@@ -70,6 +68,16 @@ enum Column {
     LockedOut,
     Expiry,
     Digest,
+    Kind,
+    ProfileID,
+    Profile,
+    Target,
+    ApiTypes,
+    NotBefore,
+    Allow,
+    Deny,
+    RemainingUses,
+    CallsPerMinute,
     /// What only a server can know.
     Ignored,
 }
@@ -96,6 +104,17 @@ const COLUMNS: &[(&str, Column)] = &[
     ("expires", Column::Expiry),
     ("expireson", Column::Expiry),
     ("secretdigest", Column::Digest),
+    ("kind", Column::Kind),
+    ("profileid", Column::ProfileID),
+    ("profile", Column::Profile),
+    ("profilename", Column::Profile),
+    ("target", Column::Target),
+    ("apitypes", Column::ApiTypes),
+    ("notbefore", Column::NotBefore),
+    ("allowednetworks", Column::Allow),
+    ("deniednetworks", Column::Deny),
+    ("remaininguses", Column::RemainingUses),
+    ("callsperminute", Column::CallsPerMinute),
     ("id", Column::Ignored),
     ("created", Column::Ignored),
     ("lastsignin", Column::Ignored),
@@ -170,7 +189,9 @@ fn columns(header: &csv::StringRecord) -> Result<Vec<Column>> {
         let (_, column) = known.ok_or_else(|| {
             let message = format!(
                 "The first line names a column that is not known: {name:?}. Known are keyName, roleID, role name, \
-                 description, locale, timeZone, active, locked out, expiryDate and secretDigest."
+                 description, locale, timeZone, active, locked out, expiryDate, secretDigest, kind, profileID, profile, \
+                 target, apiTypes, notBefore, allowed networks, denied networks, remainingUses and callsPerMinute; more, \
+                 hours of the week for one, can be said in JSON."
             );
             malformed(message)
         })?;
@@ -204,11 +225,50 @@ fn entry<'a>(name: &str, cell: impl Fn(Column) -> Option<&'a str>) -> Result<Ent
             time_zone: own(Column::TimeZone),
             active: active.or(locked.map(|locked| !locked)),
             expiry: cell(Column::Expiry).map_or(Ok(Expiry::Unsaid), expiry)?,
-            ..Wanted::default()
+            kind: own(Column::Kind),
+            under: Asked {
+                profile: cell(Column::ProfileID).map(profile_id).transpose()?,
+                target: cell(Column::Target).map(|target| Some(plain(target))),
+                api_types: cell(Column::ApiTypes).map(list),
+            },
+            constraints: constraints::Wanted {
+                not_before: cell(Column::NotBefore).map(moment_to_begin).transpose()?,
+                networks: networks(cell(Column::Allow), cell(Column::Deny)),
+                remaining_uses: number(cell(Column::RemainingUses), "remainingUses")?,
+                calls_per_minute: number(cell(Column::CallsPerMinute), "callsPerMinute")?,
+                windows: None,
+            },
+            role: None,
         },
+        profile: cell(Column::Profile).map(plain),
         role: RoleWish { id: role_id.transpose()?, name: cell(Column::RoleName).map(plain) },
         digest: cell(Column::Digest).map(digest).transpose()?,
     })
+}
+
+/// Several in one cell: blanks or semicolons stand between them.
+fn list(cell: &str) -> Vec<String> {
+    cell.split([';', ' ']).filter(|item| !item.is_empty()).map(plain).collect()
+}
+
+fn networks(allow: Option<&str>, deny: Option<&str>) -> Option<Option<(Vec<String>, Vec<String>)>> {
+    let lists = |cell: Option<&str>| cell.map(list).unwrap_or_default();
+    (allow.is_some() || deny.is_some()).then(|| Some((lists(allow), lists(deny))))
+}
+
+fn profile_id(cell: &str) -> Result<ProfileID, String> {
+    ProfileID::parse(cell).ok_or_else(|| "profileID: the ID of a profile is needed.".to_owned())
+}
+
+fn number(cell: Option<&str>, column: &str) -> Result<Option<Option<i64>>, String> {
+    let read = |cell: &str| cell.parse().map(Some).map_err(|_| format!("constraints.{column}: a number is needed."));
+    cell.map(read).transpose()
+}
+
+fn moment_to_begin(cell: &str) -> Result<Option<i64>, String> {
+    let expected =
+        || "constraints.notBefore: a moment such as 2027-01-31T12:00:00Z, or milliseconds since 1970.".to_owned();
+    millis(cell).map(Some).ok_or_else(expected)
 }
 
 /// A text as it was before the export put an apostrophe in front of what a spreadsheet would run.
@@ -230,17 +290,21 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     if text.eq_ignore_ascii_case("never") {
         return Ok(Expiry::Never);
     }
-    if let Ok(millis) = text.parse::<i64>() {
-        return Ok(Expiry::from_millis(millis));
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| Expiry::At(Timestamp::from_millis(moment.timestamp_millis())))
-        .map_err(|_| "expiryDate: a moment such as 2027-01-31T12:00:00Z, milliseconds since 1970, or never.".to_owned())
+    let expected =
+        || "expiryDate: a moment such as 2027-01-31T12:00:00Z, milliseconds since 1970, or never.".to_owned();
+    millis(text).map(Expiry::from_millis).ok_or_else(expected)
+}
+
+/// Milliseconds since 1970, as RFC 3339 or as a number.
+fn millis(text: &str) -> Option<i64> {
+    let moment = || DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.timestamp_millis());
+    text.parse().ok().or_else(moment)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use proptest::prelude::*;
 
     fn read(text: &str) -> Vec<Line> {

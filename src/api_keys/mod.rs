@@ -4,6 +4,7 @@ pub mod authorizations;
 pub mod bulk;
 mod bulk_rules;
 mod conditions;
+mod confirmation_store;
 pub mod ensure;
 mod expand;
 pub mod handlers;
@@ -21,6 +22,7 @@ mod status;
 mod store;
 mod under_profile;
 
+pub use confirmation_store::{purge as purge_confirmations, sweep as sweep_confirmations};
 pub use handlers::maker;
 pub use history_store::purge as purge_history;
 pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};

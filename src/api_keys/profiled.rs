@@ -1,6 +1,8 @@
 //! What a key's profile has a say in when the key is made or changed: its role, its end, how many there are, what it is
 //! for. Everything in the transaction of the change.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use serde_json::{Value, json};
 
 use super::handlers::role_in_body;
@@ -10,12 +12,13 @@ use super::store::{self, Provenance};
 use super::under_profile::{self, Under};
 use crate::administrators;
 use crate::api_key_profiles::{self, Profile, RightsFrom};
-use crate::api_types::{self, ApiType, KeyApiType};
+use crate::api_types::{self, ApiType, KeyApiType, TypeName};
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::name::fold;
 use crate::roles::Role;
 use crate::secret::SecretDigest;
 use crate::tenants;
@@ -24,7 +27,7 @@ use crate::tenants;
 pub(super) struct Settled {
     pub profile: Profile,
     pub role: Role,
-    properties: Properties,
+    pub properties: Properties,
     types: Vec<ApiType>,
 }
 
@@ -56,13 +59,167 @@ pub(super) fn insert(
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let (profile, tenant) = (&settled.profile, made_by.tenant());
-    must_have_room(db, tenant, profile, &settled.properties, None)?;
-    let key = store::insert(db, made_by, profile.id, &settled.properties, digest, now)?;
+    must_have_room(db, made_by.tenant(), &settled.profile, &settled.properties, None)?;
+    put_in(db, made_by, settled, Some(digest), now)
+}
+
+/// Makes the key, for which there is room; without a digest it lets nobody in.
+pub(super) fn put_in(
+    db: &mut Db,
+    made_by: Provenance,
+    settled: &Settled,
+    digest: Option<SecretDigest>,
+    now: Timestamp,
+) -> Result<ApiKey> {
+    let key = store::insert(db, made_by, settled.profile.id, &settled.properties, digest, now)?;
     if !settled.types.is_empty() {
-        api_types::set_of_key(db, tenant, key.id, &settled.types)?;
+        api_types::set_of_key(db, made_by.tenant(), key.id, &settled.types)?;
     }
     Ok(key)
+}
+
+/// Profiles and API types for many keys of one tenant, each looked up once; and how many keys there are where a profile
+/// counts them. What a caller brought about stands in the inner results, in words for the line that it is about.
+pub(super) struct Batch {
+    tenant: TenantID,
+    profiles: BTreeMap<ProfileID, Profile>,
+    default: ProfileID,
+    issuers: Option<Result<RoleID, String>>,
+    types: HashMap<Vec<String>, Result<Vec<ApiType>, String>>,
+    counts: HashMap<(ProfileID, Option<String>), i64>,
+}
+
+/// A refusal in words; what is no caller's doing stays an error.
+fn in_words<T>(outcome: Result<T>) -> Result<Result<T, String>> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.reason().status() < 500 => Ok(Err(error.message().to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
+impl Batch {
+    /// As things are.
+    pub fn new(db: &mut Db, tenant: TenantID) -> Result<Self> {
+        let default = api_key_profiles::default_id(db, tenant)?;
+        let profiles = api_key_profiles::all_for(db, tenant)?;
+        let (types, counts) = (HashMap::new(), HashMap::new());
+        Ok(Self { tenant, profiles, default, issuers: None, types, counts })
+    }
+
+    /// These profiles stay as they are until the transaction ends, and so do the numbers of their keys.
+    pub fn keep(&mut self, db: &mut Db, used: &BTreeSet<ProfileID>) -> Result<()> {
+        for id in used {
+            match api_key_profiles::find_to_use(db, self.tenant, *id)? {
+                Some(profile) => self.profiles.insert(*id, profile),
+                None => self.profiles.remove(id),
+            };
+        }
+        let mut used = used.iter().filter_map(|id| self.profiles.get(id));
+        if used.any(|profile| profile.rights_from == RightsFrom::Issuer || under_profile::ever_counts(profile)) {
+            tenants::hold(db, self.tenant)?;
+        }
+        Ok(())
+    }
+
+    /// The profile that is meant by its ID, by its name, or by neither: the tenant's default.
+    pub fn profile(&self, id: Option<ProfileID>, name: Option<&str>) -> Result<&Profile, String> {
+        let unknown =
+            || "lifecycle.profileID: there is no such profile. GET /api/apikeyprofiles lists them.".to_owned();
+        let by_name = match name {
+            None => None,
+            Some(name) => {
+                let wanted = fold(name);
+                let named = self.profiles.values().find(|profile| fold(&profile.name) == wanted);
+                Some(named.ok_or_else(|| {
+                    "lifecycle.profile: there is no profile of that name. GET /api/apikeyprofiles lists them."
+                        .to_owned()
+                })?)
+            }
+        };
+        match (id, by_name) {
+            // a number that meant another profile where the key comes from
+            (Some(id), Some(named)) if named.id != id => {
+                Err("lifecycle: profileID and profile are two profiles here: leave one of them out.".to_owned())
+            }
+            (_, Some(named)) => Ok(named),
+            (id, None) => self.profiles.get(&id.unwrap_or(self.default)).ok_or_else(unknown),
+        }
+    }
+
+    /// The role of whoever makes the keys, where the profile asks for that.
+    pub fn issuers<R, V>(
+        &mut self,
+        db: &mut Db,
+        caller: &Caller<R, V>,
+        profile: &Profile,
+    ) -> Result<Result<Option<RoleID>, String>> {
+        if profile.rights_from == RightsFrom::Role {
+            return Ok(Ok(None));
+        }
+        if self.issuers.is_none() {
+            self.issuers = Some(in_words(role_of_issuer(db, caller))?);
+        }
+        Ok(self.issuers.clone().transpose())
+    }
+
+    /// What a plan comes to under its profile, in a role that was looked up.
+    pub fn settle(
+        &mut self,
+        db: &mut Db,
+        plan: KeyPlan,
+        profile: &Profile,
+        (role, issuers): (Role, Option<RoleID>),
+        now: Timestamp,
+    ) -> Result<Result<Settled, String>> {
+        let wanted = plan.asked_under().wanted_types();
+        let names: Vec<String> = wanted.iter().map(TypeName::folded).collect();
+        let types = match self.types.get(&names) {
+            Some(known) => known.clone(),
+            None => {
+                let found = in_words(api_types::named(db, self.tenant, wanted))?;
+                self.types.insert(names, found.clone());
+                found
+            }
+        };
+        let types = match types {
+            Ok(types) => types,
+            Err(why) => return Ok(Err(why)),
+        };
+        let settled = plan.under(profile, issuers, now).and_then(|properties| {
+            under_profile::must_have_types(profile, &types)?;
+            Ok(Settled { profile: profile.clone(), role, properties, types })
+        });
+        in_words(settled)
+    }
+
+    /// Takes the place of one key more, if its profile has room for it.
+    pub fn take_room(&mut self, db: &mut Db, settled: &Settled) -> Result<Result<(), String>> {
+        let (profile, target) = (&settled.profile, settled.properties.constraints.target.as_deref());
+        if !under_profile::counts(profile, target) {
+            return Ok(Ok(()));
+        }
+        let all = self.count(db, profile.id, None)?;
+        let of_target = self.count(db, profile.id, target)?;
+        let room = under_profile::must_have_room(profile, target, all, of_target);
+        if room.is_ok() {
+            *self.counts.entry((profile.id, None)).or_default() += 1;
+            if let Some(target) = target {
+                *self.counts.entry((profile.id, Some(target.to_owned()))).or_default() += 1;
+            }
+        }
+        in_words(room)
+    }
+
+    fn count(&mut self, db: &mut Db, profile: ProfileID, target: Option<&str>) -> Result<i64> {
+        let of = (profile, target.map(str::to_owned));
+        if let Some(known) = self.counts.get(&of) {
+            return Ok(*known);
+        }
+        let count = store::count_of_profile(db, self.tenant, profile, target, None)?;
+        self.counts.insert(of, count);
+        Ok(count)
+    }
 }
 
 impl Settled {
@@ -122,16 +279,20 @@ pub(super) fn profile_of(db: &mut Db, tenant: TenantID, key: &ApiKey) -> Result<
 /// The role of a person who makes a key that has the rights of its maker. Whoever gives them another one comes after
 /// this transaction, and finds the key.
 fn issuers_role<R, V>(db: &mut Db, caller: &Caller<R, V>, tenant: TenantID) -> Result<RoleID> {
+    if matches!(caller.who(), Who::Administrator(_)) && tenant != caller.tenant().id {
+        let expected = "a key of this profile has the rights of whoever makes it, who must be of the key's own tenant; name another profile";
+        return Err(Error::member("lifecycle.profileID", expected));
+    }
+    tenants::hold(db, tenant)?;
+    role_of_issuer(db, caller)
+}
+
+fn role_of_issuer<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<RoleID> {
     let Who::Administrator(session) = caller.who() else {
         let message = "A key of this profile has the rights of the person who makes it: use a session, or name another \
                        profile in lifecycle.profileID.";
         return Err(Error::new(Reason::WrongCredentialKind, message));
     };
-    if tenant != caller.tenant().id {
-        let expected = "a key of this profile has the rights of whoever makes it, who must be of the key's own tenant; name another profile";
-        return Err(Error::member("lifecycle.profileID", expected));
-    }
-    tenants::hold(db, tenant)?;
     let role = administrators::role_of_self(db, caller, session.administrator)?;
     role.ok_or_else(|| Error::internal("somebody who stands is gone"))
 }

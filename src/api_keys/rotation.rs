@@ -99,6 +99,11 @@ impl Secrets {
         Self(secrets)
     }
 
+    /// The one that was made last, whether it still lives or not.
+    pub fn newest(&self) -> Option<&Secret> {
+        self.0.first()
+    }
+
     /// Those that let somebody in.
     pub fn live(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
         self.0.iter().filter(move |secret| secret.life.lives(now))

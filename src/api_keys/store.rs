@@ -209,6 +209,7 @@ macro_rules! fields {
             number("profileID", number_field!(api_keys::profile_id)),
             number("issuerID", number_field!(issuer_id())),
             date("notBefore", date_field!(api_keys::not_before)),
+            number("remainingUses", number_field!(api_keys::remaining_uses.assume_not_null())),
         ]
     };
 }
@@ -356,29 +357,32 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKe
     rows.into_iter().map(Row::into_key).collect()
 }
 
-/// The caller's keys that meet every criterion, by ID; the standard kind where no criterion names one. Statuses are
-/// those of `moment`.
-pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter, moment: &Moment) -> Result<Vec<ApiKey>> {
+/// The caller's keys of some kinds that meet every criterion, by ID. Statuses are those of `moment`.
+pub fn search<R, V>(
+    db: &mut Db,
+    caller: &Caller<R, V>,
+    kinds: Kinds,
+    filter: Filter,
+    moment: &Moment,
+) -> Result<Vec<ApiKey>> {
     let most = filter.most;
-    let (fields, moment) = match is_broad(db, caller, &filter, moment)? {
+    let (fields, moment) = match is_broad(db, caller, kinds, &filter, moment)? {
         true => (IN_ORDER_OF_ID, moment.in_order_of_id()),
         false => (FIELDS, moment.clone()),
     };
-    let query = meeting(caller, filter, fields, &moment)?.order(api_keys::id).limit(most);
+    let query = meeting(caller, kinds, filter, fields, &moment)?.order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
 }
 
 fn meeting<R, V>(
     caller: &Caller<R, V>,
+    kinds: Kinds,
     filter: Filter,
     fields: &[Field<api_keys::table>],
     moment: &Moment,
 ) -> Result<api_keys::BoxedQuery<'static, MultiBackend>> {
-    let mut query = visible_to(caller);
-    if !filter.names("kind") {
-        query = query.filter(api_keys::kind.eq(Kind::Standard.as_str()));
-    }
+    let query = visible_to(caller).filter(conditions::of_kinds(kinds));
     filter.criteria.into_iter().try_fold(query, |query, criterion| {
         let status = criterion.chosen("status", &Status::WORDS);
         Ok(match status.and_then(|(equal, word)| Some((equal, Status::parse(word)?))) {
@@ -400,13 +404,13 @@ pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &M
 
 /// Whether a search finds so many keys that sorting them by ID takes longer than going through all keys by ID until
 /// there are enough. PostgreSQL keeps statistics and decides for itself; SQLite does not know the values.
-fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: &Moment) -> Result<bool> {
+fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, filter: &Filter, moment: &Moment) -> Result<bool> {
     const MANY: i64 = 2_000;
     // a status may be that of few keys or of nearly all
     if !matches!(db, Db::Sqlite(_)) || !(filter.has_range() || filter.names("status")) {
         return Ok(false);
     }
-    let query = meeting(caller, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(MANY).limit(1);
+    let query = meeting(caller, kinds, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(MANY).limit(1);
     Ok(query.load::<ApiKeyID>(db)?.len() == 1)
 }
 
@@ -604,15 +608,15 @@ pub struct Pages<R, V> {
 }
 
 impl<R, V> Pages<R, V> {
-    /// The caller's keys.
+    /// The caller's keys, of whatever kind they are.
     pub fn new(db: &mut Db, caller: &Caller<R, V>, filter: &Filter, moment: Moment) -> Result<Self> {
-        let fields = if is_broad(db, caller, filter, &moment)? { IN_ORDER_OF_ID } else { FIELDS };
+        let fields = if is_broad(db, caller, Kinds::All, filter, &moment)? { IN_ORDER_OF_ID } else { FIELDS };
         Ok(Self { caller: caller.clone(), filter: filter.clone(), moment, fields, after: ApiKeyID::new(0) })
     }
 
     /// The next `most` of them; fewer are the last.
     pub fn next(&mut self, db: &mut Db, most: i64) -> Result<Vec<ApiKey>> {
-        let keys = meeting(&self.caller, self.filter.clone(), self.fields, &self.moment)?;
+        let keys = meeting(&self.caller, Kinds::All, self.filter.clone(), self.fields, &self.moment)?;
         let query = keys.filter(api_keys::id.gt(self.after));
         let rows: Vec<Row> = query.order(api_keys::id).limit(most).select(Row::as_select()).load(db)?;
         if let Some(last) = rows.last() {

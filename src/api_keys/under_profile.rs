@@ -224,6 +224,11 @@ pub fn counts(profile: &Profile, target: Option<&str>) -> bool {
     profile.max_keys.is_some() || most_for(profile, target).is_some()
 }
 
+/// Whether a profile counts keys of any kind.
+pub fn ever_counts(profile: &Profile) -> bool {
+    profile.max_keys.is_some() || profile.targets.iter().any(|target| target.max_keys.is_some())
+}
+
 fn most_for(profile: &Profile, target: Option<&str>) -> Option<i64> {
     target.and_then(|name| named(profile, name)).and_then(|target| target.max_keys)
 }

@@ -375,6 +375,9 @@ diesel::table! {
         active -> Bool,
         secret -> Binary,
         created -> BigInt,
+        last_delivered -> Nullable<BigInt>,
+        last_failure -> Nullable<BigInt>,
+        last_failure_message -> Nullable<Text>,
     }
 }
 
@@ -490,6 +493,16 @@ diesel::table! {
         number -> BigInt,
         items -> Binary,
         tenant_id -> BigInt,
+        marks -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    spent_confirmations (proof) {
+        proof -> Text,
+        tenant_id -> BigInt,
+        until -> BigInt,
+        job_id -> Nullable<BigInt>,
     }
 }
 
@@ -555,6 +568,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     roles,
     sessions,
     sign_in_attempts,
+    spent_confirmations,
     system_settings,
     tenants,
     webhooks,

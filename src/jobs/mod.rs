@@ -10,6 +10,6 @@ mod rules;
 mod store;
 mod work;
 
-pub use rules::{Collection, Job, NewJob, State};
+pub use rules::{Collection, Job, Mark, NewJob, State};
 pub use store::{create, purge};
 pub use work::{Kind, Step, Task, begin, resume, sweep};

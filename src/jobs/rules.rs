@@ -12,6 +12,9 @@ pub const CHUNK: usize = 500;
 /// How many errors a job keeps; the others are only counted.
 pub const KEPT_ERRORS: usize = 20;
 
+/// What was seen of a thing when its job was asked for: other bytes are another state.
+pub type Mark = [u8; 8];
+
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -95,15 +98,24 @@ pub struct Job {
     pub ended: Option<Timestamp>,
 }
 
-/// A set of IDs, gathered in ascending order: a byte or two for each, and a digest by which the very same set is known
-/// again.
+/// A set of IDs, gathered in ascending order: a byte or two for each, eight for what was seen of it, and a digest by
+/// which the very same set in the very same state is known again.
 #[derive(Clone)]
 pub struct Collection {
-    chunks: Vec<Vec<u8>>,
+    chunks: Vec<Chunk>,
     last: i64,
     in_chunk: usize,
     count: i64,
     hash: Sha256,
+}
+
+/// At most 500 IDs and what was seen of each, in the form in which they are stored.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// The IDs.
+    pub ids: Vec<u8>,
+    /// Their marks, one after the other.
+    pub marks: Vec<u8>,
 }
 
 impl std::fmt::Debug for Collection {
@@ -119,15 +131,17 @@ impl Default for Collection {
 }
 
 impl Collection {
-    /// Adds an ID that is larger than those before it. IDs begin with 1.
-    pub fn push(&mut self, id: i64) {
+    /// Adds an ID that is larger than those before it, and what was seen of it. IDs begin with 1.
+    pub fn push(&mut self, id: i64, mark: Mark) {
         if self.in_chunk == CHUNK {
-            self.chunks.push(Vec::new());
+            self.chunks.push(Chunk::default());
             (self.in_chunk, self.last) = (0, 0);
         }
         self.hash.update(id.to_be_bytes());
+        self.hash.update(mark);
         if let Some(chunk) = self.chunks.last_mut() {
-            write_number(chunk, id.abs_diff(self.last));
+            write_number(&mut chunk.ids, id.abs_diff(self.last));
+            chunk.marks.extend(mark);
         }
         self.last = id;
         self.in_chunk += 1;
@@ -139,21 +153,32 @@ impl Collection {
         self.count
     }
 
-    /// SHA-256 over the IDs, eight bytes each.
+    /// SHA-256 over the IDs and their marks, eight bytes each.
     pub fn digest(&self) -> [u8; 32] {
         self.hash.clone().finalize().into()
     }
 
-    /// The IDs, where there are few.
-    pub fn into_ids(self) -> Result<Vec<i64>> {
-        let chunks = self.chunks.iter().map(|chunk| ids_of(chunk)).collect::<Result<Vec<_>>>()?;
-        Ok(chunks.concat())
+    /// The IDs and what was seen of each, where there are few.
+    pub fn into_items(self) -> Result<Vec<(i64, Option<Mark>)>> {
+        let chunks = self.chunks.iter().map(|chunk| items_of(&chunk.ids, Some(&chunk.marks)));
+        Ok(chunks.collect::<Result<Vec<_>>>()?.concat())
     }
 
-    /// The IDs in pieces of at most 500, in the form in which they are stored.
-    pub fn into_chunks(self) -> Vec<Vec<u8>> {
+    /// The same in pieces of at most 500.
+    pub fn into_chunks(self) -> Vec<Chunk> {
         self.chunks
     }
+}
+
+/// The IDs of a piece, and what was seen of each; nothing where that was not kept, by an older version of the program.
+pub fn items_of(ids: &[u8], marks: Option<&[u8]>) -> Result<Vec<(i64, Option<Mark>)>> {
+    let ids = ids_of(ids)?;
+    let Some(marks) = marks else { return Ok(ids.into_iter().map(|id| (id, None)).collect()) };
+    let (marks, rest) = marks.as_chunks::<{ size_of::<Mark>() }>();
+    if marks.len() != ids.len() || !rest.is_empty() {
+        return Err(Error::internal("a job's row of marks cannot be read"));
+    }
+    Ok(ids.into_iter().zip(marks.iter().copied().map(Some)).collect())
 }
 
 /// Seven bits a byte, the low ones first; the eighth says that more follow.
@@ -166,7 +191,7 @@ fn write_number(to: &mut Vec<u8>, mut number: u64) {
 }
 
 /// The IDs of a piece.
-pub fn ids_of(chunk: &[u8]) -> Result<Vec<i64>> {
+fn ids_of(chunk: &[u8]) -> Result<Vec<i64>> {
     let damaged = || Error::internal("a job's row of IDs cannot be read");
     let (mut ids, mut last, mut number, mut shift) = (Vec::new(), 0_i64, 0_u64, 0_u32);
     for byte in chunk {
@@ -191,35 +216,36 @@ mod tests {
         #[test]
         fn a_set_is_read_as_it_was_gathered(ids in prop::collection::btree_set(1..i64::MAX, 0..1_600)) {
             let mut collection = Collection::default();
-            ids.iter().for_each(|id| collection.push(*id));
+            ids.iter().for_each(|id| collection.push(*id, id.to_le_bytes()));
             prop_assert_eq!(collection.count(), ids.len() as i64);
             let chunks = collection.into_chunks();
             prop_assert_eq!(chunks.len(), ids.len().div_ceil(CHUNK));
-            let read: Vec<i64> = chunks.iter().flat_map(|chunk| ids_of(chunk).expect("it was written by us")).collect();
-            prop_assert_eq!(read, ids.into_iter().collect::<Vec<_>>());
+            let of = |chunk: &Chunk| items_of(&chunk.ids, Some(&chunk.marks)).expect("it was written by us");
+            let read: Vec<_> = chunks.iter().flat_map(of).collect();
+            prop_assert_eq!(read, ids.into_iter().map(|id| (id, Some(id.to_le_bytes()))).collect::<Vec<_>>());
         }
 
         #[test]
-        fn two_sets_are_told_apart(a in prop::collection::btree_set(1_i64..20, 0..6), b in prop::collection::btree_set(1_i64..20, 0..6)) {
-            let gathered = |ids: &std::collections::BTreeSet<i64>| {
+        fn two_sets_are_told_apart(a in prop::collection::btree_map(1_i64..20, 0_u8..2, 0..6), b in prop::collection::btree_map(1_i64..20, 0_u8..2, 0..6)) {
+            let gathered = |ids: &std::collections::BTreeMap<i64, u8>| {
                 let mut collection = Collection::default();
-                ids.iter().for_each(|id| collection.push(*id));
+                ids.iter().for_each(|(id, mark)| collection.push(*id, [*mark; 8]));
                 collection
             };
             prop_assert_eq!(gathered(&a).digest() == gathered(&b).digest(), a == b);
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = ids_of(&bytes);
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..60), marks in prop::option::of(prop::collection::vec(any::<u8>(), 0..60))) {
+            let _ = items_of(&bytes, marks.as_deref());
         }
     }
 
     #[test]
     fn a_hundred_thousand_ids_take_little() {
         let mut collection = Collection::default();
-        (1..=100_000).for_each(|n| collection.push(2_000_000_000 + n * 3));
-        let bytes: usize = collection.into_chunks().iter().map(Vec::len).sum();
+        (1..=100_000).for_each(|n| collection.push(2_000_000_000 + n * 3, [0; 8]));
+        let bytes: usize = collection.into_chunks().iter().map(|chunk| chunk.ids.len()).sum();
         assert!(bytes < 102_000, "{bytes}");
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::rules::{Fault, Job, KEPT_ERRORS, NewJob, State, ids_of};
+use super::rules::{Fault, Job, KEPT_ERRORS, Mark, NewJob, State, items_of};
 use crate::auth::{Caller, Starter};
 use crate::clock::{SECOND, Timestamp};
 use crate::db::schema::{job_chunks, jobs};
@@ -77,12 +77,13 @@ pub fn create(db: &mut Db, starter: &Starter, new: NewJob, now: Timestamp) -> Re
         ))
         .returning(jobs::id)
         .get_result(db)?;
-    for (number, items) in (0_i64..).zip(new.items.into_chunks()) {
+    for (number, chunk) in (0_i64..).zip(new.items.into_chunks()) {
         let row = (
             job_chunks::job_id.eq(id),
             job_chunks::number.eq(number),
-            job_chunks::items.eq(items),
+            job_chunks::items.eq(chunk.ids),
             job_chunks::tenant_id.eq(starter.tenant),
+            job_chunks::marks.eq(chunk.marks),
         );
         diesel::insert_into(job_chunks::table).values(row).execute(db)?;
     }
@@ -163,11 +164,11 @@ pub fn release(db: &mut Db, id: JobID, node: &str) -> Result<()> {
     Ok(())
 }
 
-/// The IDs of a job's row of this number; none where there is no such row, for all is done.
-pub fn chunk(db: &mut Db, id: JobID, number: i64) -> Result<Option<Vec<i64>>> {
-    let items: Option<Vec<u8>> =
-        job_chunks::table.find((id, number)).select(job_chunks::items).get_result(db).optional()?;
-    items.as_deref().map(ids_of).transpose()
+/// The IDs of a job's row of this number, and what was seen of each; none where there is no such row, for all is done.
+pub fn chunk(db: &mut Db, id: JobID, number: i64) -> Result<Option<Vec<(i64, Option<Mark>)>>> {
+    let row = job_chunks::table.find((id, number)).select((job_chunks::items, job_chunks::marks));
+    let row: Option<(Vec<u8>, Option<Vec<u8>>)> = row.get_result(db).optional()?;
+    row.map(|(ids, marks)| items_of(&ids, marks.as_deref())).transpose()
 }
 
 /// Notes that a row is done, in the transaction that did it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rules::{Fault, Job, State};
+use super::rules::{Fault, Job, Mark, State};
 use super::store;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
@@ -35,8 +35,8 @@ pub struct Task<'a> {
     pub starter: &'a Starter,
     /// What they may do at this moment.
     pub acting: Acting,
-    /// Which things it is about, ascending.
-    pub ids: Vec<i64>,
+    /// Which things it is about, ascending, and what was seen of each when it was asked for.
+    pub items: Vec<(i64, Option<Mark>)>,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -124,14 +124,14 @@ async fn one_row(app: &App, id: JobID, kind: Kind, starter: &Starter) -> Result<
         let Some((job, number)) = store::claim(db, id, shared.lease.holder(), now)? else {
             return Ok((false, Vec::new()));
         };
-        let Some(ids) = store::chunk(db, id, number)? else {
+        let Some(items) = store::chunk(db, id, number)? else {
             return end(db, &job, State::Done, None, now);
         };
         let Some(acting) = starter.acting(db, now)?.filter(kind.may) else {
             let why = "Whoever began this may not do it any more; what was not done by then stays as it is.";
             return end(db, &job, State::Cancelled, Some(why), now);
         };
-        let task = Task { app: &shared, job: &job, starter: &starter, acting, ids, now };
+        let task = Task { app: &shared, job: &job, starter: &starter, acting, items, now };
         let step = (kind.work)(db, &task)?;
         let faults: Vec<Fault> = step.faults.into_iter().map(|(id, message)| Fault { id, message }).collect();
         let job = store::advance(db, &job, number, step.done, &faults)?;

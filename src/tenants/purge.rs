@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     api_types::purge_of_keys,
     api_keys::purge,
     api_keys::purge_history,
+    api_keys::purge_confirmations,
     api_key_profiles::purge,
     api_types::purge,
     jobs::purge,

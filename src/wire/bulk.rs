@@ -11,7 +11,8 @@ use crate::id::{ApiKeyID, JobID, RoleID};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BulkOrder {
-    /// Which keys: all must hold, as in a search. An empty list stands for every key.
+    /// Which keys: all must hold, as in a search. An empty list stands for every key. Keys of every kind are found,
+    /// those of machines too, unless a criterion on `kind` says otherwise.
     #[schema(required, value_type = Criteria)]
     pub search_criteria: Option<Criteria>,
     /// The first so many only, 1 to 5,000; all when left out.

@@ -1,10 +1,9 @@
 //! Keys that are brought from elsewhere.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Flag, Number, Patch};
+use super::{ConstraintsWish, Flag, ImportedLifecycle, Number, Patch};
 use crate::id::ApiKeyID;
 
 /// A list of keys from elsewhere.
@@ -16,7 +15,8 @@ pub struct ImportedApiKeys {
     pub api_keys: Vec<ImportedApiKey>,
 }
 
-/// A key from elsewhere. Anything else that is sent, its old ID included, is ignored; but no bound is.
+/// A key from elsewhere, as the export answers it with `?expand=all`. Anything else that is sent, its old ID included, is
+/// ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedApiKey {
@@ -45,13 +45,12 @@ pub struct ImportedApiKey {
     /// bytes, and of no key that the tenant has. Without it the key lets nobody in until it is given a new secret.
     #[schema(pattern = "^sha256:[0-9A-Fa-f]{64}$")]
     pub secret_digest: Option<String>,
-    /// As an export answers it: keys that are imported are of Deep Security's profile and of the standard kind, and a key
-    /// that was of another cannot be.
-    #[schema(value_type = Option<Object>)]
-    pub lifecycle: Option<Map<String, Value>>,
-    /// As an export answers it: empty. A key that was bounded cannot be imported, for it would be bounded no more.
-    #[schema(value_type = Option<Object>)]
-    pub constraints: Option<Map<String, Value>>,
+    /// The rules that it is to live under, and what is to have it, as `?expand=lifecycle` answers them; the rest of what
+    /// that answers is ignored.
+    pub lifecycle: Option<ImportedLifecycle>,
+    /// What is to bound its use, as `?expand=constraints` answers it. What its API types let it do is to be authorized
+    /// anew, where that is needed.
+    pub constraints: Option<ConstraintsWish>,
 }
 
 /// What becomes of a line.

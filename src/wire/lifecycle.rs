@@ -171,6 +171,19 @@ pub struct LifecycleWish {
     pub kind: Option<String>,
 }
 
+/// What a key's life is to be like that comes from elsewhere.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", remote = "Self")]
+pub struct ImportedLifecycle {
+    /// The rules it is to live under; the tenant's default where nothing is said. They stay for life.
+    #[serde(rename = "profileID")]
+    pub profile_id: Option<Number>,
+    /// The same by their name. Where both are given they must be the same profile.
+    pub profile: Option<String>,
+    /// `standard`, `siemAgent` or `logCollector`.
+    pub kind: Option<String>,
+}
+
 /// What is to bound a key's use. Null takes a bound away; what is not sent stays.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", remote = "Self")]
@@ -260,7 +273,7 @@ macro_rules! from_objects_alone {
     )+};
 }
 
-from_objects_alone!(LifecycleWish, ConstraintsWish, Networks, Window, RotationWish);
+from_objects_alone!(LifecycleWish, ImportedLifecycle, ConstraintsWish, Networks, Window, RotationWish);
 
 macro_rules! to_objects {
     ($($name:ident),+) => {$(

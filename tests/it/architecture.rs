@@ -217,7 +217,7 @@ const TABLE: &[Part] = &[
     // A list of keys is read line by line: moments as RFC 3339 spells them.
     Part {
         files: &["api_keys/inventory.rs"],
-        may_use: &["clock", "error", "id", "secret"],
+        may_use: &["clock", "constraints", "error", "id", "secret"],
         may_not: &["actix_web", "actix_session", "diesel", "std::time", "tokio", "rand", "std::fs", "std::env"],
     },
     Part {
@@ -293,7 +293,7 @@ const TABLE: &[Part] = &[
     },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs", "api_keys/secret_store.rs"],
+        files: &["*/store.rs", "api_keys/secret_store.rs", "api_keys/confirmation_store.rs"],
         may_use: &[
             "auth",
             "clock",
@@ -531,6 +531,7 @@ const TABLE: &[Part] = &[
 const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
+    ("api_keys/confirmation_store.rs", &["spent_confirmations"]),
     ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys"]),
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),

@@ -368,4 +368,17 @@ both! {
         let key = redeem(&app, code(&made)).expect(200).json();
         app.get("/api/claims").key(&secret(&key)).send().expect(200);
     }
+
+    /// Claims are made whatever digests are stored: also beside a key with that of nobody, which an older version took.
+    fn a_stored_digest_of_nobody_is_in_no_claims_way(app: TestApp) {
+        let full = app.full_key();
+        app.post("/api/apikeys", json!({ "keyName": "odd", "roleID": 2 })).key(&full).send().expect(200);
+        let zeros = match app.backend {
+            Backend::Sqlite => "zeroblob(32)",
+            Backend::Postgres => "decode(repeat('00', 32), 'hex')",
+        };
+        app.execute(&format!("update api_key_secrets set digest = {zeros} where api_key_id = (select id from api_keys where key_name = 'odd')"));
+        let made = claim(&app, &full, json!({ "keyName": "booting", "roleID": 2 }));
+        redeem(&app, code(&made)).expect(200);
+    }
 }

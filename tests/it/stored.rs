@@ -34,6 +34,7 @@ const TABLES: &[&str] = &[
     "revoked_api_key_secrets",
     "jobs",
     "job_chunks",
+    "spent_confirmations",
 ];
 
 impl TestApp {

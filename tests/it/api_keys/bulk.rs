@@ -6,7 +6,7 @@ use super::{IN, assert_refusal, made, presented, seen};
 use crate::app::{START, TestApp, secret};
 use crate::both;
 use crate::http::Answer;
-use crate::jobs::{begun, confirmed, ended, many_keys};
+use crate::jobs::{begun, confirmed, ended, many_keys, resume};
 
 const DAY: i64 = 86_400_000;
 
@@ -316,10 +316,10 @@ both! {
             app.assert_rows(&rows, "a dry run");
         }
         // none of them can: nothing is done, and each says why
-        let rows = app.rows();
+        let rows = app.rows_of("api_key_secrets");
         let answer = confirmed(&app, &full, "rotate", ordered(json!({ "overlap": "31d" }))).send().expect(200).json();
         assert_eq!((&answer["count"], &answer["apiKeys"]), (&json!(0), &json!([])));
-        app.assert_rows(&rows, "nothing could be done");
+        assert_eq!(app.rows_of("api_key_secrets"), rows, "nothing could be done");
         let answer = confirmed(&app, &full, "rotate", ordered(json!({ "overlap": "2h" }))).send().expect(200).json();
         assert_eq!(names(&answer, "apiKeys"), ["k plain"]);
         for key in [&plain, &answer["apiKeys"][0], &bound, &busy, &beside] {
@@ -428,5 +428,167 @@ both! {
         }
         let answer = app.post("/api/apikeys/bulk/revoke?dryRun=perhaps", named("k")).key(&full).send();
         assert_refusal(answer.refusal(), (400, "bad_request"));
+    }
+
+    /// A confirmation works once, also where it is sent ten times at the same moment: one call begins the one job, the
+    /// others and every later one are told that it is spent, and no key is extended twice.
+    fn a_confirmation_works_once(app: TestApp, |setup| setup.workers = 4) {
+        let full = app.full_key();
+        let end = START.millis() + DAY;
+        made(&app, &full, json!({ "keyName": "k", "roleID": 2, "expiryDate": end }));
+        for (verb, order) in [("extend", with(named("k"), json!({ "extendBy": "30d" }))), ("lock", named("k")), ("revoke", named("k"))] {
+            let jobs = app.count("select count(*) as n from jobs");
+            let call = confirmed(&app, &full, verb, order);
+            let start = std::sync::Barrier::new(10);
+            let answers: Vec<Answer> = std::thread::scope(|scope| {
+                let callers: Vec<_> = (0..10).map(|_| {
+                    let (call, start) = (call.clone(), &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        call.send()
+                    })
+                }).collect();
+                callers.into_iter().map(|caller| caller.join().expect("an answer")).collect()
+            });
+            let taken: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+            assert_eq!(taken.len(), 1, "{verb}: {:?}", answers.iter().map(Answer::text).collect::<Vec<_>>());
+            assert!(answers.iter().all(|answer| answer.status == 200 || answer.refusal() == (409, "set_changed".into())), "{verb}");
+            let job = ended(&app, &full, &taken[0].json()["jobID"]);
+            assert_eq!((&job["done"], &job["failed"]), (&json!(1), &json!(0)), "{verb}: {job}");
+            let rows = app.rows();
+            for _ in 0..3 {
+                assert_refusal(call.clone().send().refusal(), (409, "set_changed"));
+            }
+            app.assert_rows(&rows, verb);
+            assert_eq!(app.count("select count(*) as n from jobs") - jobs, 1, "{verb}");
+            if verb != "revoke" {
+                assert_eq!(app.count("select expiry_date as n from api_keys where key_name = 'k'"), end + 30 * DAY);
+            }
+        }
+        // it is told also where the keys are as they were, and which job it was
+        let call = confirmed(&app, &full, "lock", named("of nobody"));
+        let job = call.clone().send().expect(200).json()["jobID"].clone();
+        let again = call.send();
+        assert_eq!(again.refusal(), (409, "set_changed".into()));
+        assert!(again.text().contains(&format!("/api/jobs/{job} ")), "{}", again.text());
+        // what is spent is forgotten when it is too old anyway
+        let sweep = |app: &TestApp| {
+            let now = app.clock.now();
+            app.app.database.write_here(move |db| firstkey::api_keys::sweep_confirmations(db, now)).expect("swept")
+        };
+        assert_eq!(sweep(&app), 0);
+        app.clock.advance(DAY + 600_001);
+        assert_eq!((sweep(&app), app.count("select count(*) as n from spent_confirmations")), (4, 0));
+    }
+
+    /// Two orders that were confirmed for one state of a key do not both have their way: the job that comes second
+    /// leaves the key alone and says so. What only takes away is done however the key has changed.
+    fn of_two_orders_for_one_state_the_second_leaves_the_key_alone(app: TestApp) {
+        let (full, other) = (app.full_key(), app.second_node());
+        let end = START.millis() + DAY;
+        let key = made(&app, &full, json!({ "keyName": "k", "roleID": 2, "expiryDate": end }));
+        app.app.drain();
+        let order = with(named("k"), json!({ "extendBy": "30d" }));
+        let calls: Vec<_> = (0..2).map(|_| confirmed(&app, &full, "extend", order.clone())).collect();
+        let jobs: Vec<Value> = calls.into_iter().map(|call| call.send().expect(200).json()["jobID"].clone()).collect();
+        let revoke = begun(&app, &full, "revoke", named("k"));
+        assert_eq!(resume(&other), 3);
+        let (first, second) = (ended(&app, &full, &jobs[0]), ended(&app, &full, &jobs[1]));
+        let mut counts = [&first, &second].map(|job| (job["done"].as_i64(), job["failed"].as_i64()));
+        counts.sort_unstable();
+        // the revocation may have come first
+        assert!([[(Some(0), Some(1)), (Some(1), Some(0))], [(Some(0), Some(1)); 2]].contains(&counts), "{first} {second}");
+        assert_eq!(ended(&app, &full, &revoke)["done"], 1);
+        let kept = app.get(&format!("/api/apikeys/revoked/{}", key["ID"])).key(&full).send().expect(200).json();
+        assert!([end, end + 30 * DAY].contains(&kept["expiryDate"].as_i64().expect("a moment")), "{kept}");
+        // the same without a revocation beside them
+        made(&app, &full, json!({ "keyName": "l", "roleID": 2, "expiryDate": end }));
+        let order = with(named("l"), json!({ "extendBy": "30d" }));
+        let calls: Vec<_> = (0..2).map(|_| confirmed(&app, &full, "extend", order.clone())).collect();
+        let jobs: Vec<Value> = calls.into_iter().map(|call| call.send().expect(200).json()["jobID"].clone()).collect();
+        assert_eq!(resume(&other), 2);
+        let ends: Vec<Value> = jobs.iter().map(|job| ended(&app, &full, job)).collect();
+        assert_eq!(ends.iter().filter(|job| job["done"] == 1 && job["failed"] == 0).count(), 1, "{ends:?}");
+        let left = ends.iter().find(|job| job["failed"] == 1).expect("the other");
+        assert!(left["errors"][0]["message"].as_str().is_some_and(|why| why.contains("not as it was")), "{left}");
+        assert_eq!(app.count("select expiry_date as n from api_keys where key_name = 'l'"), end + 30 * DAY);
+    }
+
+    /// A confirmation is for the keys as they were shown: another role, name, end or lock, and nothing happens.
+    fn keys_that_are_not_as_they_were_shown_are_left_alone(app: TestApp) {
+        let full = app.full_key();
+        let end = START.millis() + DAY;
+        for (name, more) in [("k a", json!({})), ("k b", json!({ "expiryDate": end })), ("k locked", json!({ "active": false, "expiryDate": end }))] {
+            made(&app, &full, with(json!({ "keyName": name, "roleID": 2 }), more));
+        }
+        let id = app.count("select id as n from api_keys where key_name = 'k b'");
+        let by = json!({ "extendBy": "30d" });
+        for (verb, order) in [("revoke", named("k %")), ("lock", named("k %")), ("unlock", named("k %")), ("extend", with(named("k %"), by)), ("rotate", named("k %"))] {
+            for change in [json!({ "roleID": 1 }), json!({ "keyName": "k c" }), json!({ "expiryDate": end + 1 }), json!({ "active": false })] {
+                let was = json!({ "roleID": 2, "keyName": "k b", "expiryDate": end, "active": true });
+                let call = confirmed(&app, &full, verb, order.clone());
+                app.post(&format!("/api/apikeys/{id}"), change.clone()).key(&full).send().expect(200);
+                let rows = app.rows();
+                let answer = call.send();
+                // what is locked and is not let in is no part of what is let in
+                let is_of_the_set = verb != "unlock" || change.get("active").is_some();
+                if is_of_the_set {
+                    assert_eq!(answer.refusal(), (409, "set_changed".into()), "{verb} {change}: {}", answer.text());
+                    app.assert_rows(&rows, verb);
+                } else {
+                    ended(&app, &full, &answer.expect(200).json()["jobID"]);
+                    app.execute("update api_keys set active = false where key_name = 'k locked'");
+                }
+                app.post(&format!("/api/apikeys/{id}"), was).key(&full).send().expect(200);
+            }
+        }
+    }
+
+    /// Nobody is handed new secrets that are of no use already: of two confirmations for one secret the second is too
+    /// late, and so is the same one again.
+    fn new_secrets_are_for_the_secrets_that_were_shown(app: TestApp) {
+        let full = app.full_key();
+        let key = made(&app, &full, json!({ "keyName": "k", "roleID": 2 }));
+        let calls: Vec<_> = (0..2).map(|_| confirmed(&app, &full, "rotate", named("k"))).collect();
+        let answer = calls[0].clone().send().expect(200).json();
+        let rows = app.rows();
+        for call in [&calls[1], &calls[0], &calls[1]] {
+            assert_refusal(call.clone().send().refusal(), (409, "set_changed"));
+        }
+        app.assert_rows(&rows, "too late");
+        assert_refusal(presented(&app, &secret(&key)), (401, "invalid_api_key"));
+        assert_refusal(presented(&app, &secret(&answer["apiKeys"][0])), IN);
+        // one that somebody else has replaced meanwhile
+        let call = confirmed(&app, &full, "rotate", named("k"));
+        let renewed = app.call("POST", &format!("/api/apikeys/{}/secretkey", key["ID"])).key(&full).send().expect(200).json();
+        assert_refusal(call.send().refusal(), (409, "set_changed"));
+        assert_refusal(presented(&app, &secret(&renewed)), IN);
+    }
+
+    /// Every key is every key: those of machines are found too, by any criterion, unless one on `kind` says otherwise.
+    fn keys_of_machines_are_among_many(app: TestApp) {
+        let full = app.full_key();
+        let kinds = [("agent", "siemAgent"), ("collector", "logCollector"), ("plain", "standard")];
+        let keys: Vec<Value> = kinds.iter().map(|(name, kind)| made(&app, &full, json!({ "keyName": name, "roleID": 2, "lifecycle": { "kind": kind } }))).collect();
+        let of_kind = |test: &str, kind: &str| json!({ "searchCriteria": { "fieldName": "kind", "choiceTest": test, "choiceValue": kind } });
+        for (order, found) in [
+            (json!({ "searchCriteria": [] }), vec!["agent", "collector", "plain"]),
+            (named("agent"), vec!["agent"]),
+            (named("%l%"), vec!["collector", "plain"]),
+            (json!({ "searchCriteria": { "idValue": keys[1]["ID"] } }), vec!["collector"]),
+            (of_kind("equal", "standard"), vec!["plain"]),
+            (of_kind("equal", "siemAgent"), vec!["agent"]),
+            (of_kind("not-equal", "standard"), vec!["agent", "collector"]),
+            (json!({ "searchCriteria": { "fieldName": "status", "choiceValue": "generated" } }), vec!["agent", "collector", "plain"]),
+        ] {
+            for verb in ["revoke", "lock", "rotate"] {
+                assert_eq!(names(&dry(&app, &full, verb, &order).expect(200).json(), "keys"), found, "{verb} {order}");
+            }
+        }
+        let id = begun(&app, &full, "revoke", json!({ "searchCriteria": [] }));
+        assert_eq!(ended(&app, &full, &id)["done"], 3);
+        for key in &keys {
+            assert_refusal(presented(&app, &secret(key)), (401, "invalid_api_key"));
+        }
     }
 }

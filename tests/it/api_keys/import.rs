@@ -188,58 +188,6 @@ both! {
         assert_eq!(outcomes(&list(&app, &theirs, "", same).send().expect(200).json()), ["created"]);
     }
 
-    /// No key comes back with less to bound it than it had: one that an export shows to be bounded, of another profile or
-    /// a machine's is left out, and said why; the others come back from the same export.
-    fn nothing_that_bounds_a_key_is_lost(app: TestApp) {
-        let full = app.full_key();
-        let bounds = [
-            json!({ "networks": { "allow": ["10.0.0.0/8"] } }), json!({ "networks": { "deny": ["10.0.0.0/8"] } }), json!({ "notBefore": START.millis() + 5 }),
-            json!({ "remainingUses": 1 }), json!({ "callsPerMinute": 1 }), json!({ "windows": [{ "days": ["mon"], "from": "08:00", "to": "18:00" }] }),
-            json!({ "apiTypes": ["logRetrieval"] }), json!({ "target": "External applications" }),
-        ];
-        for (n, constraints) in bounds.iter().enumerate() {
-            made(&app, &full, json!({ "keyName": format!("bounded {n}"), "roleID": 2, "constraints": constraints }));
-        }
-        made(&app, &full, json!({ "keyName": "agent", "roleID": 2, "lifecycle": { "kind": "siemAgent" } }));
-        let strict = app.post("/api/apikeyprofiles", json!({ "name": "strict" })).key(&full).send().expect(200).json();
-        made(&app, &full, json!({ "keyName": "strict", "roleID": 2, "lifecycle": { "profileID": strict["ID"] } }));
-        made(&app, &full, json!({ "keyName": "free", "roleID": 2 }));
-        let exported = app.get("/api/apikeys/export?expand=all&kind=all").key(&full).send().expect(200).json()["apiKeys"].clone();
-        for key in exported.as_array().expect("a list").iter().filter(|key| key["keyName"] != "full") {
-            app.delete(&format!("/api/apikeys/{}", key["ID"])).key(&full).send().expect(204);
-        }
-        let rows = app.rows();
-        let answer = list(&app, &full, "?dryRun=true", exported.clone()).send().expect(200).json();
-        for line in answer["lines"].as_array().expect("a list") {
-            let (name, why) = (line["keyName"].as_str().expect("a name"), line["message"].as_str().unwrap_or_default());
-            let (outcome, says) = match name {
-                "full" => ("nameTaken", ""),
-                "free" => ("created", ""),
-                "agent" => ("invalid", "lifecycle.kind: "),
-                "strict" => ("invalid", "lifecycle.profileID: "),
-                _ => ("invalid", "constraints: "),
-            };
-            assert!(line["outcome"] == outcome && why.starts_with(says), "{line}");
-        }
-        assert_eq!(list(&app, &full, "", exported.clone()).send().refusal(), (400, "import_refused".into()));
-        app.assert_rows(&rows, "nothing was taken");
-        assert_eq!(list(&app, &full, "?skipInvalid=true", exported).send().expect(200).json()["created"], 1);
-        for (member, nothing) in [
-            ("constraints", json!({})), ("constraints", json!(null)), ("constraints", json!({ "networks": null, "windows": [] })),
-            ("lifecycle", json!(null)), ("lifecycle", json!({ "profileID": 1, "kind": "standard" })), ("lifecycle", json!({ "profileID": "1", "kind": null })),
-        ] {
-            let keys = json!([{ "keyName": "k", "roleID": 2, member: nothing }]);
-            assert_eq!(outcomes(&list(&app, &full, "?dryRun=true", keys).send().expect(200).json()), ["created"], "{nothing}");
-        }
-        for member in ["lifecycle", "constraints"] {
-            for nonsense in [json!("10.0.0.0/8"), json!([7]), json!(1)] {
-                let refused = list(&app, &full, "?dryRun=true", json!([{ "keyName": "k", "roleID": 2, member: nonsense }])).send();
-                assert_refusal(refused.refusal(), (400, "malformed"));
-                assert!(refused.text().contains(&format!("apiKeys[0].{member}")), "{}", refused.text());
-            }
-        }
-    }
-
     /// A digest that is anybody's lets nobody in: of nothing, of zeros, of one byte over and over.
     fn a_digest_of_no_secret_is_refused(app: TestApp) {
         use base64::Engine as _;
@@ -247,11 +195,16 @@ both! {
         let rows = app.rows();
         let of = |bytes: [u8; 32]| digest_of(&format!("1:{}", base64::engine::general_purpose::STANDARD.encode(bytes)));
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned();
-        for digest in [of([0; 32]), of([65; 32]), format!("sha256:{}", "0".repeat(64)), empty, "1".repeat(64), String::new()] {
+        let rising = of(std::array::from_fn(|n| 1 + n as u8));
+        for digest in [of([0; 32]), of([65; 32]), rising, format!("sha256:{}", "0".repeat(64)), format!("sha256:{}", "F".repeat(64)), empty, "1".repeat(64), String::new()] {
             let keys = json!([{ "keyName": "k", "roleID": 2, "secretDigest": digest }]);
             let answer = list(&app, &full, "?dryRun=true", keys.clone()).send().expect(200).json();
             assert_eq!(outcomes(&answer), ["invalid"], "{digest}");
-            assert!(answer["lines"][0]["message"].as_str().expect("why").starts_with("secretDigest: "), "{answer}");
+            // in the same words as where one key is made sure of
+            let ensured = app.call("PUT", "/api/apikeys/by-name/k").json(json!({ "roleID": 2, "secretDigest": digest })).key(&full).send();
+            assert_refusal(ensured.refusal(), (400, "malformed"));
+            assert!(ensured.text().contains("\"secretDigest: "), "{}", ensured.text());
+            assert_eq!(answer["lines"][0]["message"], ensured.json()["message"]);
             assert_eq!(list(&app, &full, "", keys).send().refusal(), (400, "import_refused".into()));
             if !digest.is_empty() {
                 let text = format!("keyName,roleID,secretDigest\nk,2,{digest}\n");
@@ -339,5 +292,171 @@ both! {
         assert_eq!(csv(&app, &full, "", &text).send().expect(200).json()["created"], 3_000);
         assert_eq!(csv(&app, &full, "", &text).send().refusal(), (400, "import_refused".into()));
         assert_eq!(app.count("select count(*) as n from api_keys"), 3_001);
+    }
+
+    /// What was exported with its profile, kind and bounds comes back with them, and lets its holder in where and how
+    /// it did before.
+    fn bounds_and_profiles_come_back_too(app: TestApp) {
+        let full = app.full_key();
+        let profile = crate::profiles::made(&app, &full, json!({ "name": "machines", "targets": [{ "name": "Milan", "maxKeys": 1 }], "apiTypesRequired": true, "maxValidity": "60d" }));
+        crate::api_types::made(&app, &full, "contacts", false, &[crate::api_types::VIEW_CONTACTS]);
+        let body = json!({
+            "keyName": "agent", "roleID": 1, "timeZone": "Europe/Rome", "lifecycle": { "profileID": profile, "kind": "siemAgent" },
+            "constraints": {
+                "target": "Milan", "apiTypes": ["contacts"], "notBefore": START.millis() - 1, "networks": { "allow": ["127.0.0.0/8"], "deny": ["127.0.0.9"] },
+                "remainingUses": 10, "callsPerMinute": 7, "windows": [{ "days": ["mon", "sat", "sun"], "from": "00:00", "to": "24:00" }],
+            },
+        });
+        let old = made(&app, &full, body);
+        made(&app, &full, json!({ "keyName": "plain", "roleID": 2 }));
+        let mut exported = app.get("/api/apikeys/export?kind=all&expand=all").key(&full).send().expect(200).json();
+        exported["apiKeys"].as_array_mut().expect("a list").retain(|key| key["keyName"] != "full");
+        exported["apiKeys"][0]["secretDigest"] = json!(digest_of(&secret(&old)));
+        let look = |id: &Value| {
+            let mut key = app.get(&format!("/api/apikeys/{id}?expand=all")).key(&full).send().expect(200).json();
+            let members = key.as_object_mut().expect("members");
+            members.remove("ID");
+            members["lifecycle"].as_object_mut().expect("members").retain(|name, _| ["profileID", "profile", "kind"].contains(&name.as_str()));
+            key
+        };
+        // there is room for one of them, and names are taken
+        let rows = app.rows();
+        let mut second = exported.clone();
+        second["apiKeys"][0]["keyName"] = json!("agent 2");
+        let taken = app.post("/api/apikeys/import?dryRun=true", second.clone()).key(&full).send().expect(200).json();
+        assert_eq!(outcomes(&taken), ["invalid", "nameTaken"]);
+        second["apiKeys"][0]["secretDigest"] = json!(null);
+        let full_up = app.post("/api/apikeys/import?dryRun=true", second).key(&full).send().expect(200).json();
+        assert!(full_up["lines"][0]["message"].as_str().expect("why").starts_with("The target Milan has 1 key at most"), "{full_up}");
+        app.assert_rows(&rows, "dry runs");
+        let keys = ["agent", "plain"].map(|name| app.count(&format!("select id as n from api_keys where key_name = '{name}'")));
+        let before = keys.map(|id| look(&json!(id)));
+        for id in keys {
+            app.delete(&format!("/api/apikeys/{id}")).key(&full).send().expect(204);
+        }
+        let answer = app.post("/api/apikeys/import", exported).key(&full).send().expect(200).json();
+        assert_eq!(outcomes(&answer), ["created", "created"]);
+        for (line, before) in answer["lines"].as_array().expect("a list").iter().zip(before) {
+            assert_eq!(look(&line["ID"]), before);
+        }
+        let printed = secret(&old);
+        let printed = format!("{}:{}", answer["lines"][0]["ID"], printed.split_once(':').expect("two parts").1);
+        // it opens what it opened: contacts, and nothing else
+        app.get("/api/contacts").key(&printed).send().expect(200);
+        app.get("/api/administrators").key(&printed).send().expect(403);
+        let elsewhere = app.get("/api/contacts").key(&printed).send_from("127.0.0.9".parse().expect("an address"));
+        assert_eq!(elsewhere.refusal(), (403, "address_refused".into()));
+    }
+
+    /// A line is judged by its profile, the tenant's default one where it names none, as a key that is made by itself
+    /// would be; what it says of itself must be possible.
+    fn a_line_is_judged_by_its_profile(app: TestApp) {
+        let full = app.full_key();
+        let day = 86_400_000;
+        let two = crate::profiles::made(&app, &full, json!({ "name": "Two", "maxKeys": 2, "validity": "5d", "maxValidity": "10d" }));
+        let typed = crate::profiles::made(&app, &full, json!({ "name": "typed", "apiTypesRequired": true }));
+        let bound = crate::profiles::made(&app, &full, json!({ "name": "own", "rightsFrom": "issuer", "issuerBound": true }));
+        let key = |name: &str, lifecycle: Value, more: Value| {
+            let mut key = json!({ "keyName": name, "roleID": 2, "lifecycle": lifecycle });
+            key.as_object_mut().expect("members").extend(more.as_object().expect("members").clone());
+            key
+        };
+        let constraints = |constraints: Value| json!({ "constraints": constraints });
+        let cases = [
+            (key("a", json!({ "profileID": two }), json!({})), ""),
+            (key("b", json!({ "profile": "two" }), json!({ "expiryDate": START.millis() + 10 * day })), ""),
+            (key("c", json!({ "profileID": two }), json!({})), "The profile Two has 2 keys at most"),
+            (key("d", json!({ "profileID": two }), json!({ "expiryDate": 0 })), "expiryDate: a key of the profile Two lasts"),
+            (key("e", json!({ "profileID": two, "profile": "typed" }), json!({})), "lifecycle: profileID and profile are two"),
+            (key("f", json!({ "profileID": 77_777 }), json!({})), "lifecycle.profileID: there is no such profile"),
+            (key("g", json!({ "profile": "nobody's" }), json!({})), "lifecycle.profile: there is no profile of that name"),
+            (key("h", json!({ "profileID": typed }), json!({})), "constraints.apiTypes: a key of the profile typed needs"),
+            (key("i", json!({ "profileID": typed }), constraints(json!({ "apiTypes": ["nothing"] }))), "apiTypes: there is no nothing"),
+            (key("j", json!({ "profileID": bound }), json!({})), "A key of this profile has the rights of the person who makes it"),
+            (key("k", json!({ "kind": "robot" }), json!({})), "lifecycle.kind: standard, siemAgent"),
+            (key("l", json!({ "kind": "logCollector" }), json!({})), ""),
+            (key("m", json!({}), constraints(json!({ "networks": { "allow": ["nowhere"] } }))), "constraints.networks"),
+            (key("n", json!({}), constraints(json!({ "remainingUses": 0 }))), "constraints.remainingUses"),
+            (key("o", json!({}), constraints(json!({ "callsPerMinute": 0 }))), "constraints.callsPerMinute"),
+            (key("p", json!({}), constraints(json!({ "windows": [{ "days": ["someday"], "from": "1", "to": "2" }] }))), "constraints.windows"),
+            (key("q", json!({}), json!({ "expiryDate": START.millis() + day, "constraints": { "notBefore": START.millis() + day } })), "constraints.notBefore"),
+        ];
+        let keys: Vec<Value> = cases.iter().map(|(key, _)| key.clone()).collect();
+        let rows = app.rows();
+        for query in ["?dryRun=true", "?skipInvalid=true"] {
+            let answer = list(&app, &full, query, json!(keys)).send().expect(200).json();
+            for (line, (key, says)) in answer["lines"].as_array().expect("a list").iter().zip(&cases) {
+                let why = line["message"].as_str().unwrap_or_default();
+                assert!(why.starts_with(says) && why.is_empty() == says.is_empty(), "{key}: {why}");
+            }
+            assert_eq!(answer["created"], 3);
+            if query == "?dryRun=true" {
+                app.assert_rows(&rows, "a dry run");
+            }
+        }
+        assert_eq!(app.texts(&format!("select key_name || ' ' || cast(expiry_date as text) as t from api_keys where profile_id = {two} order by id")),
+            [format!("a {}", START.millis() + 5 * day), format!("b {}", START.millis() + 10 * day)]);
+        assert_eq!(app.texts("select key_name as t from api_keys where kind = 'logCollector'"), ["l"]);
+        for malformed in [json!({ "lifecycle": [7] }), json!({ "lifecycle": 7 }), json!({ "constraints": ["Milan"] }), json!({ "constraints": { "remainingUses": [1] } })] {
+            assert_refusal(list(&app, &full, "", json!([key("x", json!({}), malformed)])).send().refusal(), (400, "malformed"));
+        }
+        // a person's own role, and the tenant's default
+        let session = app.sign_in();
+        let own = json!({ "apiKeys": [{ "keyName": "own", "lifecycle": { "profileID": bound } }, { "keyName": "other", "roleID": 2, "lifecycle": { "profileID": bound } }] });
+        let answer = app.post("/api/apikeys/import?skipInvalid=true", own).with(&session).send().expect(200).json();
+        assert_eq!(outcomes(&answer), ["created", "invalid"]);
+        assert_eq!(app.count("select role_id as n from api_keys where key_name = 'own'"), 1);
+        app.post(&format!("/api/apikeyprofiles/{typed}"), json!({ "default": true })).key(&full).send().expect(200);
+        let plain = json!([{ "keyName": "plain", "roleID": 2 }, { "keyName": "free", "roleID": 2, "lifecycle": { "profileID": 1 } }]);
+        assert_eq!(outcomes(&list(&app, &full, "?skipInvalid=true", plain).send().expect(200).json()), ["invalid", "created"]);
+    }
+
+    /// T-01: what a bounded key imports is bounded as much: where nothing is said it has the importer's bounds, and a
+    /// line that asks for more is refused.
+    fn a_bounded_key_imports_none_that_is_not(app: TestApp) {
+        let full = app.full_key();
+        let bounds = json!({ "networks": { "allow": ["127.0.0.0/8"] }, "callsPerMinute": 1000, "remainingUses": 50 });
+        let importer = secret(&made(&app, &full, json!({ "keyName": "importer", "roleID": 1, "constraints": bounds })));
+        let with = |name: &str, constraints: Value| json!({ "keyName": name, "roleID": 2, "constraints": constraints });
+        let keys = json!([
+            { "keyName": "a", "roleID": 2 }, with("b", json!({ "callsPerMinute": 1001 })), with("c", json!({ "networks": { "allow": ["0.0.0.0/0"] } })),
+            with("d", json!({ "remainingUses": null })), with("e", json!({ "callsPerMinute": 999 })),
+        ]);
+        let answer = list(&app, &importer, "?skipInvalid=true", keys).send().expect(200).json();
+        assert_eq!(outcomes(&answer), ["created", "invalid", "invalid", "invalid", "created"]);
+        let shown = |at: usize| app.get(&format!("/api/apikeys/{}?expand=constraints", answer["lines"][at]["ID"])).key(&full).send().expect(200).json()["constraints"].clone();
+        assert_eq!((&shown(0)["callsPerMinute"], &shown(0)["networks"]["allow"]), (&json!(1000), &json!(["127.0.0.0/8"])));
+        assert_eq!((&shown(4)["callsPerMinute"], &shown(4)["networks"]["allow"]), (&json!(999), &json!(["127.0.0.0/8"])));
+    }
+
+    /// In a CSV the same has columns, but for hours of the week, which are refused and not dropped.
+    fn a_csv_says_bounds_in_columns(app: TestApp) {
+        let full = app.full_key();
+        crate::api_types::made(&app, &full, "contacts", false, &[crate::api_types::VIEW_CONTACTS]);
+        crate::api_types::made(&app, &full, "more", false, &[crate::api_types::VIEW_CONTACTS]);
+        crate::profiles::made(&app, &full, json!({ "name": "machines", "targets": [{ "name": "Milan" }] }));
+        let text = "keyName,roleID,kind,profile,target,apiTypes,notBefore,allowed networks,denied networks,remainingUses,callsPerMinute,profileID\n\
+                    a,1,siemAgent,machines,Milan,contacts;more,2026-01-01T00:00:00Z,127.0.0.0/8 ::1,127.0.0.9,10,7,\nb,2,,,,,,,,,,\nc,2,,,,,,,,some,,\n\
+                    d,2,,,,,soon,,,,,\ne,2,,,,,,,,,,x\nf,2,robot,,,,,,,,,\ng,2,,machines,Rome,,,,,,,\n";
+        let answer = csv(&app, &full, "&skipInvalid=true", text).send().expect(200).json();
+        assert_eq!(outcomes(&answer), ["created", "created", "invalid", "invalid", "invalid", "invalid", "invalid"]);
+        for (at, says) in [(2, "constraints.remainingUses: "), (3, "constraints.notBefore: "), (4, "profileID: "), (5, "lifecycle.kind: "), (6, "constraints.target: ")] {
+            assert!(answer["lines"][at]["message"].as_str().expect("why").starts_with(says), "{}", answer["lines"][at]);
+        }
+        let look = |at: usize| app.get(&format!("/api/apikeys/{}?expand=all", answer["lines"][at]["ID"])).key(&full).send().expect(200).json();
+        let shown = look(0);
+        assert_eq!((&shown["lifecycle"]["kind"], &shown["lifecycle"]["profile"]), (&json!("siemAgent"), &json!("machines")));
+        let types: Vec<&str> = shown["constraints"]["apiTypes"].as_array().expect("a list").iter().map(|kind| kind["name"].as_str().expect("a name")).collect();
+        assert_eq!(types, ["contacts", "more"]);
+        let mut constraints = shown["constraints"].clone();
+        constraints.as_object_mut().expect("members").remove("apiTypes");
+        assert_eq!(constraints, json!({
+            "target": "Milan", "notBefore": 1_767_225_600_000_i64, "networks": { "allow": ["127.0.0.0/8", "::1"], "deny": ["127.0.0.9"] },
+            "remainingUses": 10, "callsPerMinute": 7,
+        }));
+        assert_eq!(look(1)["constraints"], json!({}));
+        let refused = csv(&app, &full, "", "keyName,roleID,windows\nk,2,mon 08:00-18:00\n").send();
+        assert_refusal(refused.refusal(), (400, "malformed"));
+        assert!(refused.text().contains("hours of the week"), "{}", refused.text());
     }
 }

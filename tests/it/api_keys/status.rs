@@ -178,6 +178,31 @@ both! {
         assert_refusal(app.get("/api/apikeys/counts?kind=robot").key(&viewer).send().refusal(), (400, "bad_request"));
     }
 
+    /// Keys are found by how many uses they have left; those without such a bound by no number.
+    fn keys_are_found_by_the_uses_that_they_have_left(app: TestApp) {
+        let viewer = app.full_key();
+        for (name, uses) in [("twice", json!(2)), ("often", json!(1_000_000_000)), ("spent", json!(1))] {
+            let body = json!({ "keyName": name, "roleID": 2, "constraints": { "remainingUses": uses } });
+            let key = app.post("/api/apikeys", body).key(&viewer).send().expect(200).json();
+            if name == "spent" {
+                app.get("/api/apikeys/current").key(&secret(&key)).send().expect(200);
+                app.get("/api/apikeys/current").key(&secret(&key)).send().expect(403);
+            }
+        }
+        for (test, value, names) in [
+            ("equal", 0, vec!["spent"]), ("less-than", 3, vec!["twice", "spent"]), ("greater-than-or-equal", 2, vec!["twice", "often"]),
+            ("not-equal", 0, vec!["twice", "often"]), ("greater-than", 1_000_000_000, vec![]),
+        ] {
+            let criterion = json!({ "fieldName": "remainingUses", "numericTest": test, "numericValue": value });
+            let found = app.post("/api/apikeys/search", json!({ "searchCriteria": criterion })).key(&viewer).send().expect(200).json();
+            let found: Vec<&str> = found["apiKeys"].as_array().expect("a list").iter().map(|key| key["keyName"].as_str().expect("a name")).collect();
+            assert_eq!(found, names, "{criterion}");
+        }
+        let criterion = json!({ "fieldName": "remainingUses", "stringValue": "0" });
+        let refused = app.post("/api/apikeys/search", json!({ "searchCriteria": criterion })).key(&viewer).send();
+        assert_refusal(refused.refusal(), (400, "bad_search"));
+    }
+
     /// What is counted and told is the tenant's own; a service account's maker is nobody there.
     fn statuses_are_the_tenants_own(app: TestApp) {
         let (tenant, blue) = other_tenant(&app);

@@ -129,6 +129,7 @@ both! {
         ] {
             assert_eq!(listed(app.get(&format!("/api/apikeys{query}")).key(&viewer)), expected, "{query}");
             assert_eq!(listed(app.get(&format!("/api/apikeys/export{query}")).key(&viewer)), expected, "{query}");
+            assert_eq!(listed(app.post(&format!("/api/apikeys/search{query}"), json!({})).key(&viewer)), expected, "{query}");
             let counts = app.get(&format!("/api/apikeys/counts{query}")).key(&viewer).send().expect(200).json();
             let sum: i64 = counts["statuses"].as_object().expect("words").values().filter_map(Value::as_i64).sum();
             assert_eq!(sum, expected.len() as i64, "{query}");
@@ -142,8 +143,18 @@ both! {
         ] {
             assert_eq!(listed(app.post("/api/apikeys/search", json!({ "searchCriteria": criteria })).key(&viewer)), expected, "{criteria}");
         }
+        // the query and the criteria must both hold
+        let with_d = json!({ "searchCriteria": { "fieldName": "description", "stringValue": "d" } });
+        let agents = json!({ "searchCriteria": { "fieldName": "kind", "choiceValue": "siemAgent" } });
+        for (query, body, expected) in [
+            ("?kind=all", &with_d, vec!["agent", "collector", "plain"]), ("?kind=machine", &with_d, vec!["agent", "collector"]),
+            ("?kind=all", &agents, vec!["agent"]), ("?kind=logCollector", &agents, vec![]), ("?kind=standard", &agents, vec![]),
+        ] {
+            assert_eq!(listed(app.post(&format!("/api/apikeys/search{query}"), body.clone()).key(&viewer)), expected, "{query} {body}");
+        }
         for query in ["?kind=", "?kind=robot", "?kind=SiemAgent", "?kind=all&kind=all"] {
             assert_refusal(app.get(&format!("/api/apikeys{query}")).key(&viewer).send().refusal(), (400, "bad_request"));
+            assert_refusal(app.post(&format!("/api/apikeys/search{query}"), json!({})).key(&viewer).send().refusal(), (400, "bad_request"));
         }
         for kind in ["", "robot", "Standard", "machine"] {
             let refused = app.post("/api/apikeys", json!({ "keyName": "x", "roleID": 2, "lifecycle": { "kind": kind } })).key(&viewer).send();

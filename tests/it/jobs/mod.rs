@@ -46,7 +46,7 @@ pub fn confirmed<'a>(app: &'a TestApp, key: &str, verb: &str, mut order: Value) 
 
 /// Goes on with what nobody works on, as the node that does the chores would, to its end; answers how many jobs it
 /// found.
-fn resume(node: &TestApp) -> usize {
+pub fn resume(node: &TestApp) -> usize {
     let app = node.app.clone();
     actix_web::rt::System::new().block_on(async move {
         let found = jobs::resume(&app, bulk::KINDS).await.expect("the database is there");

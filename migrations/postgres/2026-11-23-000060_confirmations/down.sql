@@ -1,0 +1,2 @@
+ALTER TABLE job_chunks DROP COLUMN marks;
+DROP TABLE spent_confirmations;
