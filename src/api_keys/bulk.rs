@@ -425,7 +425,8 @@ impl Grants {
                 new.insert(found.ok_or_else(|| Error::internal("a key's role is gone"))?.grant)
             }
         };
-        let verdict = order.judge(key, grant, maker, now);
+        let types = profiled::types_for(db, tenant, maker, key.id)?;
+        let verdict = order.judge(key, &types, grant, maker, now);
         match &verdict {
             Verdict::Do(properties) if properties.expiry != key.properties.expiry => {
                 let end = properties.expiry;

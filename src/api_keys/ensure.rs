@@ -7,7 +7,7 @@ use super::handlers::{
 };
 use super::profiled;
 use super::rotation::Overlap;
-use super::rules::{ApiKey, Ensured, Maker, gives_more};
+use super::rules::{ApiKey, Ensured, Maker};
 use super::secrets::{self, NewSecret};
 use super::store;
 use crate::api_types;
@@ -19,6 +19,7 @@ use crate::body::{Body, HeldSecret, Query, TextInPath};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
+use crate::id::ApiTypeID;
 use crate::locale::TimeZone;
 use crate::rights::{CreateApiKeys, EditApiKeys, EnsureApiKeys, ViewApiKeys};
 use crate::secret::{SecretDigest, SecretKey};
@@ -49,7 +50,7 @@ pub async fn ensure(
         overlap,
         usage: app.key_usage.clone(),
         zone: app.time_zone,
-        look: Look::of(&query, &app),
+        look: Look::of(&query, &app)?,
         now: app.now(),
     };
     let done = fulfilled(&wish, &caller, &app).await?;
@@ -160,9 +161,7 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let profile = profiled::profile_of(db, tenant, &old)?;
     wish.key.must_name_role(&profile)?;
     let under = wish.key.asked_under().clone();
-    if under.profile.is_some_and(|wanted| wanted != old.profile) {
-        return Err(another_profile());
-    }
+    profiled::must_keep_profile(db, tenant, &old, &under)?;
     let types = api_types::of_key(db, tenant, old.id)?;
     let holds = wish.held.map_or(Ok(true), |held| secrets::holds(db, tenant, old.id, &held, usage, wish.now))?;
     let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
@@ -175,7 +174,8 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
         return Ok((Done::new(Outcome::Unchanged, old, false), Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
-    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
+    let type_ids: Vec<ApiTypeID> = types.iter().map(|kind| kind.id).collect();
+    let properties = wish.key.applied_to(&old, &type_ids, &wish.maker, wish.now)?;
     let changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
     if changed.replaces_secret && !wish.may_reissue {
         return Err(other_types_need_another_secret());
@@ -194,10 +194,7 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     wish.maker.must_cover(&old_role.grant, "The key's role")?;
     wish.maker.must_cover(&role.grant, "The role")?;
     if renews {
-        wish.maker.must_last_as_long_as(properties)?;
-    }
-    if renews || gives_more(&old.properties, properties, wish.now) {
-        wish.maker.must_end_with(&old)?;
+        wish.maker.may_renew(&old, properties, &changed.type_ids())?;
     }
     let mut events = Vec::new();
     if differs {
@@ -215,12 +212,6 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
     let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
     Ok((Done::new(outcome, key, unlocks || renews), events))
-}
-
-fn another_profile() -> Error {
-    let message = "lifecycle.profileID: the key has another profile, which stays for life. Delete it first, or leave the \
-                   member out.";
-    Error::new(Reason::Conflict, message)
 }
 
 fn other_types_need_another_secret() -> Error {

@@ -43,6 +43,8 @@ pub async fn import(
     let lines = if upload.is_csv { inventory::read_csv(&upload.bytes)? } else { read_json(&upload.bytes)? };
     drop(upload.bytes);
     let (now, maker, zone) = (app.now(), maker(&caller), app.time_zone);
+    // lists know of no profiles, and so of no API types
+    maker.may_make_untied_keys()?;
     if dry_run {
         let me = caller.clone();
         let judged = app.database.read(move |db| judge(db, me.tenant().id, lines, &maker, zone, now)).await?;
