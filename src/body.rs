@@ -429,13 +429,18 @@ impl Query {
         }
     }
 
-    /// What `expand` asks for: `lifecycle`, `constraints`, both with commas between them, or `all`. Other words are
-    /// those of other resources, and ask for nothing here.
-    pub fn expand(&self) -> Expand {
+    /// What `expand` asks for: `lifecycle`, `constraints`, both with commas between them, or `all`; an empty text asks
+    /// for nothing. A misspelt word is refused: who looks for bounds must not take their absence for an answer.
+    pub fn expand(&self) -> Result<Expand> {
+        const KNOWN: [&str; 3] = ["lifecycle", "constraints", "all"];
         let values = self.0.iter().filter(|(name, _)| name == "expand").map(|(_, value)| value.as_str());
         let words: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        if words.iter().any(|word| !word.is_empty() && !KNOWN.contains(word)) {
+            let message = "expand: lifecycle and constraints are taken, with a comma between them, or all.";
+            return Err(Error::new(Reason::BadRequest, message).accepting(KNOWN));
+        }
         let asks = |word: &str| words.contains(&word) || words.contains(&"all");
-        Expand { lifecycle: asks("lifecycle"), constraints: asks("constraints") }
+        Ok(Expand { lifecycle: asks("lifecycle"), constraints: asks("constraints") })
     }
 
     /// A member that is one of these words, or not there.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{DAY, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::locale::TimeZone;
 
 /// How far ahead a key may become valid, in milliseconds: ten years, leap days included.
@@ -58,6 +58,32 @@ pub struct Window {
     pub from: u16,
     /// Minutes after midnight; 1,440 is the end of the day.
     pub to: u16,
+}
+
+/// Why what a key brings about must not last: people, roles, API types and tenants do not end, and whoever bears a role
+/// is not bounded by what bounds the key that changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The key ends then.
+    Ends(Timestamp),
+    /// It is bounded in its use, or is of use only as long as whoever issued it may sign in.
+    Bounded,
+}
+
+impl Limit {
+    /// The refusal of something that would last longer than the key, or would not be bounded as it is: `what` it is
+    /// that it cannot do, to something singular.
+    pub fn refusal(self, what: &str) -> Error {
+        let message = match self {
+            Self::Ends(end) => {
+                format!("The key that makes this call ends at {end}; it cannot {what}, which lasts longer.")
+            }
+            Self::Bounded => {
+                format!("The key that makes this call is bounded in its use; it cannot {what}, which is not.")
+            }
+        };
+        Error::new(Reason::BeyondCaller, message)
+    }
 }
 
 impl Constraints {

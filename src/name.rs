@@ -53,7 +53,8 @@ macro_rules! names {
 
 names! {
     /// The name of an API key, of a role or of a contact.
-    ObjectName, 1, 128, is_unreadable, "1 to 128 characters are taken, one of them visible, none a control character";
+    ObjectName, 1, 128, is_unreadable,
+        "1 to 128 characters are taken, one of them visible, none a control character or one that turns the direction of writing";
     /// A description.
     Description, 0, 1_024, has_control, "at most 1,024 characters are taken, none of them a control character";
     /// A full name, a telephone number, and the like: kept as it was given.
@@ -110,6 +111,13 @@ impl EmailAddress {
     }
 }
 
+impl ObjectName {
+    /// One that was checked when it was stored: a stricter check of later may not lose it.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Description {
     /// An empty one.
     pub fn none() -> Self {
@@ -129,11 +137,17 @@ fn has_control(text: &str) -> bool {
 }
 
 fn is_unreadable(text: &str) -> bool {
-    has_control(text) || text.chars().all(|c| c.is_whitespace() || is_invisible(c))
+    has_control(text) || text.chars().any(turns_writing) || text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 fn is_misleading(text: &str) -> bool {
     has_control(text) || text.trim() != text || text.chars().any(is_invisible)
+}
+
+/// Characters that turn the direction of all that follows, so that a name could pass for another one (Unicode: bidi
+/// embeddings, overrides and isolates). The marks that belong into words of some languages do no such thing.
+fn turns_writing(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Characters that take no room or turn the direction of writing (Unicode: default ignorable, bidi control).

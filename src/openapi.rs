@@ -32,7 +32,8 @@ pub fn page() -> Value {
             "title": "Firstkey",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
-                the strings that spell them; unknown and read-only members are ignored. A refusal is problem details (RFC \
+                the strings that spell them; read-only members are ignored, and unknown ones too, but for those of \
+                what bounds a key and of profiles, claims and rotations, which are refused. A refusal is problem details (RFC \
                 9457) where `Accept` names `application/problem+json`, and has the shape of Trend Micro Cloud App \
                 Security where it names `application/vnd.firstkey.cas+json`. Every path is also there below `/v1`, and below the \
                 tenant's own URL, which `GET /api/about` answers.",
@@ -254,7 +255,7 @@ fn more_parameters(route: &Route) -> Vec<Value> {
         json!({
             "name": "expand", "in": "query", "required": false,
             "description": "What answers add: `lifecycle`, `constraints`, both with a comma between them, or `all`.",
-            "schema": { "type": "string" },
+            "schema": { "type": "string", "pattern": "^((lifecycle|constraints|all)(,(lifecycle|constraints|all))*)?$" },
         })
     };
     match route.operation {
@@ -365,8 +366,10 @@ fn refusals(route: &Route) -> Vec<u16> {
     if route.access != Access::Open || route.request.is_some() {
         statuses.extend([401, 403, 429]);
     }
-    // a calendar that is not there cannot be taken away
-    if route.path.contains('{') || route.operation == "delete_calendar" {
+    // a calendar that is not there cannot be taken away; and at a tenant's own URL those who belong elsewhere are told
+    // that there is no such route, by the calls that say who one is
+    let is_at_a_door = matches!(route.operation, "describe_about" | "describe_current_api_key" | "create_session");
+    if route.path.contains('{') || route.operation == "delete_calendar" || is_at_a_door {
         statuses.push(404);
     }
     if route.request.is_some() {
@@ -398,6 +401,8 @@ fn conflicts(route: &Route) -> bool {
         "refresh_",
         "finish_",
         "undo_",
+        "authorize_",
+        "withdraw_",
     ];
     route.path.starts_with("/apikeys/bulk/")
         || changes.iter().any(|verb| route.operation.starts_with(verb)) && !route.path.starts_with("/sessions")
@@ -416,6 +421,22 @@ mod tests {
             std::fs::write(path, &page).expect("the page can be written");
         }
         assert!(std::fs::read_to_string(path).unwrap_or_default() == page, "docs/openapi.json is out of date");
+    }
+
+    /// What those routes are refused with that say who somebody is, by a URL that is not theirs; and what is in the way
+    /// of an authorization.
+    #[test]
+    fn the_page_tells_refusals_that_are_not_in_the_path() {
+        let page = page();
+        for (path, method, status) in [
+            ("/api/about", "get", "404"),
+            ("/api/apikeys/current", "get", "404"),
+            ("/api/sessions", "post", "404"),
+            ("/api/apikeys/{apiKeyID}/authorizations", "post", "409"),
+            ("/api/apikeys/{apiKeyID}/authorizations/{apiTypeName}", "delete", "409"),
+        ] {
+            assert!(page["paths"][path][method]["responses"].get(status).is_some(), "{method} {path} {status}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::audit::{self, Event, EventKind, differences_of};
 use crate::auth::Caller;
 use crate::body::{Body, InPath};
+use crate::constraints::Limit;
 use crate::duration::Duration;
 use crate::error::{Error, Reason, Result};
 use crate::id::ProfileID;
@@ -95,7 +96,11 @@ pub async fn modify(
             let tenant = caller.tenant().id;
             let old = store::find_to_change(db, caller, id.0)?.ok_or_else(no_such_profile)?;
             let new = changes.applied_to(&old)?;
-            old.may_become(&new, api_keys::any_of_profile(db, tenant, old.id)?)?;
+            let has_keys = api_keys::any_of_profile(db, tenant, old.id)?;
+            old.may_become(&new, has_keys)?;
+            if has_keys && old.throttle.lets_through_less_than(&new.throttle) {
+                must_be_free(caller)?;
+            }
             let before = store::default_id(db, tenant)?;
             match wants_default {
                 Some(true) => store::make_default(db, caller, old.id)?,
@@ -128,6 +133,15 @@ pub async fn delete(caller: Caller<EditSettings>, id: InPath<ProfileID>, app: Ap
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The pace of keys that last is no matter for a key that ends or is bounded, nor for one that has a pace itself.
+fn must_be_free<R, V>(caller: &Caller<R, V>) -> Result<()> {
+    let paced = caller.bounds().filter(|bounds| bounds.is_throttled).map(|_| Limit::Bounded);
+    match caller.limit().or(paced) {
+        Some(limit) => Err(limit.refusal("let keys be presented more often by their profile")),
+        None => Ok(()),
+    }
 }
 
 fn no_such_profile() -> Error {

@@ -13,7 +13,7 @@ use crate::name::{Description, ObjectName, fold};
 const VALIDITY: std::ops::RangeInclusive<i64> = MINUTE..=3_653 * DAY;
 /// The longest overlap, in milliseconds.
 const MOST_OVERLAP: i64 = 365 * DAY;
-/// How early people may be told, in milliseconds.
+/// How early people may be told, in milliseconds; at the end itself too, where it is 0.
 const WARNING: std::ops::RangeInclusive<i64> = MINUTE..=365 * DAY;
 /// How early people are told where nothing is said, unless no key lasts that long.
 const WARNED_BEFORE: i64 = 10 * DAY;
@@ -114,6 +114,9 @@ impl Profile {
             }
             () if self.max_validity.is_some_and(|most| longest_warning.is_some_and(|warning| warning >= most)) => {
                 refused("warnBefore, maxValidity", "a key would be warned about from its first moment on")
+            }
+            () if self.validity.is_some_and(|usual| longest_warning.is_some_and(|warning| warning >= usual)) => {
+                refused("warnBefore, validity", "a key would be warned about from its first moment on")
             }
             () if same => refused("targets", "each name is taken once"),
             () if below(self.max_keys, most_of_a_target) => {
@@ -236,7 +239,8 @@ impl Changes {
         if self.name.is_none() {
             return Err(Error::member("name", "a string is needed"));
         }
-        let warns = self.max_validity.flatten().is_none_or(|most| most > WARNED_BEFORE);
+        let lengths = [self.max_validity.flatten(), self.validity.flatten()];
+        let warns = lengths.into_iter().flatten().all(|length| length > WARNED_BEFORE);
         self.applied_to(&Profile {
             id: ProfileID::new(0),
             tenant: Some(tenant),
@@ -342,7 +346,10 @@ fn warnings(texts: &[String]) -> Result<Vec<i64>> {
     if texts.len() > MOST_WARNINGS {
         return Err(Error::member("warnBefore", &format!("at most {MOST_WARNINGS} are taken")));
     }
-    let read = |text: &String| length("warnBefore", text, WARNING, "1m to 365d");
+    let read = |text: &String| match Duration::parse(text) {
+        Some(none) if none.millis() == 0 => Ok(0),
+        _ => length("warnBefore", text, WARNING, "1m to 365d, or 0d for the end itself"),
+    };
     let mut read: Vec<i64> = texts.iter().map(read).collect::<Result<_>>()?;
     read.sort_unstable_by(|a, b| b.cmp(a));
     read.dedup();
@@ -369,6 +376,15 @@ pub struct Throttle {
     pub tenant: Option<i64>,
     /// What a minute is.
     pub window: Window,
+}
+
+impl Throttle {
+    /// Whether keys may be presented more often by another one. Minutes that are counted in another way are.
+    pub fn lets_through_less_than(&self, other: &Self) -> bool {
+        let less = |one: Option<i64>, other: Option<i64>| one.is_some_and(|most| other.is_none_or(|n| n > most));
+        let is_bound = self.key.is_some() || self.tenant.is_some();
+        less(self.key, other.key) || less(self.tenant, other.tenant) || (is_bound && self.window != other.window)
+    }
 }
 
 macro_rules! words {

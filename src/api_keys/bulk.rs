@@ -465,7 +465,8 @@ impl Grants {
                 new.insert(found.ok_or_else(|| Error::internal("a key's role is gone"))?.grant)
             }
         };
-        let verdict = order.judge(key, grant, maker, now);
+        let types = profiled::types_for(db, tenant, maker, key.id)?;
+        let verdict = order.judge(key, &types, grant, maker, now);
         let refusal = match (&verdict, order.verb) {
             (Verdict::Do(properties), _) if properties.expiry != key.properties.expiry => {
                 self.bound(db, tenant, key, properties.expiry)?

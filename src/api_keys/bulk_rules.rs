@@ -5,9 +5,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::history_rules::Why;
 use super::rotation::Overlap;
-use super::rules::{ApiKey, Changes, Expiry, Maker, Properties, Wanted, gives_more};
+use super::rules::{ApiKey, Changes, Expiry, Maker, Properties, Wanted};
 use crate::clock::{MINUTE, Timestamp};
 use crate::error::{Error, Result};
+use crate::id::ApiTypeID;
 use crate::rights::Grant;
 
 /// How long a confirmation is good for, in milliseconds.
@@ -78,31 +79,35 @@ impl Order {
         matches!(self.verb, Verb::Revoke | Verb::Lock)
     }
 
-    /// Judges one key, whose role has these rights. Nobody touches more than they have, and a key that ends gives
+    /// Judges one key, whose role has these rights, and which is for these API types as far as that matters. Nobody
+    /// touches more than they have, and a key that ends gives
     /// none that outlasts it a new life.
-    pub fn judge(&self, key: &ApiKey, role: &Grant, maker: &Maker, now: Timestamp) -> Verdict {
-        match self.properties(key, role, maker, now) {
+    pub fn judge(&self, key: &ApiKey, types: &[ApiTypeID], role: &Grant, maker: &Maker, now: Timestamp) -> Verdict {
+        match self.properties(key, types, role, maker, now) {
             Ok(Some(properties)) => Verdict::Do(Box::new(properties)),
             Ok(None) => Verdict::Unchanged,
             Err(error) => Verdict::Refused(error),
         }
     }
 
-    fn properties(&self, key: &ApiKey, role: &Grant, maker: &Maker, now: Timestamp) -> Result<Option<Properties>> {
+    fn properties(
+        &self,
+        key: &ApiKey,
+        types: &[ApiTypeID],
+        role: &Grant,
+        maker: &Maker,
+        now: Timestamp,
+    ) -> Result<Option<Properties>> {
         maker.must_cover(role, "The key's role")?;
         let old = &key.properties;
         let changed = |active: Option<bool>, expiry: Expiry| {
-            let new = Changes::new(Wanted { active, expiry, ..Wanted::default() })?.applied_to(old, maker, now)?;
-            if gives_more(old, &new, now) {
-                maker.must_end_with(key)?;
-            }
-            Ok(Some(new))
+            let changes = Changes::new(Wanted { active, expiry, ..Wanted::default() })?;
+            changes.applied_to(key, types, maker, now).map(Some)
         };
         match self.verb {
             Verb::Revoke => Ok(Some(old.clone())),
             Verb::Rotate(_) => {
-                maker.must_last_as_long_as(old)?;
-                maker.must_end_with(key)?;
+                maker.may_renew(key, old, types)?;
                 Ok(Some(old.clone()))
             }
             Verb::Lock if !old.active => Ok(None),
@@ -210,7 +215,8 @@ mod tests {
     /// `do` with the end that comes of it, `same`, or `no`.
     fn judged(verb: Verb, key: &ApiKey, maker_expires: Option<Timestamp>) -> (&'static str, Option<Timestamp>) {
         let order = Order { verb, why: Why::default(), note: String::new() };
-        match order.judge(key, &full(), &Maker { grant: full(), expires: maker_expires, ..Maker::default() }, NOW) {
+        match order.judge(key, &[], &full(), &Maker { grant: full(), expires: maker_expires, ..Maker::default() }, NOW)
+        {
             Verdict::Do(properties) => ("do", properties.expiry),
             Verdict::Unchanged => ("same", None),
             Verdict::Refused(_) => ("no", None),
@@ -263,7 +269,10 @@ mod tests {
         {
             let order = Order { verb, why: Why::default(), note: String::new() };
             let weak = Maker::default();
-            assert!(matches!(order.judge(&key(true, Some(NOW)), &full(), &weak, NOW), Verdict::Refused(_)), "{verb:?}");
+            assert!(
+                matches!(order.judge(&key(true, Some(NOW)), &[], &full(), &weak, NOW), Verdict::Refused(_)),
+                "{verb:?}"
+            );
         }
     }
 

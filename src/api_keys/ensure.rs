@@ -7,7 +7,7 @@ use super::handlers::{
 };
 use super::profiled;
 use super::rotation::{Overlap, refreshed};
-use super::rules::{ApiKey, Ensured, Maker, gives_more};
+use super::rules::{ApiKey, Ensured, Maker};
 use super::secrets::{self, NewSecret};
 use super::store;
 use crate::api_key_profiles::Profile;
@@ -20,6 +20,7 @@ use crate::body::{Body, HeldSecret, Query, TextInPath};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
+use crate::id::ApiTypeID;
 use crate::locale::TimeZone;
 use crate::rights::{CreateApiKeys, EditApiKeys, EnsureApiKeys, ViewApiKeys};
 use crate::secret::{SecretDigest, SecretKey};
@@ -50,7 +51,7 @@ pub async fn ensure(
         overlap,
         usage: app.key_usage.clone(),
         zone: app.time_zone,
-        look: Look::of(&query, &app),
+        look: Look::of(&query, &app)?,
         now: app.now(),
     };
     let done = fulfilled(&wish, &caller, &app).await?;
@@ -157,9 +158,7 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let profile = profiled::profile_of(db, tenant, &old)?;
     wish.key.must_name_role(&profile)?;
     let under = wish.key.asked_under().clone();
-    if under.profile.is_some_and(|wanted| wanted != old.profile) {
-        return Err(another_profile());
-    }
+    profiled::must_keep_profile(db, tenant, &old, &under)?;
     let types = api_types::of_key(db, tenant, old.id)?;
     let holds = wish.held.map_or(Ok(true), |held| secrets::holds(db, tenant, old.id, &held, usage, wish.now))?;
     let (differs, unlocks) = (wish.key.differs_from(&old.properties, &types), wish.key.unlocks(&old.properties));
@@ -177,7 +176,8 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
         return Ok((Done::new(Outcome::Unchanged, old, false), Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
-    let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
+    let type_ids: Vec<ApiTypeID> = types.iter().map(|kind| kind.id).collect();
+    let properties = wish.key.applied_to(&old, &type_ids, &wish.maker, wish.now)?;
     let mut changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
     if let Some(end) = new_life {
         changed.properties.expiry = Some(end);
@@ -200,10 +200,7 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     wish.maker.must_cover(&old_role.grant, "The key's role")?;
     wish.maker.must_cover(&role.grant, "The role")?;
     if renews {
-        wish.maker.must_last_as_long_as(properties)?;
-    }
-    if renews || gives_more(&old.properties, properties, wish.now) {
-        wish.maker.must_end_with(&old)?;
+        wish.maker.may_renew(&old, properties, &changed.type_ids())?;
     }
     let mut events = Vec::new();
     if differs {
@@ -239,12 +236,6 @@ fn new_life(old: &ApiKey, ended: Timestamp, profile: &Profile, wish: &Wish, hold
         );
         Error::new(Reason::KeyHasExpired, message)
     })
-}
-
-fn another_profile() -> Error {
-    let message = "lifecycle.profileID: the key has another profile, which stays for life. Delete it first, or leave the \
-                   member out.";
-    Error::new(Reason::Conflict, message)
 }
 
 fn other_types_need_another_secret() -> Error {

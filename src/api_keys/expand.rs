@@ -30,8 +30,8 @@ pub struct Look {
 
 impl Look {
     /// What a request's query asks for.
-    pub fn of(query: &Query, app: &App) -> Self {
-        Self { expand: query.expand(), app: app.clone(), now: app.now() }
+    pub fn of(query: &Query, app: &App) -> Result<Self> {
+        Ok(Self { expand: query.expand()?, app: app.clone(), now: app.now() })
     }
 
     /// For each of these keys of a tenant, in their order, what was asked for. Nothing asked costs no statement.

@@ -11,7 +11,7 @@ use super::conditions::Moment;
 use super::expand::{Look, shown_networks, shown_window};
 use super::history_rules::{Revocation, Why};
 use super::profiled::{self, Settled};
-use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Wanted, gives_more};
+use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Ties, Wanted};
 use super::secrets::{self, NewSecret};
 use super::status::Status;
 use super::store::{self, Provenance};
@@ -49,7 +49,7 @@ pub async fn create(
 ) -> Result<Warned<wire::ApiKeyWithSecret>> {
     let (now, maker) = (app.now(), maker(&caller));
     let plan = KeyPlan::new(body.0.into(), &maker, app.time_zone, now)?;
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
@@ -128,7 +128,7 @@ pub async fn create_for_tenant(
 ) -> Result<Warned<wire::ApiKeyWithSecret>> {
     let (now, id) = (app.now(), id.0);
     let plan = KeyPlan::for_tenant(body.0.into(), &maker(&caller), app.time_zone, now)?;
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (tenant, key, more) = app
@@ -163,7 +163,7 @@ pub async fn create_for_tenant(
 pub async fn list(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<HttpResponse> {
     let (me, kinds) = (caller.clone(), kinds(&query)?);
     let warned = app.database.read(move |db| store::made_with_initial_password(db, &me)).await?;
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let mut answer = all(caller, kinds, look, app).await?;
     if !warned.is_empty() {
         let ids: Vec<String> = warned.iter().map(ToString::to_string).collect();
@@ -179,7 +179,7 @@ pub async fn export(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Resu
     match query.word("format", &["json", "csv"])? {
         Some("csv") => all_as_csv(caller, kinds, app).await,
         _ => {
-            let look = Look::of(&query, &app);
+            let look = Look::of(&query, &app)?;
             all(caller, kinds, look, app).await
         }
     }
@@ -240,7 +240,7 @@ pub async fn search(
     app: App,
 ) -> Result<Found<wire::ApiKeys>> {
     let filter = Filter::read(filter.0)?;
-    let (now, look) = (app.now(), Look::of(&query, &app));
+    let (now, look) = (app.now(), Look::of(&query, &app)?);
     let otherwise = if filter.names("kind") { Kinds::All } else { Kinds::STANDARD };
     let kinds = named_kinds(&query)?.unwrap_or(otherwise);
     if filter.names("status") {
@@ -281,7 +281,7 @@ pub async fn describe(
     query: Query,
     app: App,
 ) -> Result<Json<wire::ApiKey>> {
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let (key, more) = app.database.read(move |db| found(db, &caller, id.0, no_such_key, &look)).await?;
     Ok(Json(shown(key, more, &app)))
 }
@@ -305,7 +305,7 @@ pub async fn describe_current(
     query: Query,
     app: App,
 ) -> Result<Json<wire::ApiKeyCurrent>> {
-    let (me, id, look) = (caller.clone(), caller.key().id, Look::of(&query, &app));
+    let (me, id, look) = (caller.clone(), caller.key().id, Look::of(&query, &app)?);
     let (key, more) = app.database.read(move |db| found(db, &me, id, current_is_gone, &look)).await?;
     Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
@@ -320,11 +320,12 @@ pub async fn modify_current(
 ) -> Result<Json<wire::ApiKeyCurrent>> {
     let (now, maker, id) = (app.now(), maker(&caller), caller.key().id);
     let changes = Changes::new(body.0.into())?;
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let (key, more) = app
         .change(&caller, move |db, caller| {
             let old = store::find_to_change(db, caller, id)?.ok_or_else(current_is_gone)?;
-            let properties = changes.applied_to(&old.properties, &maker, now)?;
+            let types = profiled::types_for(db, caller.tenant().id, &maker, id)?;
+            let properties = changes.applied_to(&old, &types, &maker, now)?;
             store::update(db, caller, id, &properties, false)?;
             let details = differences(&old.properties, &properties);
             let event = Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details);
@@ -343,7 +344,7 @@ pub async fn modify(
     body: Body<wire::ApiKeyChange>,
     app: App,
 ) -> Result<Warned<wire::ApiKeyChanged>> {
-    let (now, maker, id, look) = (app.now(), maker(&caller), id.0, Look::of(&query, &app));
+    let (now, maker, id, look) = (app.now(), maker(&caller), id.0, Look::of(&query, &app)?);
     let changes = Changes::new(body.0.into())?;
     let unlocks = changes.unlocks();
     let usage = app.key_usage.clone();
@@ -355,22 +356,21 @@ pub async fn modify(
             let under = changes.asked_under().clone();
             profiled::prepare(db, caller, &under)?;
             let old = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
-            let properties = changes.applied_to(&old.properties, &maker, now)?;
+            changes.must_be_of(old.kind)?;
+            profiled::must_keep_profile(db, caller.tenant().id, &old, &under)?;
+            let types = profiled::types_for(db, caller.tenant().id, &maker, id)?;
+            let properties = changes.applied_to(&old, &types, &maker, now)?;
             let role = role_in_body(db, caller.tenant().id, &properties)?;
             let old_role = role_of(db, caller, &old.properties)?;
             maker.must_cover(&old_role.grant, "The key's role")?;
             maker.must_cover(&role.grant, "The role")?;
-            if gives_more(&old.properties, &properties, now) {
-                maker.must_end_with(&old)?;
-            }
             let changed = profiled::change(db, caller, &old, properties, &under, &maker, now)?;
             store::update(db, caller, id, &changed.properties, unlocks)?;
             changed.store_types(db, caller, id)?;
             let details = changed.told(differences(&old.properties, &changed.properties));
             let mut events = vec![Event::new(EventKind::ApiKeyUpdated, target(&old)).with(details)];
             if changed.replaces_secret {
-                maker.must_last_as_long_as(&changed.properties)?;
-                maker.must_end_with(&old)?;
+                maker.may_renew(&old, &changed.properties, &changed.type_ids())?;
                 let new = NewSecret { digest, overlap: None, now };
                 events.append(&mut secrets::put_in_place(db, caller.tenant().id, &old, &new, &usage)?);
             }
@@ -435,7 +435,9 @@ pub(super) fn bounds_of(key: &KeyBounds) -> Bounds {
     let issuer = key.administrator.map(Issuer::Administrator).or(key.key.map(Issuer::ApiKey));
     let constraints = constraints::Constraints { not_before: None, ..key.constraints.clone() };
     let ends_with = issuer.filter(|_| key.issuer_bound).map(|issuer| (key.profile, issuer));
-    Bounds { constraints, time_zone: Some(key.time_zone), ends_with }
+    let is_tied = key.is_throttled || !key.api_types.is_empty();
+    let ties = is_tied.then(|| Ties { profile: key.profile, types: key.api_types.clone() });
+    Bounds { constraints, time_zone: Some(key.time_zone), key: Some(key.id), ties, ends_with }
 }
 
 /// An answer, with what the caller should know beside it in a header.
@@ -453,12 +455,16 @@ impl<T: serde::Serialize> Responder for Warned<T> {
     }
 }
 
-/// The warning that a key may be used from anywhere though its networks are named.
+/// The warning that a key may be used from anywhere though its networks are named, or from nowhere.
 pub(super) fn unbounded(key: &ApiKey) -> Option<String> {
-    let networks: Vec<String> = key.properties.constraints.networks.unbounded().map(ToString::to_string).collect();
-    let all = |network: &String| if network.contains(':') { "every IPv6 address" } else { "every IPv4 address" };
-    let first = networks.first()?;
-    Some(format!("constraints.networks.allow: {first} lets {} in", all(first)))
+    networks_warning("constraints.networks.", &key.properties.constraints.networks)
+}
+
+/// What whoever named some networks should know of them; `within` is what stands in front of the members' names.
+pub fn networks_warning(within: &str, networks: &constraints::Networks) -> Option<String> {
+    let said = |(member, what): (&str, String)| format!("{within}{member}: {what}");
+    let warnings: Vec<String> = networks.warnings().into_iter().map(said).collect();
+    (!warnings.is_empty()).then(|| warnings.join("; "))
 }
 
 /// The role that a body names; an unknown one, or another tenant's, is a fault of the body.
@@ -566,6 +572,7 @@ pub(super) fn asked(expiry_date: Patch<Number>) -> Expiry {
 /// What the key's profile has a say in; 0 is no profile in particular, as everywhere.
 pub(super) fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option<&wire::ConstraintsWish>) -> Asked {
     let named = lifecycle.and_then(|lifecycle| lifecycle.profile_id).filter(|Number(id)| *id != 0);
+    let profile_name = lifecycle.and_then(|lifecycle| lifecycle.profile.clone());
     let (target, api_types) = constraints
         .map(|constraints| {
             let target = match &constraints.target {
@@ -581,7 +588,7 @@ pub(super) fn under(lifecycle: Option<&wire::LifecycleWish>, constraints: Option
             (target, api_types)
         })
         .unwrap_or_default();
-    Asked { profile: named.map(|Number(id)| ProfileID::new(id)), target, api_types }
+    Asked { profile: named.map(|Number(id)| ProfileID::new(id)), profile_name, target, api_types }
 }
 
 /// What a body says of bounds. What the key is for (`target`, `apiTypes`) is read beside its profile.
@@ -632,7 +639,7 @@ wanted_from!(
     wire::NewApiKey { lifecycle },
     wire::NewTenantApiKey { lifecycle },
     wire::WantedApiKey { lifecycle },
-    wire::ApiKeyChange {}
+    wire::ApiKeyChange { lifecycle }
 );
 
 impl From<wire::ApiKeyCurrentChange> for Wanted {

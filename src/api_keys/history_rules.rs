@@ -41,7 +41,11 @@ impl Why {
     /// Reads one of the names; none stands for nothing said.
     pub fn parse(name: Option<&str>) -> Result<Self> {
         let Some(name) = name else { return Ok(Self::default()) };
-        let known = Self::ALL.into_iter().find(|why| why.as_str() == name);
+        let known = match name {
+            // as people write it
+            "compromised issuer" => Some(Self::CompromisedIssuer),
+            _ => Self::ALL.into_iter().find(|why| why.as_str() == name),
+        };
         known.ok_or_else(|| Error::member("reason", &format!("{} is taken", Self::NAMES.join(", "))))
     }
 }

@@ -45,6 +45,7 @@ pub async fn import(
     let lines = if upload.is_csv { inventory::read_csv(&upload.bytes)? } else { read_json(&upload.bytes)? };
     drop(upload.bytes);
     let terms = Terms { maker: maker(&caller), zone: app.time_zone, now: app.now() };
+    terms.maker.may_make_keys()?;
     if dry_run {
         let me = caller.clone();
         let judged = app.database.read(move |db| judge(db, &me, lines, &terms, Purpose::Look)).await?;
@@ -345,7 +346,7 @@ fn line(number: u64, key: wire::ImportedApiKey) -> Line {
     let name = key.key_name.clone().unwrap_or_default();
     let digest = key.secret_digest.as_deref().map(inventory::digest).transpose();
     let lifecycle = key.lifecycle.unwrap_or_default();
-    let wish = wire::LifecycleWish { profile_id: lifecycle.profile_id, kind: lifecycle.kind };
+    let wish = wire::LifecycleWish { profile_id: lifecycle.profile_id, profile: None, kind: lifecycle.kind };
     let entry = digest.map(|digest| Entry {
         role: RoleWish { id: key.role_id.map(|Number(id)| RoleID::new(id)), name: key.role_name },
         profile: lifecycle.profile,

@@ -228,6 +228,7 @@ fn entry<'a>(name: &str, cell: impl Fn(Column) -> Option<&'a str>) -> Result<Ent
             kind: own(Column::Kind),
             under: Asked {
                 profile: cell(Column::ProfileID).map(profile_id).transpose()?,
+                profile_name: None,
                 target: cell(Column::Target).map(|target| Some(plain(target))),
                 api_types: cell(Column::ApiTypes).map(list),
             },

@@ -17,7 +17,7 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::id::{ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::name::fold;
 use crate::roles::Role;
 use crate::secret::SecretDigest;
@@ -39,14 +39,13 @@ pub(super) fn settle<R, V>(
     plan: KeyPlan,
     now: Timestamp,
 ) -> Result<Settled> {
-    let profile = profile_in_body(db, tenant, plan.asked_under().profile)?;
+    let profile = profile_in_body(db, tenant, plan.asked_under())?;
     let issuers = match profile.rights_from {
         RightsFrom::Role => None,
         RightsFrom::Issuer => Some(issuers_role(db, caller, tenant)?),
     };
     let types = api_types::named(db, tenant, plan.asked_under().wanted_types())?;
-    let properties = plan.under(&profile, issuers, now)?;
-    under_profile::must_have_types(&profile, &types)?;
+    let properties = plan.under(&profile, &types, issuers, now)?;
     let role = role_in_body(db, tenant, &properties)?;
     Ok(Settled { profile, role, properties, types })
 }
@@ -186,10 +185,8 @@ impl Batch {
             Ok(types) => types,
             Err(why) => return Ok(Err(why)),
         };
-        let settled = plan.under(profile, issuers, now).and_then(|properties| {
-            under_profile::must_have_types(profile, &types)?;
-            Ok(Settled { profile: profile.clone(), role, properties, types })
-        });
+        let settled = plan.under(profile, &types, issuers, now);
+        let settled = settled.map(|properties| Settled { profile: profile.clone(), role, properties, types });
         in_words(settled)
     }
 
@@ -244,15 +241,52 @@ fn names<'n>(names: impl Iterator<Item = &'n String>) -> Value {
 }
 
 /// The profile that a body names, or the tenant's default; it stays as it is until the key is made.
-fn profile_in_body(db: &mut Db, tenant: TenantID, named: Option<ProfileID>) -> Result<Profile> {
-    let id = match named {
+fn profile_in_body(db: &mut Db, tenant: TenantID, under: &Under) -> Result<Profile> {
+    let id = match named_profile(db, tenant, under)? {
         Some(id) => id,
         None => api_key_profiles::default_id(db, tenant)?,
     };
-    api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| {
-        let message = "lifecycle.profileID: there is no such profile. GET /api/apikeyprofiles lists them.";
-        Error::new(Reason::UnknownProfile, message)
-    })
+    api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| unknown_profile("profileID"))
+}
+
+fn unknown_profile(member: &str) -> Error {
+    let message = format!("lifecycle.{member}: there is no such profile. GET /api/apikeyprofiles lists them.");
+    Error::new(Reason::UnknownProfile, message)
+}
+
+/// The profile that a body names, by its number, by its name, or by both, which must be those of one.
+fn named_profile(db: &mut Db, tenant: TenantID, under: &Under) -> Result<Option<ProfileID>> {
+    let Some(name) = &under.profile_name else { return Ok(under.profile) };
+    let profiles = api_key_profiles::all_for(db, tenant)?;
+    let known = profiles.values().find(|profile| fold(&profile.name) == fold(name)).map(|profile| profile.id);
+    match (under.profile, known) {
+        (Some(id), known) if known != Some(id) => {
+            let expected = format!("the name of the profile {id}, which profileID names, or nothing");
+            Err(Error::member("lifecycle.profile", &expected))
+        }
+        (_, None) => Err(unknown_profile("profile")),
+        (_, known) => Ok(known),
+    }
+}
+
+/// A key lives under one profile for life.
+pub(super) fn must_keep_profile(db: &mut Db, tenant: TenantID, key: &ApiKey, under: &Under) -> Result<()> {
+    match named_profile(db, tenant, under)? {
+        Some(wanted) if wanted != key.profile => {
+            let message = "lifecycle.profileID: the key has another profile, which stays for life. Delete it first, or \
+                           leave the member out.";
+            Err(Error::new(Reason::Conflict, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The API types that a key is for, where that matters to whoever lays hands on it.
+pub(super) fn types_for(db: &mut Db, tenant: TenantID, maker: &Maker, key: ApiKeyID) -> Result<Vec<ApiTypeID>> {
+    if !maker.has_types() {
+        return Ok(Vec::new());
+    }
+    Ok(api_types::of_key(db, tenant, key)?.into_iter().map(|kind| kind.id).collect())
 }
 
 /// Another end of a key lies within what its profile allows.
@@ -358,9 +392,8 @@ pub(super) fn change<R, V>(
             under_profile::are_others(&before, &types).then_some(types)
         }
     };
-    if types.as_ref().is_some_and(|types| under_profile::are_more(&before, types)) {
-        maker.may_add_types_to(&new)?;
-        maker.must_end_with(old)?;
+    if let Some(types) = types.as_ref().filter(|types| under_profile::are_more(&before, types)) {
+        maker.may_add_types_to(old, &new, &types.iter().map(|kind| kind.id).collect::<Vec<_>>())?;
     }
     under_profile::must_keep_role(&profile, &old.properties, &new)?;
     if new.constraints.target != old.properties.constraints.target {
@@ -374,6 +407,14 @@ pub(super) fn change<R, V>(
 }
 
 impl Changed {
+    /// The API types that the key is for from now on.
+    pub fn type_ids(&self) -> Vec<ApiTypeID> {
+        match &self.types {
+            Some(types) => types.iter().map(|kind| kind.id).collect(),
+            None => self.before.iter().map(|kind| kind.id).collect(),
+        }
+    }
+
     /// Stores which API types the key is for now.
     pub fn store_types<R, V>(&self, db: &mut Db, caller: &Caller<R, V>, id: ApiKeyID) -> Result<()> {
         match &self.types {

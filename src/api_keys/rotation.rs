@@ -62,6 +62,9 @@ impl Overlap {
                 Err(Error::member("overlap", "a length of time such as 24h is needed where more is said about it"))
             }
             0 => Ok(None),
+            length if silent_for.is_some_and(|silence| silence > length) => {
+                Err(Error::member("finishWhenSilentFor", "a length of time that is no longer than overlap is needed"))
+            }
             length => Ok(Some(Self { length, silent_for, extend_for })),
         }
     }
@@ -182,6 +185,8 @@ mod tests {
             (("0s", "", "1h"), "overlap:"),
             (("1h", "59s", ""), "finishWhenSilentFor:"),
             (("1h", "0s", ""), "finishWhenSilentFor:"),
+            (("1h", "61m", ""), "finishWhenSilentFor:"),
+            (("1h", "61m", "1d"), "finishWhenSilentFor:"),
             (("1h", "x", ""), "finishWhenSilentFor:"),
             (("1h", "", "1"), "extendWhileUsedFor:"),
         ] {

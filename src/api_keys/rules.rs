@@ -2,11 +2,11 @@
 
 use super::under_profile::{self, Asked, Under};
 use crate::api_key_profiles::{Profile, RightsFrom};
-use crate::api_types::KeyApiType;
+use crate::api_types::{ApiType, KeyApiType};
 use crate::clock::{DAY, HOUR, MINUTE, Timestamp};
 use crate::constraints::{self, Constraints};
 use crate::error::{Error, Reason, Result};
-use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID};
+use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName};
 use crate::rights::Grant;
@@ -153,11 +153,52 @@ pub struct Bounds {
     pub constraints: Constraints,
     /// Whose clocks its hours are.
     pub time_zone: Option<TimeZone>,
+    /// The key itself.
+    pub key: Option<ApiKeyID>,
+    /// What ties to it whatever it makes.
+    pub ties: Option<Ties>,
     /// Its profile and whoever issued it, where it is of use only as long as they may sign in.
     pub ends_with: Option<(ProfileID, Issuer)>,
 }
 
+/// What ties other keys to the one that makes them or lays hands on them: where an authorization of that one is
+/// withdrawn the others must lose it too, and a pace that its profile says must not be shaken off with another profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ties {
+    /// Its profile.
+    pub profile: ProfileID,
+    /// The API types that it is for, those included that wait for an authorization; none where its pace is all that
+    /// ties.
+    pub types: Vec<ApiTypeID>,
+}
+
+impl Ties {
+    /// Insists that a key is tied by the same: of the same profile, and for some of the same API types.
+    fn must_hold(&self, profile: ProfileID, types: &[ApiTypeID]) -> Result<()> {
+        let within = !types.is_empty() && types.iter().all(|kind| self.types.contains(kind));
+        let own = self.profile;
+        let message = match self.types.is_empty() {
+            true if profile == own => return Ok(()),
+            false if profile == own && within => return Ok(()),
+            true => format!(
+                "lifecycle.profileID: the profile of the key that makes this call, {own}, says how often keys may be \
+                 presented, and what it makes, lets in or renews must be of the same."
+            ),
+            false => format!(
+                "constraints.apiTypes, lifecycle.profileID: the key that makes this call is for API types, and what it \
+                 makes, lets in or renews must be for some of the same, and of the same profile, {own}."
+            ),
+        };
+        Err(Error::new(Reason::BeyondCaller, message))
+    }
+}
+
 impl Bounds {
+    /// Whether a key may be tied by less.
+    fn must_tie(&self, profile: ProfileID, types: &[ApiTypeID]) -> Result<()> {
+        self.ties.as_ref().map_or(Ok(()), |ties| ties.must_hold(profile, types))
+    }
+
     /// The zone of a key that names none: hours mean something in their own zone only.
     fn zone(&self, otherwise: TimeZone) -> TimeZone {
         self.time_zone.filter(|_| !self.constraints.windows.is_empty()).unwrap_or(otherwise)
@@ -178,23 +219,32 @@ impl Bounds {
         }
     }
 
-    /// The bounds of a new key.
-    fn bound(&self, wanted: constraints::Changes, expiry: Option<Timestamp>, now: Timestamp) -> Result<Constraints> {
-        if self.ends_with.is_some() {
-            return Err(Error::new(
-                Reason::BeyondCaller,
+    /// Whether keys may be made with it at all.
+    fn may_make_keys(&self) -> Result<()> {
+        let refused = |message: &'static str| Err(Error::new(Reason::BeyondCaller, message));
+        match () {
+            () if self.ends_with.is_some() => refused(
                 "The key that makes this call is of use only as long as whoever issued it may sign in, and cannot make \
                  keys. Sign in to make one.",
-            ));
+            ),
+            // each would have as many as are left, and so on along a chain
+            () if self.constraints.remaining_uses.is_some() => refused(
+                "constraints.remainingUses: the uses of the key that makes this call are counted, and it cannot make \
+                 keys: their uses would come on top.",
+            ),
+            () => Ok(()),
         }
-        let bounds = wanted.or_else(&self.constraints).applied_to(&Constraints::default(), expiry, now)?;
-        if bounds.remaining_uses == Some(0) {
-            return Err(Error::new(
-                Reason::BeyondCaller,
-                "constraints.remainingUses: the key that makes this call has no use left to hand on.",
-            ));
-        }
-        Ok(bounds)
+    }
+
+    /// The bounds of a new key.
+    fn bound(&self, wanted: constraints::Changes, expiry: Option<Timestamp>, now: Timestamp) -> Result<Constraints> {
+        self.may_make_keys()?;
+        wanted.or_else(&self.constraints).applied_to(&Constraints::default(), expiry, now)
+    }
+
+    /// Whether the key of which these are is another one than this, and its uses are counted.
+    fn counts_besides(&self, key: ApiKeyID) -> bool {
+        self.constraints.remaining_uses.is_some() && self.key != Some(key)
     }
 }
 
@@ -216,49 +266,53 @@ impl Maker {
         ))
     }
 
-    /// A key that ends renews no secret of one that lasts longer: whoever has the new secret has that key's life
-    /// (T-03). Nor does one that is bounded otherwise renew that of one that is bounded less.
-    pub fn must_last_as_long_as(&self, key: &Properties) -> Result<()> {
-        self.bounds.must_hold(key)?;
-        match self.expires {
-            Some(end) if outlives(key.expiry, end) => Err(Error::new(
-                Reason::BeyondCaller,
-                format!(
-                    "The key that makes this call ends at {end}; it cannot renew the secret of one that lasts longer."
-                ),
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Maker {
-    /// A key that ends gives no lasting key API types that it had not (T-03), nor one that is bounded to one that is
-    /// bounded less.
-    pub fn may_add_types_to(&self, key: &Properties) -> Result<()> {
-        self.bounds.must_hold(key)?;
-        match self.expires {
-            Some(end) if outlives(key.expiry, end) => Err(Error::new(
-                Reason::BeyondCaller,
-                format!(
-                    "constraints.apiTypes: the key that makes this call ends at {end}; it cannot let one that lasts \
-                     longer do more."
-                ),
-            )),
-            _ => Ok(()),
-        }
+    /// Whether it may make keys at all.
+    pub fn may_make_keys(&self) -> Result<()> {
+        self.bounds.may_make_keys()
     }
 
-    /// A key that is of use only as long as somebody may sign in gives a new secret, another role or life to none but
-    /// those that are bound to the same.
-    pub fn must_end_with(&self, key: &ApiKey) -> Result<()> {
-        match self.bounds.ends_with {
-            Some(bound) if key.issuer.map(|issuer| (key.profile, issuer)) != Some(bound) => Err(Error::new(
-                Reason::BeyondCaller,
+    /// Whether it may make keys that are tied to nothing: of Deep Security's profile, and for no API type.
+    pub fn may_make_untied_keys(&self) -> Result<()> {
+        self.may_make_keys()?;
+        self.bounds.must_tie(ProfileID::DEEP_SECURITY, &[])
+    }
+
+    /// Whether it is for API types, so that it matters which ones another key is for.
+    pub fn has_types(&self) -> bool {
+        self.bounds.ties.as_ref().is_some_and(|ties| !ties.types.is_empty())
+    }
+
+    /// Whether it may give a key of these API types another secret: whoever has that has the key's life, and its room.
+    pub fn may_renew(&self, key: &ApiKey, new: &Properties, types: &[ApiTypeID]) -> Result<()> {
+        self.may_give(key, new, types, "renew the secret of a key")
+    }
+
+    /// Whether it may let a key be for these API types, which are more.
+    pub fn may_add_types_to(&self, key: &ApiKey, new: &Properties, types: &[ApiTypeID]) -> Result<()> {
+        self.may_give(key, new, types, "add API types to a key")
+    }
+
+    /// The one rule about giving whoever holds a key anything that they had not: another secret, role or life, more
+    /// room, more to do. A key that ends gives nothing to one that lasts longer (T-03), one that is bounded nothing to
+    /// one that is bounded less, one that is of use only as long as somebody may sign in nothing but to those that are
+    /// bound to the same, one that is tied nothing but to those that are tied by the same, and one whose uses are
+    /// counted nothing to any other.
+    fn may_give(&self, key: &ApiKey, new: &Properties, types: &[ApiTypeID], what: &str) -> Result<()> {
+        let refused = |message: String| Err(Error::new(Reason::BeyondCaller, message));
+        self.bounds.must_hold(new)?;
+        match (self.expires, self.bounds.ends_with) {
+            (Some(end), _) if outlives(new.expiry, end) => refused(format!(
+                "The key that makes this call ends at {end}; it cannot {what} that lasts longer."
+            )),
+            (_, Some(bound)) if key.issuer.map(|issuer| (key.profile, issuer)) != Some(bound) => refused(
                 "The key that makes this call is of use only as long as whoever issued it may sign in; the other one is \
-                 not bound to the same.",
-            )),
-            _ => Ok(()),
+                 not bound to the same."
+                    .to_owned(),
+            ),
+            _ if self.bounds.counts_besides(key.id) => {
+                refused(format!("The uses of the key that makes this call are counted; it cannot {what} but itself."))
+            }
+            _ => self.bounds.must_tie(key.profile, types),
         }
     }
 
@@ -335,6 +389,8 @@ pub struct KeyPlan {
     role: Option<RoleID>,
     expiry: Expiry,
     under: Under,
+    /// Those of its maker.
+    ties: Option<Ties>,
     /// What kind of thing will have it.
     pub kind: Kind,
 }
@@ -398,18 +454,29 @@ impl KeyPlan {
         &self.under
     }
 
-    /// What it comes to under a profile; `issuers` is the role of whoever makes it, where the profile asks for that.
-    pub fn under(self, profile: &Profile, issuers: Option<RoleID>, now: Timestamp) -> Result<Properties> {
+    /// What it comes to under a profile and for these API types; `issuers` is the role of whoever makes it, where the
+    /// profile asks for that.
+    pub fn under(
+        self,
+        profile: &Profile,
+        types: &[ApiType],
+        issuers: Option<RoleID>,
+        now: Timestamp,
+    ) -> Result<Properties> {
+        let type_ids: Vec<ApiTypeID> = types.iter().map(|kind| kind.id).collect();
         let mut properties = self.properties;
         properties.role = under_profile::role(profile, self.role, issuers)?;
         properties.expiry = under_profile::end_of_new(profile, self.expiry, properties.expiry, now)?;
         properties.constraints.target = under_profile::target(profile, self.under.wanted_target())?;
         properties.constraints.must_begin_before(properties.expiry)?;
+        under_profile::must_have_types(profile, types)?;
+        self.ties.map_or(Ok(()), |ties| ties.must_hold(profile.id, &type_ids))?;
         Ok(properties)
     }
 
     /// What it comes to under a profile that bounds nothing, as Deep Security's.
     pub fn alone(self) -> Result<Properties> {
+        self.ties.map_or(Ok(()), |ties| ties.must_hold(ProfileID::DEEP_SECURITY, &[]))?;
         Ok(Properties { role: self.role.ok_or_else(role_needed)?, ..self.properties })
     }
 
@@ -439,7 +506,8 @@ impl KeyPlan {
         properties.expiry = expiry?;
         properties.constraints = maker.bounds.bound(bounds, properties.expiry, now)?;
         maker.bounds.must_hold(&properties)?;
-        Ok(Self { properties, role, expiry: wanted.expiry, under, kind: kind.unwrap_or_default() })
+        let ties = maker.bounds.ties.clone();
+        Ok(Self { properties, role, expiry: wanted.expiry, under, ties, kind: kind.unwrap_or_default() })
     }
 }
 
@@ -455,6 +523,7 @@ pub struct Changes {
     expiry: Expiry,
     under: Under,
     constraints: constraints::Changes,
+    kind: Option<Kind>,
 }
 
 impl Changes {
@@ -470,6 +539,7 @@ impl Changes {
             expiry: wanted.expiry,
             under: Under::new(wanted.under)?,
             constraints: constraints::Changes::read(wanted.constraints)?,
+            kind: kind(wanted.kind.as_deref())?,
         })
     }
 
@@ -478,13 +548,26 @@ impl Changes {
         &self.under
     }
 
+    /// A key is of one kind for life.
+    pub fn must_be_of(&self, kind: Kind) -> Result<()> {
+        match self.kind {
+            Some(wanted) if wanted != kind => {
+                let message = format!("lifecycle.kind: the key is of the kind {}, for life.", kind.as_str());
+                Err(Error::new(Reason::Conflict, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a lock is taken off: that also sets the counters back.
     pub fn unlocks(&self) -> bool {
         self.active == Some(true)
     }
 
-    /// The properties as they will be.
-    pub fn applied_to(self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+    /// The properties of a key, as they will be; `types` are the API types that it is for, as far as they matter to
+    /// whoever makes the change.
+    pub fn applied_to(self, key: &ApiKey, types: &[ApiTypeID], maker: &Maker, now: Timestamp) -> Result<Properties> {
+        let old = &key.properties;
         let expiry = expiry(self.expiry, old.expiry, maker.expires, now)?;
         let new = Properties {
             name: self.name.unwrap_or_else(|| old.name.clone()),
@@ -496,20 +579,16 @@ impl Changes {
             expiry,
             constraints: self.constraints.applied_to(&old.constraints, expiry, now)?,
         };
-        let gains = gains(old, &new);
         if gives_more(old, &new, now) {
-            maker.bounds.must_hold(&new)?;
+            maker.may_give(key, &new, types, "let in, give another role or end to, or loosen the bounds of a key")?;
         }
-        match maker.expires {
-            Some(end) if gains && outlives(new.expiry, end) => Err(Error::new(
+        if new.constraints != old.constraints && maker.bounds.counts_besides(key.id) {
+            return Err(Error::new(
                 Reason::BeyondCaller,
-                format!(
-                    "roleID, active: the key that makes this call ends at {end}; it cannot give another role to a key \
-                     that lasts longer, nor let one in again."
-                ),
-            )),
-            _ => Ok(new),
+                "constraints: the uses of the key that makes this call are counted, and it changes no bounds of others.",
+            ));
         }
+        Ok(new)
     }
 }
 
@@ -529,7 +608,7 @@ fn is_wider(old: &Properties, new: &Properties, now: Timestamp) -> bool {
 }
 
 /// Whether a change gives whoever holds a key's secret anything that they had not.
-pub fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
+fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
     gains(old, new) || is_longer(old, new) || is_wider(old, new, now)
 }
 
@@ -537,7 +616,6 @@ pub fn gives_more(old: &Properties, new: &Properties, now: Timestamp) -> bool {
 #[derive(Clone, Debug)]
 pub struct Ensured {
     name: ObjectName,
-    kind: Option<Kind>,
     changes: Changes,
 }
 
@@ -545,12 +623,11 @@ impl Ensured {
     /// Checks what was asked for of the key that the path names.
     pub fn new(in_path: &str, wanted: Wanted) -> Result<Self> {
         let name = ObjectName::parse("keyName", in_path)?;
-        let kind = kind(wanted.kind.as_deref());
         let changes = Changes::new(wanted)?;
         if changes.name.as_ref().is_some_and(|other| other.folded() != name.folded()) {
             return Err(Error::member("keyName", "the name in the path is needed, or none"));
         }
-        Ok(Self { name, kind: kind?, changes })
+        Ok(Self { name, changes })
     }
 
     /// What was asked for that the profile has a say in.
@@ -568,13 +645,7 @@ impl Ensured {
 
     /// A key is of one kind for life.
     pub fn must_be_of(&self, kind: Kind) -> Result<()> {
-        match self.kind {
-            Some(wanted) if wanted != kind => {
-                let message = format!("lifecycle.kind: the key is of the kind {}, for life.", kind.as_str());
-                Err(Error::new(Reason::Conflict, message))
-            }
-            _ => Ok(()),
-        }
+        self.changes.must_be_of(kind)
     }
 
     /// The name in the path.
@@ -602,7 +673,8 @@ impl Ensured {
             role: changes.role,
             expiry: changes.expiry,
             under: changes.under,
-            kind: self.kind.unwrap_or_default(),
+            ties: maker.bounds.ties.clone(),
+            kind: changes.kind.unwrap_or_default(),
         })
     }
 
@@ -640,12 +712,19 @@ impl Ensured {
 
     /// The properties of a key that is there, as they will be. An end that is there already is not judged anew: a
     /// second run may come when it is near.
-    pub fn applied_to(mut self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
+    pub fn applied_to(
+        mut self,
+        key: &ApiKey,
+        types: &[ApiTypeID],
+        maker: &Maker,
+        now: Timestamp,
+    ) -> Result<Properties> {
+        let old = &key.properties;
         if self.changes.expiry.is(old.expiry) {
             self.changes.expiry = Expiry::Unsaid;
         }
         self.changes.constraints = self.changes.constraints.without_refill(&old.constraints);
-        self.changes.applied_to(old, maker, now)
+        self.changes.applied_to(key, types, maker, now)
     }
 }
 

@@ -9,7 +9,7 @@ use super::expand::Look;
 use super::handlers::{current_is_gone, differences, found, maker, no_such_key, role_of, shown, target, with_secret};
 use super::rotation::{Overlap, Secret, Secrets, none_under_way, one_at_a_time, refreshed};
 use super::rules::{ApiKey, Maker, Properties};
-use super::{secret_store, store};
+use super::{profiled, secret_store, store};
 use crate::api_key_profiles::{self, Profile};
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
@@ -59,7 +59,7 @@ async fn renew<V: 'static>(
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
     let (now, maker, usage, overlap) = (app.now(), maker(&caller), app.key_usage.clone(), overlap(&wish)?);
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
@@ -85,7 +85,7 @@ pub async fn refresh(
     app: App,
 ) -> Result<Json<wire::ApiKeyWithSecret>> {
     let (now, maker, id, usage, overlap) = (app.now(), maker(&caller), id.0, app.key_usage.clone(), overlap(&body.0)?);
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
@@ -95,7 +95,7 @@ pub async fn refresh(
             must_cover(db, caller, &maker, &old)?;
             let expiry = refreshed(&old.properties, &profile_of(db, tenant, &old)?, now)?;
             let properties = Properties { expiry, ..old.properties.clone() };
-            maker.must_last_as_long_as(&properties)?;
+            maker.may_renew(&old, &properties, &profiled::types_for(db, tenant, &maker, id)?)?;
             let mut events = put_in_place(db, tenant, &old, &NewSecret { digest, overlap, now }, &usage)?;
             if properties != old.properties {
                 store::update(db, caller, id, &properties, false)?;
@@ -150,7 +150,7 @@ async fn wind_up(
     ending: Ending,
 ) -> Result<Json<wire::ApiKey>> {
     let (now, maker, usage) = (app.now(), maker(&caller), app.key_usage.clone());
-    let look = Look::of(&query, &app);
+    let look = Look::of(&query, &app)?;
     let (key, more) = app
         .change(&caller, move |db, caller| {
             let key = store::find_to_change(db, caller, id)?.ok_or_else(no_such_key)?;
@@ -168,8 +168,8 @@ async fn wind_up(
 fn must_cover<V>(db: &mut Db, caller: &Caller<EditApiKeys, V>, maker: &Maker, key: &ApiKey) -> Result<()> {
     let role = role_of(db, caller, &key.properties)?;
     maker.must_cover(&role.grant, "The key's role")?;
-    maker.must_last_as_long_as(&key.properties)?;
-    maker.must_end_with(key)
+    let types = profiled::types_for(db, caller.tenant().id, maker, key.id)?;
+    maker.may_renew(key, &key.properties, &types)
 }
 
 /// Reads what was asked for as an overlap.

@@ -60,7 +60,7 @@ impl Row {
         Ok(ApiKey {
             id: self.id,
             properties: Properties {
-                name: ObjectName::parse("keyName", &self.key_name).map_err(stored)?,
+                name: ObjectName::stored(self.key_name),
                 description: Description::parse("description", &self.description).map_err(stored)?,
                 locale: Locale::parse(&self.locale).map_err(stored)?,
                 role: self.role_id,

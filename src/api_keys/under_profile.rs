@@ -14,6 +14,8 @@ use crate::name::{ObjectName, fold};
 pub struct Asked {
     /// A profile's ID.
     pub profile: Option<ProfileID>,
+    /// A profile's name.
+    pub profile_name: Option<String>,
     /// What it is to be for; the inner none is nothing.
     pub target: Option<Option<String>>,
     /// Names of API types; none of them where the list is empty.
@@ -25,6 +27,8 @@ pub struct Asked {
 pub struct Under {
     /// A profile's ID; the tenant's default where nothing is said.
     pub profile: Option<ProfileID>,
+    /// Its name, in the place of the ID or beside it.
+    pub profile_name: Option<String>,
     /// What it is to be for.
     pub target: Option<Option<ObjectName>>,
     /// The API types it is to be for.
@@ -44,6 +48,7 @@ impl Under {
         };
         Ok(Self {
             profile: asked.profile,
+            profile_name: asked.profile_name,
             target: asked.target.map(|wanted| wanted.map(target).transpose()).transpose()?,
             api_types: asked.api_types.map(types).transpose()?,
         })
@@ -340,7 +345,7 @@ mod tests {
 
         #[test]
         fn any_texts_are_judged(target in "\\PC{0,10}", name in "\\PC{0,10}") {
-            let asked = Asked { profile: None, target: Some(Some(target)), api_types: Some(vec![name]) };
+            let asked = Asked { profile: None, profile_name: None, target: Some(Some(target)), api_types: Some(vec![name]) };
             if let Ok(under) = Under::new(asked) {
                 prop_assert_eq!(under.wanted_types().len(), 1);
             }

@@ -108,7 +108,7 @@ fn no_such_type() -> Error {
 }
 
 fn editor<R, V>(caller: &Caller<R, V>) -> Editor {
-    Editor { grant: caller.grant().clone(), expires: caller.expires() }
+    Editor { grant: caller.grant().clone(), limit: caller.limit() }
 }
 
 fn target(kind: &ApiType) -> Target {

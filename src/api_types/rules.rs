@@ -1,6 +1,7 @@
 //! What an API type is, and who may make what of one.
 
 use crate::clock::Timestamp;
+use crate::constraints::Limit;
 use crate::error::{Error, Reason, Result};
 use crate::id::{AdministratorID, ApiTypeID};
 use crate::name::{Description, ObjectName, fold};
@@ -178,8 +179,8 @@ fn right(name: &str) -> Result<Right> {
 pub struct Editor {
     /// The most that may be handed out.
     pub grant: Grant,
-    /// When the editor itself ends.
-    pub expires: Option<Timestamp>,
+    /// What keeps the editor from bringing about what lasts.
+    pub limit: Option<Limit>,
 }
 
 impl Editor {
@@ -194,16 +195,8 @@ impl Editor {
         self.must_have(&old.rights, "The API type")?;
         self.must_have(&new.rights, "The API type as it would be")?;
         let widened = !new.rights.is_subset_of(&old.rights) || (old.needs_authorization && !new.needs_authorization);
-        match self.expires {
-            Some(end) if widened => {
-                return Err(Error::new(
-                    Reason::BeyondCaller,
-                    format!(
-                        "The key that makes this call ends at {end}; what it adds to an API type would last longer."
-                    ),
-                ));
-            }
-            _ => {}
+        if let Some(limit) = self.limit.filter(|_| widened) {
+            return Err(limit.refusal("add to an API type"));
         }
         if old.built_in {
             return Err(Error::new(Reason::Conflict, "A built-in API type cannot be changed. Make one of your own."));
@@ -276,15 +269,15 @@ mod tests {
             new in any_type(),
             own in any_type(),
             keys in any::<bool>(),
-            ends in any::<bool>(),
+            limit in prop::sample::select(vec![None, Some(Limit::Bounded), Some(Limit::Ends(Timestamp::from_millis(1)))]),
         ) {
             let grant = Grant { rights: own.rights, ..Grant::default() };
-            let editor = Editor { grant, expires: ends.then(|| Timestamp::from_millis(1)) };
+            let editor = Editor { grant, limit };
             let new = ApiType { built_in: old.built_in, ..new };
             if editor.may_change(&old, &new, keys).is_ok() {
                 prop_assert!(old.rights.joined(&new.rights).is_subset_of(&own.rights) && !old.built_in);
                 prop_assert!(!(keys && old.needs_authorization) || new.rights.is_subset_of(&old.rights));
-                prop_assert!(!ends || new.rights.is_subset_of(&old.rights));
+                prop_assert!(limit.is_none() || new.rights.is_subset_of(&old.rights));
             }
             prop_assert_eq!(editor.may_make(&new).is_ok(), new.rights.is_subset_of(&own.rights));
         }

@@ -14,6 +14,7 @@ use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
+use crate::constraints::Limit;
 use crate::db::Db;
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
@@ -153,24 +154,17 @@ impl<R, V> Caller<R, V> {
         must_have_right::<D>(&self.identity)
     }
 
+    /// What keeps the caller from bringing about what lasts: the one answer to that question, whatever is to be
+    /// brought about. A key that is bounded is no better than one that ends, and people are neither.
+    pub fn limit(&self) -> Option<Limit> {
+        let bounded = self.bounds().filter(|bounds| !bounds.is_open()).map(|_| Limit::Bounded);
+        bounded.or_else(|| self.expires().map(Limit::Ends))
+    }
+
     /// A key that ends gives nobody access that stays: people do not end, nor does a tenant that is let in again. One
     /// that is bounded otherwise gives nobody access that is not.
     pub fn must_last(&self) -> Result<()> {
-        if self.bounds().is_some_and(|bounds| !bounds.is_open()) {
-            return Err(Error::new(
-                Reason::BeyondCaller,
-                "The key that makes this call is bounded in its use, and cannot give anybody access that is not.",
-            ));
-        }
-        match self.expires() {
-            Some(end) => Err(Error::new(
-                Reason::BeyondCaller,
-                format!(
-                    "The key that makes this call ends at {end}, and cannot give anybody access that lasts longer."
-                ),
-            )),
-            None => Ok(()),
-        }
+        self.limit().map_or(Ok(()), |limit| Err(limit.refusal("give anybody access")))
     }
 
     /// The session, where it is there for making one key and no more.
@@ -193,7 +187,16 @@ impl<R: Demand> Caller<R> {
     /// is no caller to whom an answer may be given, only one in whose name something is made, or is looked up for
     /// whoever they gave a secret URL to.
     pub fn of_absent(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
-        let known = lookup::absent(db, who, origin.clone(), now)?;
+        Self::absent(db, who, false, origin, now)
+    }
+
+    /// The same where whoever has their secret URL makes the call in their place: what bounds a key holds for it.
+    pub fn by_secret_url(db: &mut Db, who: Absent, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
+        Self::absent(db, who, true, origin, now)
+    }
+
+    fn absent(db: &mut Db, who: Absent, calls: bool, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
+        let known = lookup::absent(db, who, calls, origin.clone(), now)?;
         let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());
         Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }

@@ -123,7 +123,7 @@ mod tests {
     use crate::api_key_profiles::{Dialect, Throttle, Window as Minute};
     use crate::auth::identity::{KeyBounds, Pending, Tenant};
     use crate::constraints::{Constraints, Networks, Window};
-    use crate::id::{ProfileID, RoleID, TenantID};
+    use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
     use crate::rights::Grant;
 
     /// A Saturday, 12:00 UTC.
@@ -146,6 +146,7 @@ mod tests {
             api_types: Vec::new(),
             secrets: Vec::new(),
             bounds: KeyBounds {
+                id: ApiKeyID::new(1),
                 constraints: Constraints {
                     not_before: does(1).then_some(NOW.plus(1)),
                     networks: Networks {
@@ -158,6 +159,8 @@ mod tests {
                 },
                 time_zone: TimeZone::UTC,
                 profile: ProfileID::DEEP_SECURITY,
+                is_throttled: false,
+                api_types: Vec::new(),
                 issuer_bound: does(3),
                 administrator: None,
                 key: None,

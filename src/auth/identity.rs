@@ -9,7 +9,7 @@ use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::constraints::Constraints;
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::rights::{Grant, Right, Rights};
 use crate::secret::SecretDigest;
@@ -173,12 +173,18 @@ pub struct KeyCaller {
 /// What bounds a key, besides its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyBounds {
+    /// Which key.
+    pub id: ApiKeyID,
     /// From where, when and how often it may be used.
     pub constraints: Constraints,
     /// Whose clocks its hours are.
     pub time_zone: TimeZone,
     /// The rules it lives under.
     pub profile: ProfileID,
+    /// Whether those say how often keys may be presented.
+    pub is_throttled: bool,
+    /// The API types that it is for, those included that wait for an authorization; anything where there are none.
+    pub api_types: Vec<ApiTypeID>,
     /// Whether it is of use only as long as whoever issued it may sign in.
     pub issuer_bound: bool,
     /// The person who issued it, if it was one.

@@ -18,7 +18,7 @@ use crate::db::schema::{
 };
 use crate::db::{Db, MultiBackend};
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
+use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::rights::{Grant, Reach, Right, Rights, Ways};
 use crate::secret::SecretDigest;
@@ -146,8 +146,9 @@ struct BoundsRow {
 }
 
 impl BoundsRow {
-    fn into_bounds(self, profile: &ProfileRow) -> Result<KeyBounds> {
+    fn into_bounds(self, id: ApiKeyID, profile: &ProfileRow) -> Result<KeyBounds> {
         Ok(KeyBounds {
+            id,
             constraints: Constraints {
                 target: None,
                 not_before: self.not_before,
@@ -158,6 +159,8 @@ impl BoundsRow {
             },
             time_zone: TimeZone::parse(&self.time_zone).map_err(Error::internal)?,
             profile: profile.id,
+            is_throttled: profile.key_calls_per_minute.is_some() || profile.tenant_calls_per_minute.is_some(),
+            api_types: Vec::new(),
             issuer_bound: profile.issuer_bound,
             administrator: self.made_by_administrator_id,
             key: self.made_by_key_id,
@@ -233,7 +236,7 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
         pending: Pending::default(),
         api_types: Vec::new(),
         secrets,
-        bounds: bounds.into_bounds(&profile)?,
+        bounds: bounds.into_bounds(id, &profile)?,
         role_of_issuer: profile.rights_from == RightsFrom::Issuer.as_str(),
         issuer_may_sign_in: issuer.0.or(issuer.1).unwrap_or(false),
         throttle: profile.throttle()?,
@@ -327,11 +330,12 @@ fn take_role_of_issuer(db: &mut Db, facts: &mut KeyFacts) -> Result<()> {
 /// A key that is for some API types has those rights of its role that belong to one of them. What waits for an
 /// authorization counts for nothing yet.
 fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
-    let types: Vec<(String, bool, bool, String)> = api_key_api_types::table
+    let types: Vec<(ApiTypeID, String, bool, bool, String)> = api_key_api_types::table
         .inner_join(api_types::table)
         .filter(api_key_api_types::api_key_id.eq(id))
         .order(api_types::id)
         .select((
+            api_types::id,
             api_types::name,
             api_types::needs_authorization,
             api_key_api_types::granted.is_not_null(),
@@ -340,7 +344,8 @@ fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
         .load(db)?;
     let of_role = facts.grant.rights;
     facts.grant.rights = Rights::NONE;
-    for (name, needs_authorization, granted, rights) in types {
+    for (kind, name, needs_authorization, granted, rights) in types {
+        facts.bounds.api_types.push(kind);
         let names: Vec<String> = serde_json::from_str(&rights).map_err(Error::internal)?;
         let rights: Rights = names.iter().filter_map(|name| Right::find_dotted(name)).collect();
         match needs_authorization && !granted {
@@ -548,17 +553,24 @@ pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Stan
 }
 
 /// Somebody who is not there, as they are now: none where they are locked, gone, or could not make a call themselves.
-pub fn absent(db: &mut Db, who: Absent, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+///
+/// Where the request at hand is as good as a call of theirs (`calls`), a key's bounds hold for it too; one whose uses
+/// are counted makes none, for nothing of this is counted.
+pub fn absent(db: &mut Db, who: Absent, calls: bool, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
     match who {
-        Absent::ApiKey(id) => absent_key(db, id, origin, now),
+        Absent::ApiKey(id) => absent_key(db, id, calls, origin, now),
         Absent::Administrator(id) => absent_administrator(db, id, origin, now),
     }
 }
 
-fn absent_key(db: &mut Db, id: ApiKeyID, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+fn absent_key(db: &mut Db, id: ApiKeyID, calls: bool, origin: Origin, now: Timestamp) -> Result<Option<Identity>> {
+    let may_call = |facts: &KeyFacts| {
+        facts.bounds.constraints.remaining_uses.is_none() && check::call(facts, now, origin.address).is_none()
+    };
     let facts = key(db, id)?
         .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
-        .filter(|facts| check::standing(facts, now).is_none());
+        .filter(|facts| check::standing(facts, now).is_none())
+        .filter(|facts| !calls || may_call(facts));
     Ok(facts.map(|facts| Identity {
         tenant: facts.tenant,
         // it presents nothing, and is what no presented secret is compared with

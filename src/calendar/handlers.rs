@@ -11,6 +11,7 @@ use crate::api_keys;
 use crate::app::App;
 use crate::audit::{Event, EventKind, Target};
 use crate::auth::{Absent, Caller, Visitor, Who};
+use crate::constraints::Limit;
 use crate::error::{Error, Result};
 use crate::locale::{Locale, TimeZone};
 use crate::rights::{Authenticated, ViewApiKeys};
@@ -22,6 +23,7 @@ const MOST_KEYS: i64 = 5_000;
 
 /// Makes the caller's calendar, or gives it another URL; the URL is in this answer and nowhere else.
 pub async fn make(caller: Caller<ViewApiKeys>, app: App) -> Result<Json<wire::CalendarMade>> {
+    must_be_unbounded(&caller)?;
     let secret = CalendarSecret::generate()?;
     let (digest, now) = (secret.digest(), app.now());
     app.change(&caller, move |db, caller| {
@@ -53,7 +55,7 @@ pub async fn read(visitor: Visitor, request: HttpRequest, app: App) -> Result<Ht
         .database
         .read(move |db| {
             let Some(owner) = store::owner_of(db, digest)? else { return Ok(None) };
-            let Some(caller) = Caller::<ViewApiKeys>::of_absent(db, owner, &visitor.origin, now)? else {
+            let Some(caller) = Caller::<ViewApiKeys>::by_secret_url(db, owner, &visitor.origin, now)? else {
                 return Ok(None);
             };
             // at another tenant's URL nobody has heard of it
@@ -75,6 +77,15 @@ pub async fn read(visitor: Visitor, request: HttpRequest, app: App) -> Result<Ht
         .await?;
     let body = calendar.ok_or_else(no_such_calendar)?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/calendar; charset=utf-8")).body(body))
+}
+
+/// Whoever has the URL is let in by it, from anywhere and as often as they like, which is more than a bounded key may.
+/// One that ends takes its calendar with it.
+fn must_be_unbounded<R, V>(caller: &Caller<R, V>) -> Result<()> {
+    match caller.limit() {
+        Some(limit @ Limit::Bounded) => Err(limit.refusal("have a calendar")),
+        _ => Ok(()),
+    }
 }
 
 fn no_such_calendar() -> Error {

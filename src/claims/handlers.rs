@@ -1,20 +1,26 @@
 //! `/api/claims`.
 
+use std::collections::BTreeSet;
+
 use actix_web::HttpResponse;
 use actix_web::web::Json;
 use serde_json::json;
 
 use super::rules::{Claim, MadeBy, Redemption, Terms, Verdict, used};
 use super::store;
+use crate::api_key_profiles::{self, Visibility};
+use crate::api_keys::handlers::{Warned, networks_warning};
 use crate::api_keys::{self, ApiKey, KeyPlan};
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
-use crate::auth::{Absent, Caller, Visitor};
+use crate::auth::{Absent, Caller, Visitor, Who};
 use crate::body::{Body, InPath};
 use crate::clock::Timestamp;
+use crate::constraints::Networks;
+use crate::db::Db;
 use crate::duration::Duration;
 use crate::error::{Error, Reason, Result};
-use crate::id::{ClaimID, RoleID};
+use crate::id::{ClaimID, ProfileID, RoleID};
 use crate::list::{self, Piece};
 use crate::rights::{CreateApiKeys, CreateClaims, DeleteApiKeys, ViewApiKeys};
 use crate::roles;
@@ -27,42 +33,60 @@ pub async fn create(
     caller: Caller<CreateClaims>,
     body: Body<wire::NewClaim>,
     app: App,
-) -> Result<Json<wire::ClaimWithCode>> {
+) -> Result<Warned<wire::ClaimWithCode>> {
     let now = app.now();
-    let (terms, wish) = (terms(&body.0)?, wish(body.0)?);
+    let (terms, mut wish) = (terms(&body.0)?, wish(body.0)?);
     let plan = plan_of(with_life(wish.clone(), terms.key_valid_for, &caller, now), &caller, &app, now)?;
     let code = ClaimCode::generate()?;
     // of a secret like any other: the trial must not fail for what some key happens to have
     let on_trial = SecretKey::generate()?.digest();
-    let new = store::NewClaim {
-        key_name: wish.key_name.clone().unwrap_or_default(),
-        role: wish.role_id.map(|Number(id)| RoleID::new(id)),
-        wish: serde_json::to_string(&wish).map_err(Error::internal)?,
-        terms,
-        digest: code.digest(),
-    };
-    let claim = app
+    let digest = code.digest();
+    let (claim, warning) = app
         .change(&caller, move |db, caller| {
-            store::only_tried(db, |db| api_keys::handlers::mint(db, caller, plan, on_trial, now))?;
+            let mint = |db: &mut Db| api_keys::handlers::mint(db, caller, plan, on_trial, now);
+            let (key, _) = store::only_tried(db, mint)?;
+            let warning = warning(&terms, &key);
+            // the key that was tried is the one that will be made, whichever profile is the default by then
+            let lifecycle = wish.lifecycle.get_or_insert_default();
+            (lifecycle.profile_id, lifecycle.profile) = (Some(Number(key.profile.get())), None);
+            let new = store::NewClaim {
+                key_name: wish.key_name.clone().unwrap_or_default(),
+                role: wish.role_id.map(|Number(id)| RoleID::new(id)),
+                wish: serde_json::to_string(&wish).map_err(Error::internal)?,
+                terms,
+                digest,
+            };
             let claim = store::insert(db, caller, new, now)?;
             let networks: Vec<String> = claim.networks.iter().map(ToString::to_string).collect();
             let details = json!({ "expires": claim.expires, "roleID": claim.role, "networks": networks });
             let event = Event::new(EventKind::ClaimCreated, target(&claim)).with(details);
-            Ok((claim, event))
+            Ok(((claim, warning), event))
         })
         .await?;
-    Ok(Json(wire::ClaimWithCode { id: claim.id, head: head(claim, now), code: wire::SecretOnce::new(code.expose()) }))
+    let code = wire::SecretOnce::new(code.expose());
+    Ok(Warned(warning, wire::ClaimWithCode { id: claim.id, head: head(claim, now), code }))
 }
 
-/// Every claim of the tenant, redeemed ones and those that are over too, until they are swept away.
+/// What whoever makes the claim should know: that its code, or its key, can be used from everywhere or nowhere.
+fn warning(terms: &Terms, key: &ApiKey) -> Option<String> {
+    let of_code = Networks { allow: terms.networks.clone(), deny: Vec::new() };
+    // a claim has one list, and it is called as the list is
+    let of_code = networks_warning("", &of_code).map(|said| said.replacen("allow", "networks", 1));
+    let of_key = networks_warning("constraints.networks.", &key.properties.constraints.networks);
+    let said: Vec<String> = of_code.into_iter().chain(of_key).collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// Every claim of the tenant that the caller sees, redeemed ones and those that are over too, until they are swept
+/// away.
 pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse> {
     list::answer("claims", move |after| {
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let (after, now) = (ClaimID::new(after), app.now());
-            let claims = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
-            let last = claims.last().map(|claim| claim.id.get());
-            Ok(Piece { last, items: claims.into_iter().map(|claim| shown(claim, now)).collect() })
+            let (claims, last) = app.database.read(move |db| some_seen(db, &caller, after)).await?;
+            let items = claims.into_iter().map(|claim| shown(claim, now)).collect();
+            Ok(Piece { last: last.map(ClaimID::get), items })
         }
     })
     .await
@@ -70,14 +94,80 @@ pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse>
 
 /// One claim.
 pub async fn describe(caller: Caller<ViewApiKeys>, id: InPath<ClaimID>, app: App) -> Result<Json<wire::Claim>> {
-    let claim = app.database.read(move |db| store::find(db, &caller, id.0)).await?;
-    Ok(Json(shown(claim.ok_or_else(no_such_claim)?, app.now())))
+    let claim = app.database.read(move |db| found(db, &caller, id.0)).await?;
+    Ok(Json(shown(claim, app.now())))
+}
+
+/// A claim that the caller sees.
+fn found<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ClaimID) -> Result<Claim> {
+    let claim = store::find(db, caller, id)?.ok_or_else(no_such_claim)?;
+    match Sight::of(db, caller)?.sees(&claim) {
+        true => Ok(claim),
+        false => Err(no_such_claim()),
+    }
+}
+
+/// Claims behind `after` that the caller sees, as many as there are in a piece or more, unless there are no more; and
+/// the last one that was looked at.
+fn some_seen<R, V>(db: &mut Db, caller: &Caller<R, V>, mut after: ClaimID) -> Result<(Vec<Claim>, Option<ClaimID>)> {
+    let (sight, mut seen, mut last) = (Sight::of(db, caller)?, Vec::new(), None);
+    loop {
+        let claims = store::list(db, caller, after, list::PIECE)?;
+        let is_last = (claims.len() as i64) < list::PIECE;
+        if let Some(claim) = claims.last() {
+            (after, last) = (claim.id, Some(claim.id));
+        }
+        seen.extend(claims.into_iter().filter(|claim| sight.sees(claim)));
+        if is_last || seen.len() as i64 >= list::PIECE {
+            return Ok((seen, last));
+        }
+    }
+}
+
+/// Which claims somebody sees: as a key of a profile that is for its issuers' eyes only is seen by whoever made it and
+/// by who has Full Access, so is a claim for one.
+struct Sight {
+    /// None: whoever has Full Access.
+    own: Option<MadeBy>,
+    /// Profiles whose keys everybody sees who sees keys.
+    open: BTreeSet<ProfileID>,
+    /// That of keys which name none.
+    default: ProfileID,
+}
+
+impl Sight {
+    fn of<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<Self> {
+        let tenant = caller.tenant().id;
+        let profiles = api_key_profiles::all_for(db, tenant)?.into_values();
+        let own = match caller.who() {
+            _ if caller.has_full_access() => None,
+            Who::Administrator(session) => Some(MadeBy::Administrator(session.administrator)),
+            Who::ApiKey(key) => Some(MadeBy::ApiKey(key.id)),
+        };
+        Ok(Self {
+            own,
+            open: profiles.filter(|profile| profile.visibility == Visibility::All).map(|profile| profile.id).collect(),
+            default: api_key_profiles::default_id(db, tenant)?,
+        })
+    }
+
+    fn sees(&self, claim: &Claim) -> bool {
+        self.own
+            .is_none_or(|own| own == claim.made_by || self.open.contains(&profile_of(claim).unwrap_or(self.default)))
+    }
+}
+
+/// The profile that was asked for of the claim's key.
+fn profile_of(claim: &Claim) -> Option<ProfileID> {
+    let wish: wire::NewApiKey = serde_json::from_str(&claim.wish).ok()?;
+    let Number(id) = wish.lifecycle?.profile_id?;
+    Some(ProfileID::new(id))
 }
 
 /// Takes a claim back: its code is of no use from then on. A key that was made of it stays.
 pub async fn delete(caller: Caller<DeleteApiKeys>, id: InPath<ClaimID>, app: App) -> Result<HttpResponse> {
     app.change(&caller, move |db, caller| {
-        let claim = store::find(db, caller, id.0)?.ok_or_else(no_such_claim)?;
+        let claim = found(db, caller, id.0)?;
         // a role that is gone meanwhile is nobody's to be kept from
         if let Some(role) = claim.role.map(|role| roles::find_for(db, caller.tenant().id, role)).transpose()?.flatten()
         {

@@ -65,7 +65,8 @@ impl Row {
     }
 }
 
-/// The tenant's claims; every read for a caller starts here.
+/// The tenant's claims; every read for a caller starts here. Which of them the caller sees depends on what was asked for
+/// of their keys, which is no column.
 fn visible_to(tenant: TenantID) -> claims::BoxedQuery<'static, MultiBackend> {
     claims::table.filter(claims::tenant_id.eq(tenant)).into_boxed()
 }
@@ -110,34 +111,35 @@ pub fn insert<R, V>(db: &mut Db, caller: &Caller<R, V>, new: NewClaim, now: Time
     row.into_claim()
 }
 
-/// Does something and takes it back: what is left is whether it would have been refused.
-pub fn only_tried<T>(db: &mut Db, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<()> {
-    enum Undone {
-        Tried,
+/// Does something and takes it back: what is left is what would have come of it, or that it would have been refused.
+pub fn only_tried<T>(db: &mut Db, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    enum Undone<T> {
+        Tried(T),
         Refused(Error),
     }
-    impl From<diesel::result::Error> for Undone {
+    impl<T> From<diesel::result::Error> for Undone<T> {
         fn from(error: diesel::result::Error) -> Self {
             Self::Refused(error.into())
         }
     }
     let outcome = db.transaction(|db| match f(db) {
-        Ok(_) => Err::<(), Undone>(Undone::Tried),
+        Ok(done) => Err::<std::convert::Infallible, _>(Undone::Tried(done)),
         Err(error) => Err(Undone::Refused(error)),
     });
     match outcome {
-        Ok(()) | Err(Undone::Tried) => Ok(()),
+        Ok(never) => match never {},
+        Err(Undone::Tried(done)) => Ok(done),
         Err(Undone::Refused(error)) => Err(error),
     }
 }
 
-/// One claim that the caller can see.
+/// One claim of the caller's tenant.
 pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: ClaimID) -> Result<Option<Claim>> {
     let query = visible_to(caller.tenant().id).filter(claims::id.eq(id)).select(Row::as_select());
     query.get_result(db).optional()?.map(Row::into_claim).transpose()
 }
 
-/// At most `most` of the caller's claims behind `after`, by ID: a list's next piece.
+/// At most `most` claims of the caller's tenant behind `after`, by ID: a list's next piece.
 pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, after: ClaimID, most: i64) -> Result<Vec<Claim>> {
     let query = visible_to(caller.tenant().id).filter(claims::id.gt(after)).order(claims::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;

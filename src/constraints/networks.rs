@@ -88,8 +88,27 @@ impl Networks {
         is_allowed && others.deny.iter().all(|network| covered(network, &denied) || out_of_reach(network))
     }
 
-    /// What is allowed without any bound: all of IPv4, or all of IPv6.
-    pub fn unbounded(&self) -> impl Iterator<Item = &IpNet> {
-        self.allow.iter().filter(|network| network.prefix_len() == 0)
+    /// What whoever wrote them should know: that they let everybody in, or nobody, all of them together; by the name
+    /// of the member, `allow` or `deny`. None where neither is so.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        let (allowed, denied) = (IpNet::aggregate(&self.allow), IpNet::aggregate(&self.deny));
+        let all_of = |network: &IpNet| match network {
+            IpNet::V4(_) => "every IPv4 address",
+            IpNet::V6(_) => "every IPv6 address",
+        };
+        let mut warnings: Vec<_> =
+            everything(&allowed).map(|all| ("allow", format!("{all} lets {} in", all_of(all)))).collect();
+        let nobody = !allowed.is_empty() && allowed.iter().all(|one| denied.iter().any(|wider| wider.contains(one)));
+        if nobody {
+            warnings = vec![("deny", "it keeps out all that allow lets in, and nobody is left".to_owned())];
+        } else {
+            warnings.extend(everything(&denied).map(|all| ("deny", format!("{all} keeps {} out", all_of(all)))));
+        }
+        warnings
     }
+}
+
+/// All of IPv4 and all of IPv6, where they are among some networks that stand for themselves.
+fn everything(networks: &[IpNet]) -> impl Iterator<Item = &IpNet> {
+    networks.iter().filter(|network| network.prefix_len() == 0)
 }

@@ -38,7 +38,7 @@ impl Row {
         Ok(Contact {
             id: self.id,
             properties: Properties {
-                name: ObjectName::parse("name", &self.name)?,
+                name: ObjectName::stored(self.name),
                 description: Description::parse("description", &self.description)?,
                 phone_number: ShortText::parse("phoneNumber", &self.phone_number)?,
                 mobile_number: ShortText::parse("mobileNumber", &self.mobile_number)?,

@@ -111,7 +111,7 @@ fn no_such_role() -> Error {
 }
 
 fn editor<R, V>(caller: &Caller<R, V>) -> Editor {
-    Editor { grant: caller.grant().clone(), role: caller.role(), tenant: caller.tenant().id, expires: caller.expires() }
+    Editor { grant: caller.grant().clone(), role: caller.role(), tenant: caller.tenant().id, limit: caller.limit() }
 }
 
 fn target(role: &Role) -> Target {

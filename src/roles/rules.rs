@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::clock::Timestamp;
+use crate::constraints::Limit;
 use crate::error::{Error, Reason, Result};
 use crate::id::{MAX_ID, RoleID, TenantID};
 use crate::name::{Description, ObjectName};
@@ -217,8 +217,8 @@ pub struct Editor {
     pub role: RoleID,
     /// Where the editor belongs.
     pub tenant: TenantID,
-    /// When the editor itself ends.
-    pub expires: Option<Timestamp>,
+    /// What keeps the editor from bringing about what lasts.
+    pub limit: Option<Limit>,
 }
 
 impl Editor {
@@ -239,12 +239,9 @@ impl Editor {
             let message = "Nobody adds rights, computers, policies or ways of access to their own role.";
             return Err(Error::new(Reason::BeyondCaller, message));
         }
-        // a role does not end, and neither need those who bear it
-        match self.expires {
-            Some(end) if widened => Err(Error::new(
-                Reason::BeyondCaller,
-                format!("The key that makes this call ends at {end}; it cannot add to a role, which lasts longer."),
-            )),
+        // a role does not end and is bounded by nothing, and neither need those be who bear it
+        match self.limit {
+            Some(limit) if widened => Err(limit.refusal("add to a role")),
             _ => self.may_alter(old, new),
         }
     }
@@ -349,26 +346,26 @@ mod tests {
 
     proptest! {
         /// T-04, the law behind it: what is allowed never leads above the editor, never above what the editor's own
-        /// role was, and never further from a key that ends.
+        /// role was, and never further from a key that ends or is bounded.
         #[test]
         fn no_change_leads_above_the_editor(
             old in any_role(),
             own in any_role(),
             wanted in any_changes(),
-            ends in any::<bool>(),
+            limited in any::<bool>(),
             primary in any::<bool>(),
         ) {
             let tenant = if primary { TenantID::PRIMARY } else { TenantID::new(7) };
-            let expires = ends.then(|| Timestamp::from_millis(1));
+            let limit = limited.then_some(Limit::Bounded);
             let old = if old.id == own.id { own.clone() } else { old };
-            let editor = Editor { grant: own.grant.clone(), role: own.id, tenant, expires };
+            let editor = Editor { grant: own.grant.clone(), role: own.id, tenant, limit };
             let new = Changes::new(wanted).expect("within the bounds").applied_to(&old);
             prop_assert!(!new.grant.reach.all_computers || new.grant.reach.computers.is_empty());
             prop_assert!(!new.grant.reach.all_policies || new.grant.reach.policies.is_empty());
             if editor.may_change(&old, &new).is_ok() {
                 prop_assert!(own.grant.covers(&old.grant) && own.grant.covers(&new.grant));
                 prop_assert!(!old.immutable && (!old.built_in || primary));
-                if old.id == own.id || ends {
+                if old.id == own.id || limited {
                     prop_assert!(old.grant.covers(&new.grant) && !adds_kept_access(&old, &new));
                 }
             }

@@ -57,7 +57,7 @@ impl Kind {
         match self {
             Self::Standard => "standard",
             Self::Legacy => "legacy",
-            Self::OneShot => "oneShot",
+            Self::OneShot => store::ONE_SHOT,
         }
     }
 }
@@ -355,10 +355,10 @@ async fn open(
         }
         throttle::give_back(db, bucket)?;
         // the row of the account is locked by now, so that two at once cannot both count
-        if block && store::count_live(db, account.id, now, life)? >= most {
+        if block && store::count_live(db, kind.name(), account.id, now, life)? >= most {
             return Err(too_many_sessions(most));
         }
-        let displaced = store::make_room(db, account.id, most, now, life)?;
+        let displaced = store::make_room(db, kind.name(), account.id, most, now, life)?;
         store::insert(db, &session)?;
         let target = || Target::new("administrator", account.id.get(), account.username.clone());
         let mut events: Vec<Event> = displaced

@@ -17,6 +17,9 @@ const KEPT_FOR: i64 = 7 * DAY;
 /// How long a session is kept that nobody uses, in milliseconds: the longest idle time there is, and [`KEPT_FOR`].
 const UNUSED_FOR: i64 = 37 * DAY;
 
+/// The kind of a session that is there for making one key.
+pub const ONE_SHOT: &str = "oneShot";
+
 /// A session to be opened.
 #[derive(Insertable)]
 #[diesel(table_name = sessions)]
@@ -76,17 +79,32 @@ pub fn insert(db: &mut Db, new: &NewSession) -> Result<()> {
     Ok(())
 }
 
-/// Ends the oldest sessions of somebody until one more fits below `most`; answers their names. The row
+/// Live sessions of somebody that one more of this kind is counted with. Those that are there for one key are counted
+/// apart, as many at most: whoever opens many of them in a script must not push out a person at work.
+fn beside(
+    kind: &str,
+    administrator: AdministratorID,
+    now: Timestamp,
+    life: Life,
+) -> sessions::BoxedQuery<'static, MultiBackend> {
+    let own = live(now, life).filter(sessions::administrator_id.eq(administrator));
+    match kind == ONE_SHOT {
+        true => own.filter(sessions::kind.eq(ONE_SHOT)),
+        false => own.filter(sessions::kind.ne(ONE_SHOT)),
+    }
+}
+
+/// Ends the oldest sessions of somebody until one more of this kind fits below `most`; answers their names. The row
 /// of the administrator is locked by the sign-in around this, so that two at once cannot both count.
 pub fn make_room(
     db: &mut Db,
+    kind: &str,
     administrator: AdministratorID,
     most: i64,
     now: Timestamp,
     life: Life,
 ) -> Result<Vec<String>> {
-    let alive: Vec<(i64, String)> = live(now, life)
-        .filter(sessions::administrator_id.eq(administrator))
+    let alive: Vec<(i64, String)> = beside(kind, administrator, now, life)
         .order((sessions::created.desc(), sessions::id.desc()))
         .select((sessions::id, sessions::session_ref))
         .load(db)?;
@@ -98,9 +116,9 @@ pub fn make_room(
     Ok(displaced.into_iter().map(|(_, reference)| reference).collect())
 }
 
-/// How many sessions of somebody are alive.
-pub fn count_live(db: &mut Db, administrator: AdministratorID, now: Timestamp, life: Life) -> Result<i64> {
-    Ok(live(now, life).filter(sessions::administrator_id.eq(administrator)).count().get_result(db)?)
+/// How many sessions of somebody are alive that one more of this kind is counted with.
+pub fn count_live(db: &mut Db, kind: &str, administrator: AdministratorID, now: Timestamp, life: Life) -> Result<i64> {
+    Ok(beside(kind, administrator, now, life).count().get_result(db)?)
 }
 
 /// Ends one session, once.

@@ -43,7 +43,7 @@ impl Row {
         Ok(Webhook {
             id: self.id,
             properties: Properties {
-                name: ObjectName::parse("name", &self.name).map_err(stored)?,
+                name: ObjectName::stored(self.name),
                 description: Description::parse("description", &self.description).map_err(stored)?,
                 url: HookUrl::parse(&self.url).map_err(Error::internal)?,
                 events: events_of(&self.events)?,

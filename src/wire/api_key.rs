@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::strict::{Unknown, objects, to_objects};
 use super::{Constraints, ConstraintsWish, CsvRow, Flag, Lifecycle, LifecycleWish, Number, Patch, RotationWish};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, RoleID, TenantID};
@@ -26,7 +27,7 @@ impl Serialize for SecretOnce {
 
 /// What a new key is made of. Anything else a client sends, read-only members included, is ignored.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct NewApiKey {
     /// 1 to 128 characters, unique in the tenant.
     #[schema(min_length = 1, max_length = 128, required, value_type = String)]
@@ -56,7 +57,7 @@ pub struct NewApiKey {
 
 /// What a key is made of that the primary tenant makes for another. Anything else a client sends is ignored.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct NewTenantApiKey {
     /// 1 to 128 characters, unique in the tenant that the key is for.
     #[schema(min_length = 1, max_length = 128, required, value_type = String)]
@@ -87,7 +88,7 @@ pub struct NewTenantApiKey {
 /// What the key of a name is to be, whether it is there already or not. Of one that is there, only what is sent is
 /// compared and changed. Anything else a client sends is ignored.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct WantedApiKey {
     /// The name in the path, spelt as it is to be kept; another one is refused.
     #[schema(min_length = 1, max_length = 128)]
@@ -123,7 +124,7 @@ pub struct WantedApiKey {
 
 /// What is to change of a key; what is not sent stays.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct ApiKeyChange {
     /// 1 to 128 characters, unique in the tenant.
     #[schema(min_length = 1, max_length = 128)]
@@ -144,13 +145,15 @@ pub struct ApiKeyChange {
     #[serde(default)]
     #[schema(value_type = Option<Number>)]
     pub expiry_date: Patch<Number>,
+    /// What its life is like: profile and kind stay for life, and others than the key's are `conflict`.
+    pub lifecycle: Option<LifecycleWish>,
     /// What is to bound its use.
     pub constraints: Option<ConstraintsWish>,
 }
 
 /// What a key may change of itself; anything else that is sent is ignored.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct ApiKeyCurrentChange {
     /// 1 to 128 characters, unique in the tenant.
     #[schema(min_length = 1, max_length = 128)]
@@ -163,6 +166,16 @@ pub struct ApiKeyCurrentChange {
     /// An IANA name, or one that Java knows.
     pub time_zone: Option<String>,
 }
+
+objects! {
+    NewApiKey Unknown::Ignored;
+    NewTenantApiKey Unknown::Ignored;
+    WantedApiKey Unknown::Ignored;
+    ApiKeyChange Unknown::Ignored;
+    ApiKeyCurrentChange Unknown::Ignored;
+}
+
+to_objects!(NewApiKey);
 
 /// What an answer about a key adds where `?expand=` asks for it.
 #[derive(Debug, Default, Serialize, ToSchema)]

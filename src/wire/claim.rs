@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::strict::{Unknown, objects};
 use super::{ConstraintsWish, Issuer, LifecycleWish, Number, Patch, SecretOnce};
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyID, ClaimID, RoleID};
 
-/// What a claim is made of: what its key is to be, and how long and from where its code can be redeemed. Anything else a
-/// client sends is ignored.
+/// What a claim is made of: what its key is to be, and how long and from where its code can be redeemed. What
+/// answers carry besides is ignored, and anything else is refused.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct NewClaim {
     /// 1 to 128 characters; no other key may have it when the code is redeemed.
     #[schema(min_length = 1, max_length = 128, required, value_type = String)]
@@ -41,6 +42,12 @@ pub struct NewClaim {
     /// Networks that the code can be redeemed from, as CIDR writes them, at most 50; anywhere when left out.
     #[schema(max_items = 50)]
     pub networks: Option<Vec<String>>,
+}
+
+objects! {
+    NewClaim Unknown::RefusedBut(&[
+        "status", "created", "expires", "madeBy", "redeemed", "redeemedFrom", "apiKeyID", "reused", "code", "ID",
+    ]);
 }
 
 /// A code that somebody was handed.

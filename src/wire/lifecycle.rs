@@ -1,12 +1,9 @@
 //! What Firstkey adds to a key: two members that are answered with `?expand=` and taken at any time.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::strict::{Unknown, objects, to_objects};
 use super::{Number, Patch};
 use crate::clock::Timestamp;
 use crate::id::ProfileID;
@@ -167,6 +164,9 @@ pub struct LifecycleWish {
     /// The rules it is to live under; the tenant's default where nothing is said. They stay for life.
     #[serde(rename = "profileID")]
     pub profile_id: Option<Number>,
+    /// The same by their name; beside `profileID` it must be that one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// `standard`, `siemAgent` or `logCollector`.
     pub kind: Option<String>,
 }
@@ -251,38 +251,33 @@ pub struct ApiKeyCounts {
     pub statuses: std::collections::BTreeMap<&'static str, i64>,
 }
 
-/// Reads these from objects alone: serde would take a list for the members in their order, and a slip of the pen would
-/// bound a key by something else than was meant.
-macro_rules! from_objects_alone {
-    ($($name:ident),+) => {$(
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-                struct Object;
-                impl<'de> Visitor<'de> for Object {
-                    type Value = $name;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a JSON object")
-                    }
-                    fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<$name, M::Error> {
-                        $name::deserialize(MapAccessDeserializer::new(members))
-                    }
-                }
-                input.deserialize_map(Object)
-            }
-        }
-    )+};
-}
+/// Members of a key that published clients send along where nothing but a new secret is asked for.
+const OF_KEY: &[&str] = &[
+    "keyName",
+    "description",
+    "locale",
+    "roleID",
+    "timeZone",
+    "active",
+    "created",
+    "lastSignIn",
+    "unlockTime",
+    "unsuccessfulSignInAttempts",
+    "expiryDate",
+    "secretKey",
+    "serviceAccount",
+    "ID",
+    "lifecycle",
+    "constraints",
+];
 
-from_objects_alone!(LifecycleWish, ImportedLifecycle, ConstraintsWish, Networks, Window, RotationWish);
-
-macro_rules! to_objects {
-    ($($name:ident),+) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, to)
-            }
-        }
-    )+};
+objects! {
+    LifecycleWish Unknown::RefusedBut(&["status", "issuer", "secrets", "rotation", "warnings", "tenantURL"]);
+    ImportedLifecycle Unknown::RefusedBut(&["status", "issuer", "secrets", "rotation", "warnings", "tenantURL"]);
+    ConstraintsWish Unknown::RefusedBut(&[]);
+    Networks Unknown::RefusedBut(&[]);
+    Window Unknown::RefusedBut(&[]);
+    RotationWish Unknown::RefusedBut(OF_KEY);
 }
 
 to_objects!(LifecycleWish, ConstraintsWish, Networks, Window);

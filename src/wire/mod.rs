@@ -20,6 +20,7 @@ mod role;
 mod search;
 mod session;
 mod setting;
+mod strict;
 mod tenant;
 mod usage;
 mod webhook;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::strict::{Unknown, objects};
 use super::{Flag, Number, Patch};
 use crate::id::ProfileID;
 
@@ -91,7 +92,7 @@ pub struct Profiles {
 
 /// A target in a body.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct NewProfileTarget {
     /// 1 to 128 characters.
     #[schema(min_length = 1, max_length = 128)]
@@ -102,7 +103,7 @@ pub struct NewProfileTarget {
 
 /// How often keys are to be presented.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct ProfileCallsChange {
     /// 1 to 1,000,000; null is no limit.
     #[serde(default)]
@@ -121,7 +122,7 @@ macro_rules! bodies {
     ($($(#[$about:meta])* $name:ident { $($own:tt)* })+) => {$(
         $(#[$about])*
         #[derive(Debug, Deserialize, ToSchema)]
-        #[serde(rename_all = "camelCase")]
+        #[serde(rename_all = "camelCase", remote = "Self")]
         pub struct $name {
             $($own)*
             /// At most 1,024 characters.
@@ -159,7 +160,7 @@ macro_rules! bodies {
             pub refresh_revives: Option<Flag>,
             /// At most 365 days; `0s` is none.
             pub max_overlap: Option<String>,
-            /// At most ten, each of one minute to 365 days; empty or null is no warning.
+            /// At most ten, each of one minute to 365 days, or `0d` for the end itself; empty or null is no warning.
             #[serde(default)]
             #[schema(value_type = Option<Vec<String>>)]
             pub warn_before: Patch<Vec<String>>,
@@ -178,8 +179,8 @@ macro_rules! bodies {
 }
 
 bodies! {
-    /// What a new profile is made of; what is not sent is as Deep Security has it. Anything else a client sends is
-    /// ignored.
+    /// What a new profile is made of; what is not sent is as Deep Security has it. What answers carry besides is
+    /// ignored, and anything else is refused.
     NewProfile {
         /// 1 to 128 characters, unique in the tenant.
         #[schema(min_length = 1, max_length = 128, required, value_type = String)]
@@ -191,4 +192,14 @@ bodies! {
         #[schema(min_length = 1, max_length = 128)]
         pub name: Option<String>,
     }
+}
+
+/// Answered, and ignored where it comes back.
+const READ_ONLY: &[&str] = &["immutable", "ID"];
+
+objects! {
+    NewProfile Unknown::RefusedBut(READ_ONLY);
+    ProfileChange Unknown::RefusedBut(READ_ONLY);
+    NewProfileTarget Unknown::RefusedBut(&[]);
+    ProfileCallsChange Unknown::RefusedBut(&[]);
 }

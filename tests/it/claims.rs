@@ -303,6 +303,82 @@ both! {
         redeem(&app, code(&claim)).expect(200);
     }
 
+    /// A claim for a key that only its issuer is to see is seen by whoever made it and by who has Full Access: to
+    /// anybody else it is as if it were not there, in lists too.
+    fn a_claim_is_seen_by_whoever_would_see_its_key(app: TestApp) {
+        let full = app.full_key();
+        let rights = ["canCreateNewApiKeys", "canDeleteApiKeys", "canEditApiKeyProperties", "canViewApiKeys"].map(|right| format!("platformRights.apikeyRights.{right}"));
+        let role = app.role("Issuer", &rights.each_ref().map(String::as_str));
+        let bare = app.role("Bare", &[]);
+        let own = app.post("/api/apikeyprofiles", json!({ "name": "Own", "visibility": "own" })).key(&full).send().expect(200).json()["ID"].clone();
+        let person = |name: &str| {
+            app.administrator(name, PASSWORD, role, 0);
+            Session::from(&app.try_sign_in(name, PASSWORD).expect(200))
+        };
+        let (anna, ben) = (person("anna"), person("ben"));
+        let tool = secret(&app.mint("tool", role));
+        let body = |name: &str, profile: &Value| json!({ "keyName": name, "roleID": bare, "lifecycle": { "profileID": profile } });
+        let hidden = app.post("/api/claims", body("hidden", &own)).with(&anna).send().expect(200).json();
+        let of_tool = claim(&app, &tool, body("of tool", &own));
+        let open = app.post("/api/claims", body("open", &json!(1))).with(&anna).send().expect(200).json();
+        // under a profile that nobody named: the default of that moment, whatever it is later
+        app.post(&format!("/api/apikeyprofiles/{own}"), json!({ "default": true })).key(&full).send().expect(200);
+        let unnamed = app.post("/api/claims", json!({ "keyName": "unnamed", "roleID": bare })).with(&anna).send().expect(200).json();
+        app.post("/api/apikeyprofiles/1", json!({ "default": true })).key(&full).send().expect(200);
+        let names = |answer: Answer| answer.expect(200).json()["claims"].as_array().expect("a list").iter().map(|claim| claim["keyName"].as_str().expect("a name").to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(app.get("/api/claims").with(&anna).send()), ["hidden", "open", "unnamed"]);
+        assert_eq!(names(app.get("/api/claims").with(&ben).send()), ["open"]);
+        assert_eq!(names(app.get("/api/claims").key(&tool).send()), ["of tool", "open"]);
+        assert_eq!(names(app.get("/api/claims").key(&full).send()), ["hidden", "of tool", "open", "unnamed"]);
+        let rows = app.rows();
+        for seen in [&hidden, &of_tool, &unnamed] {
+            for method in ["GET", "DELETE"] {
+                let path = |id: &Value| app.call(method, &format!("/api/claims/{id}"));
+                let answer = path(&seen["ID"]).with(&ben).send();
+                let never = path(&json!(2_000_000)).with(&ben).send();
+                assert_eq!(answer.refusal(), refusal(404, "not_found"));
+                assert_eq!(crate::stored::without_trace(&answer), crate::stored::without_trace(&never));
+            }
+        }
+        app.assert_rows(&rows, "refused");
+        app.delete(&format!("/api/claims/{}", open["ID"])).with(&ben).send().expect(204);
+        app.delete(&format!("/api/claims/{}", hidden["ID"])).with(&anna).send().expect(204);
+        app.delete(&format!("/api/claims/{}", of_tool["ID"])).key(&full).send().expect(204);
+        redeem(&app, code(&unnamed)).expect(200);
+        assert_eq!(app.count("select count(*) as n from api_keys where key_name = 'unnamed' and profile_id > 3"), 1);
+        // a list of many of which few are seen goes on behind the first piece
+        let digest = match app.backend {
+            Backend::Sqlite => "randomblob(32)",
+            Backend::Postgres => "decode(md5(cast(n.id as text)) || md5('x' || cast(n.id as text)), 'hex')",
+        };
+        app.execute(&format!(
+            "with recursive n(id) as (select 1000 union all select id + 1 from n where id < 2099) \
+             insert into claims (id, tenant_id, code_digest, key_name, role_id, wish, networks, created, expires, made_by_key_id, made_by_name) \
+             select n.id, c.tenant_id, {digest}, 'many', c.role_id, case when n.id % 500 = 0 then '{}' else '{}' end, c.networks, c.created, c.expires, 1, 'full' \
+             from n, claims c where c.key_name = 'unnamed'",
+            json!({ "lifecycle": { "profileID": 1 } }), json!({ "lifecycle": { "profileID": own } }),
+        ));
+        assert_eq!(names(app.get("/api/claims").with(&ben).send()), ["many", "many", "many"]);
+        assert_eq!(names(app.get("/api/claims").key(&full).send()).len(), 1_101);
+    }
+
+    /// Whoever makes a claim is told in a header that its code, or its key, is of use from everywhere, or from nowhere.
+    fn a_claim_from_everywhere_is_warned_of(app: TestApp) {
+        let full = app.full_key();
+        for (number, (more, expected)) in [
+            (json!({ "networks": ["0.0.0.0/0"] }), Some("networks: 0.0.0.0/0 lets every IPv4 address in")),
+            (json!({ "networks": ["::/1", "8000::/1"] }), Some("networks: ::/0 lets every IPv6 address in")),
+            (json!({ "networks": ["10.0.0.0/8"] }), None),
+            (json!({}), None),
+            (json!({ "constraints": { "networks": { "allow": ["0.0.0.0/1", "128.0.0.0/1"] } } }), Some("constraints.networks.allow: 0.0.0.0/0 lets every IPv4 address in")),
+        ].into_iter().enumerate() {
+            let mut body = json!({ "keyName": format!("k{number}"), "roleID": 2 });
+            body.as_object_mut().expect("members").extend(more.as_object().expect("members").clone());
+            let answer = app.post("/api/claims", body).key(&full).send().expect(200);
+            assert_eq!(answer.header("x-firstkey-warning"), expected, "{more}");
+        }
+    }
+
     /// T-03: a key lives from the moment it is made, and never longer than the key that claimed it.
     fn a_claimed_key_ends_when_it_should(app: TestApp) {
         let full = app.full_key();

@@ -174,8 +174,20 @@ both! {
                 assert!(warning.starts_with("constraints.networks.allow: ") && warning.contains(whom), "{warning}");
             }
         }
-        let narrow = json!({ "keyName": "narrow", "roleID": 2, "constraints": { "networks": { "allow": ["10.0.0.0/8"], "deny": ["0.0.0.0/0"] } } });
-        assert_eq!(app.post("/api/apikeys", narrow).key(&maker).send().expect(200).header("x-firstkey-warning"), None);
+        // together, too, and where nobody is left who is let in
+        let halves = ["0.0.0.0/1", "128.0.0.0/1"];
+        for (number, (networks, expected)) in [
+            (json!({ "allow": halves }), Some("constraints.networks.allow: 0.0.0.0/0 lets every IPv4 address in")),
+            (json!({ "deny": halves }), Some("constraints.networks.deny: 0.0.0.0/0 keeps every IPv4 address out")),
+            (json!({ "deny": ["0.0.0.0/0", "::/0"] }), Some("constraints.networks.deny: 0.0.0.0/0 keeps every IPv4 address out; constraints.networks.deny: ::/0 keeps every IPv6 address out")),
+            (json!({ "allow": ["10.0.0.0/8"], "deny": halves }), Some("constraints.networks.deny: it keeps out all that allow lets in, and nobody is left")),
+            (json!({ "allow": ["10.0.0.0/8"], "deny": ["10.0.0.0/9"] }), None),
+            (json!({ "allow": [] }), None),
+        ].into_iter().enumerate() {
+            let body = json!({ "keyName": format!("n{number}"), "roleID": 2, "constraints": { "networks": networks } });
+            let answer = app.post("/api/apikeys", body).key(&maker).send().expect(200);
+            assert_eq!(answer.header("x-firstkey-warning"), expected, "{networks}");
+        }
     }
 
     /// A tool that makes sure of a key finds its bounds there the second time, however it spells them; uses that were
@@ -451,7 +463,7 @@ both! {
     fn a_bounded_key_makes_none_that_is_not(app: TestApp) {
         let full = app.full_key();
         let bounds = json!({
-            "networks": { "allow": ["127.0.0.0/24"], "deny": ["127.0.0.9"] }, "remainingUses": 1_000, "callsPerMinute": 500,
+            "networks": { "allow": ["127.0.0.0/24"], "deny": ["127.0.0.9"] }, "callsPerMinute": 500,
             "windows": [{ "days": ["sat"], "from": "08:00", "to": "20:00" }],
         });
         let maker = bounded(&app, &full, "maker", bounds.clone());
@@ -462,9 +474,7 @@ both! {
             app.post("/api/apikeys?expand=constraints", body).key(&secret(&maker)).send()
         };
         let child = make("child", json!({})).expect(200).json();
-        let mut inherited = bounds.clone();
-        inherited["remainingUses"] = json!(999);
-        assert_eq!((&child["constraints"], &child["timeZone"]), (&inherited, &json!("Europe/Paris")));
+        assert_eq!((&child["constraints"], &child["timeZone"]), (&bounds, &json!("Europe/Paris")));
         let narrower = json!({
             "networks": { "allow": ["127.0.0.8/30"], "deny": ["127.0.0.8/30"] }, "remainingUses": 1, "callsPerMinute": 1,
             "windows": [{ "days": ["sat"], "from": "09:00", "to": "19:00" }],
@@ -475,8 +485,6 @@ both! {
             ("networks", json!({ "allow": ["127.0.0.0/23"], "deny": ["127.0.0.9"] })),
             ("networks", json!({ "allow": ["127.0.0.0/24"] })),
             ("networks", json!({ "deny": ["127.0.0.9"] })),
-            ("remainingUses", Value::Null),
-            ("remainingUses", json!(1_000)),
             ("callsPerMinute", Value::Null),
             ("callsPerMinute", json!(501)),
             ("windows", Value::Null),
@@ -534,16 +542,52 @@ both! {
         assert_refusal(by(app.call("POST", "/api/apikeys/current/secretkey")), IN);
     }
 
-    /// T-01: a key with uses to count hands on no more than it has left; the last one makes nothing.
-    fn the_last_use_makes_no_key(app: TestApp) {
+    /// T-01: uses that are counted are not handed on: each key that is made would have as many again. A key that has
+    /// them makes no keys, no claims and imports none, and changes no bounds but its own, which it makes narrower only.
+    fn uses_that_are_counted_are_not_handed_on(app: TestApp) {
         let full = app.full_key();
-        let maker = secret(&bounded(&app, &full, "maker", json!({ "remainingUses": 2 })));
-        let make = |name: &str| app.post("/api/apikeys?expand=constraints", json!({ "keyName": name, "roleID": 2 })).key(&maker).send();
-        assert_eq!(make("one").expect(200).json()["constraints"]["remainingUses"], 1);
-        let last = make("two");
-        assert_refusal(last.refusal(), (403, "beyond_caller"));
-        assert!(last.text().contains("no use left"), "{}", last.text());
-        assert_refusal(make("three").refusal(), (403, "usage_exceeded"));
+        let counted = bounded(&app, &full, "counted", json!({ "remainingUses": 100 }));
+        let other = bounded(&app, &full, "other", json!({ "remainingUses": 5 }));
+        let key = secret(&counted);
+        let by = |call: crate::app::Call<'_>| call.key(&key).send();
+        let less = json!({ "keyName": "k", "roleID": 2, "constraints": { "remainingUses": 1 } });
+        let rows = app.count("select count(*) as n from api_keys");
+        for call in [
+            app.post("/api/apikeys", json!({ "keyName": "k", "roleID": 2 })),
+            app.post("/api/apikeys", less.clone()),
+            app.call("PUT", "/api/apikeys/by-name/k").json(less.clone()),
+            app.post("/api/claims", less.clone()),
+            app.post("/api/tenants/0/apikeys", less.clone()),
+            app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "k", "roleID": 2 }] })),
+            app.post("/api/apikeys/import?dryRun=true&skipInvalid=true", json!({ "apiKeys": [{ "keyName": "k", "roleID": 2 }] })),
+        ] {
+            let answer = by(call);
+            assert_refusal(answer.refusal(), (403, "beyond_caller"));
+            assert!(answer.text().contains("are counted"), "{}", answer.text());
+        }
+        assert_eq!(app.count("select count(*) as n from api_keys") + app.count("select count(*) as n from claims"), rows);
+        for (key, constraints) in [
+            (&other, json!({ "remainingUses": 6 })),
+            (&other, json!({ "remainingUses": null })),
+            (&other, json!({ "remainingUses": 4 })),
+            (&other, json!({ "callsPerMinute": 4 })),
+            (&counted, json!({ "remainingUses": 1_000 })),
+            (&counted, json!({ "remainingUses": null })),
+        ] {
+            let answer = by(app.post(&path(key), json!({ "constraints": constraints.clone() })));
+            assert_refusal(answer.refusal(), (403, "beyond_caller"));
+            // there a number that is no lower is no other: some of the uses may have been made
+            if constraints["remainingUses"].as_i64().is_none_or(|number| number < 5) {
+                let ensured = app.call("PUT", &format!("/api/apikeys/by-name/{}", key["keyName"].as_str().expect("a name")));
+                assert_refusal(by(ensured.json(json!({ "roleID": 1, "constraints": constraints }))).refusal(), (403, "beyond_caller"));
+            }
+        }
+        assert_refusal(by(app.call("POST", &format!("{}/secretkey", path(&other)))).refusal(), (403, "beyond_caller"));
+        // itself it may bind more, and others it may lock, rename and revoke
+        by(app.post(&path(&counted), json!({ "constraints": { "remainingUses": 50 } }))).expect(200);
+        by(app.post(&path(&other), json!({ "active": false, "keyName": "renamed" }))).expect(200);
+        assert_refusal(by(app.post(&path(&other), json!({ "active": true }))).refusal(), (403, "beyond_caller"));
+        by(app.call("POST", "/api/apikeys/current/secretkey")).expect(200);
     }
 
     /// T-01: a key that is bound to whoever issued it makes none that would outlast them, and nobody who would.

@@ -214,7 +214,8 @@ both! {
         assert_eq!((total(&viewer), total(&blue)), (1, 2));
     }
 
-    /// `?expand=` adds what it names and nothing else, to every answer about a key, and other words ask for nothing.
+    /// `?expand=` adds what it names and nothing else, to every answer about a key; other words are refused, and nothing
+    /// happens.
     fn what_is_asked_for_is_added(app: TestApp) {
         let session = app.sign_in();
         let own = |query: &str| app.get(&format!("/api/apikeys/current{query}"));
@@ -227,8 +228,8 @@ both! {
         assert_eq!(child["lifecycle"]["issuer"], json!({ "type": "apiKey", "ID": key["ID"], "name": "k" }));
         for (query, members) in [
             ("", (false, false)), ("?expand=lifecycle", (true, false)), ("?expand=constraints", (false, true)), ("?expand=lifecycle,constraints", (true, true)),
-            ("?expand=%20constraints%20,lifecycle", (true, true)), ("?expand=all", (true, true)), ("?expand=none", (false, false)), ("?expand=", (false, false)),
-            ("?expand=computers&expand=lifecycle", (true, false)), ("?expand=ALL", (false, false)),
+            ("?expand=%20constraints%20,lifecycle", (true, true)), ("?expand=all", (true, true)), ("?expand=", (false, false)),
+            ("?expand=constraints&expand=lifecycle", (true, true)),
         ] {
             let has = |answer: &Value| (answer.get("lifecycle").is_some(), answer.get("constraints").is_some());
             let id = &key["ID"];
@@ -250,5 +251,23 @@ both! {
                 assert!(list["apiKeys"].as_array().expect("a list").iter().all(|key| has(key) == members), "{query}");
             }
         }
+        app.flush();
+        let rows = app.rows();
+        for query in ["?expand=none", "?expand=ALL", "?expand=lifecycle,constraint", "?expand=computers&expand=lifecycle"] {
+            for call in [
+                own(query),
+                app.get(&format!("/api/apikeys{query}")),
+                app.post(&format!("/api/apikeys{query}"), json!({ "keyName": "never", "roleID": 1 })),
+                app.call("POST", &format!("/api/apikeys/{}/secretkey{query}", child["ID"])),
+            ] {
+                let answer = call.key(&secret(&key)).send();
+                assert_eq!(answer.refusal(), (400, "bad_request".into()), "{query}");
+                assert_eq!(answer.json()["accepted"], json!(["lifecycle", "constraints", "all"]));
+            }
+        }
+        app.flush();
+        let mut now = app.rows();
+        now.retain(|row| !row.contains("/api/apikeys"));
+        assert_eq!(now.len(), rows.iter().filter(|row| !row.contains("/api/apikeys")).count(), "nothing happened");
     }
 }

@@ -92,7 +92,10 @@ both! {
         made(&app, &full, "minting", false, &[create, VIEW_CONTACTS]);
         let minter = secret(&mint_under(&app, &full, 1, json!({ "roleID": 1, "constraints": { "apiTypes": ["minting"] } })).expect(200).json());
         let (within, beyond) = (app.role("Within", &[VIEW_CONTACTS]), app.role("Beyond", &[CREATE_CONTACTS]));
-        let mint = |name: &str, role: i64| app.post("/api/apikeys", json!({ "keyName": name, "roleID": role })).key(&minter).send();
+        let mint = |name: &str, role: i64| {
+            let body = json!({ "keyName": name, "roleID": role, "constraints": { "apiTypes": ["minting"] } });
+            app.post("/api/apikeys", body).key(&minter).send()
+        };
         mint("within", within).expect(200);
         assert_refusal(&mint("beyond", beyond), (403, "beyond_caller"));
         // not even one that is for less: what a key is for can be changed later

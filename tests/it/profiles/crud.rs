@@ -59,6 +59,8 @@ both! {
         assert_eq!(create(&app, &key, json!({ "name": "x" })).expect(200).json(), expected);
         let short = create(&app, &key, json!({ "name": "short", "maxValidity": "10d" })).expect(200).json();
         assert_eq!(short["warnBefore"], json!([]));
+        let brief = create(&app, &key, json!({ "name": "brief", "validity": "10d", "immutable": true })).expect(200).json();
+        assert_eq!((&brief["warnBefore"], &brief["immutable"]), (&json!([]), &json!(false)));
         for id in ["7", "0", "2147483648"] {
             assert_refusal(&app.get(&format!("/api/apikeyprofiles/{id}")).key(&key).send(), (404, "not_found"));
         }
@@ -73,7 +75,7 @@ both! {
             ("name", json!("after")), ("description", json!("d")), ("validity", json!("30d")), ("minValidity", json!("1m")), ("maxValidity", json!("3653d")),
             ("maxKeys", json!(3)), ("targets", json!([{ "name": "t", "maxKeys": 3 }])), ("apiTypesRequired", json!(true)),
             ("replaceSecretOnApiTypeChange", json!(true)), ("refreshRevives", json!(true)), ("maxOverlap", json!("0s")), ("maxOverlap", json!("365d")),
-            ("warnBefore", json!(["30d", "10d", "3d", "1d"])), ("warnBefore", json!([])), ("issuerBound", json!(true)), ("rightsFrom", json!("issuer")), ("visibility", json!("own")),
+            ("warnBefore", json!(["20d", "10d", "3d", "1d", "0s"])), ("warnBefore", json!([])), ("issuerBound", json!(true)), ("rightsFrom", json!("issuer")), ("visibility", json!("own")),
             ("callsPerMinute", json!({ "key": 1, "tenant": 1_000_000, "window": "fromFirstCall" })), ("errorDialect", json!("problem")),
         ] {
             expected[member] = value.clone();
@@ -200,6 +202,8 @@ both! {
             ("validity, minValidity", json!({ "minValidity": "2d", "validity": "1d" })),
             ("validity, maxValidity", json!({ "maxValidity": "2d", "validity": "3d", "warnBefore": [] })),
             ("warnBefore, maxValidity", json!({ "maxValidity": "9d", "warnBefore": ["9d"] })),
+            ("warnBefore, validity", json!({ "validity": "30d", "maxValidity": null, "minValidity": null, "warnBefore": ["100d"] })),
+            ("warnBefore, validity", json!({ "validity": "30d", "maxValidity": null, "minValidity": null, "warnBefore": ["1d", "30d"] })),
             ("targets, maxKeys", json!({ "maxKeys": 2, "targets": [{ "name": "t", "maxKeys": 3 }] })),
         ] {
             let mut new = body.clone();

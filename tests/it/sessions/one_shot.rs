@@ -128,6 +128,27 @@ both! {
         }
     }
 
+    /// However many are opened, nobody at work is put out by them: they are counted apart, and the oldest of their own
+    /// kind make room. Where a sign-in too many is refused, neither kind takes the other's place.
+    fn they_push_out_their_own_kind_alone(app: TestApp) {
+        let key = app.full_key();
+        app.set(&key, "ActiveSessionsMax", "5").expect(200);
+        let usual: Vec<Session> = (0..5).map(|_| app.sign_in()).collect();
+        let shots: Vec<Session> = (0..7).map(|_| one_shot(&app)).collect();
+        for session in &usual {
+            app.get("/api/sessions/current").with(session).send().expect(200);
+        }
+        let alive = |session: &Session| app.get("/api/roles").with(session).send().status == 200;
+        assert_eq!(shots.iter().map(alive).collect::<Vec<_>>(), [false, false, true, true, true, true, true]);
+        let newest = app.sign_in();
+        assert_eq!((alive(&usual[0]), alive(&usual[1]), alive(&newest), alive(&shots[2])), (false, true, true, true));
+        app.set(&key, "ActiveSessionsMaxExceededAction", "block new sessions").expect(200);
+        assert_eq!(try_one_shot(&app, json!(true)).refusal(), (409, "too_many_sessions".into()));
+        mint(&app, &shots[6], "the one").send().expect(200);
+        try_one_shot(&app, json!(true)).expect(200);
+        assert_eq!(app.try_sign_in(ADMIN, PASSWORD).refusal(), (409, "too_many_sessions".into()));
+    }
+
     /// The word is true or false, or what spells it.
     fn only_true_makes_it_one(app: TestApp) {
         for usual in [json!(false), json!("false"), Value::Null] {
