@@ -257,6 +257,9 @@ impl KeyUsage {
     }
 }
 
+/// Notes to write, each with the number of its row.
+type Rows<K, N> = Vec<(K, N)>;
+
 impl Notes {
     fn start_over(&mut self) {
         (self.last_key, self.last_secret) = (None, None);
@@ -264,7 +267,7 @@ impl Notes {
 
     /// The next notes to write, in the order of their numbers: a million keys in use at once are each written in turn,
     /// without a million writes a second.
-    fn next(&mut self, most: usize) -> (Vec<(ApiKeyID, Note)>, Vec<(i64, SecretNote)>) {
+    fn next(&mut self, most: usize) -> (Rows<ApiKeyID, Note>, Rows<i64, SecretNote>) {
         let (keys, secrets) = (after(&self.keys, self.last_key, most), after(&self.secrets, self.last_secret, most));
         self.last_key = keys.last().map(|(key, _)| *key);
         self.last_secret = secrets.last().map(|(row, _)| *row);

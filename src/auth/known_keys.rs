@@ -218,7 +218,7 @@ impl KnownKeys {
             Read::Key(mut facts) => {
                 usage.lay_over(&mut facts);
                 let stamp = self.freshness.stamp(id, facts.tenant.id, issuing_key(&facts));
-                let place = is_plain(&facts).then(|| (facts.tenant.id, facts.role, facts.bounds.profile));
+                let place = is_plain(&facts).then_some((facts.tenant.id, facts.role, facts.bounds.profile));
                 let known = KnownKey::of(id, *facts, stamp, now);
                 if let Some(place) = place.filter(|_| changes == self.freshness.changes()) {
                     self.standings.keep(place, &known.standing, self.freshness.of_tenant_alone(place.0));
@@ -326,10 +326,9 @@ impl Standing {
 
 /// A text as a header carries it: as it is, or as RFC 8187 writes what is not ASCII.
 pub fn header_text(text: &str) -> HeaderValue {
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !text.starts_with("UTF-8''") {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            return value;
-        }
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !text.starts_with("UTF-8''");
+    if is_plain && let Ok(value) = HeaderValue::from_str(text) {
+        return value;
     }
     let encoded = format!("UTF-8''{}", percent_encoding::utf8_percent_encode(text, VALUE_CHARS));
     HeaderValue::try_from(encoded).unwrap_or_else(|_| HeaderValue::from_static(""))
