@@ -375,6 +375,9 @@ diesel::table! {
         active -> Bool,
         secret -> Binary,
         created -> BigInt,
+        last_delivered -> Nullable<BigInt>,
+        last_failure -> Nullable<BigInt>,
+        last_failure_message -> Nullable<Text>,
     }
 }
 

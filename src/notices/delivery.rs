@@ -77,14 +77,22 @@ async fn send(app: &App, notice: &Notice) -> Result<Outcome> {
 /// Writes down what came of an attempt; whether it arrived. What concerns the row stands in a transaction of its own,
 /// which waits for nobody: were it lost, the notice would be sent twice.
 async fn note(app: &App, notice: Notice, outcome: Outcome) -> Result<bool> {
-    let (now, destination) = (app.now(), notice.destination.clone());
+    let (now, destination, webhook) = (app.now(), notice.destination.clone(), notice.webhook);
+    let failure = match &outcome {
+        Outcome::Arrived => None,
+        Outcome::Hopeless(why) => Some((*why).to_owned()),
+        Outcome::Failed(failure) => Some(failure.why.clone()),
+    };
     match outcome {
         Outcome::Arrived => {
             let had_failed = notice.attempts > 1;
             note_arrival(app, notice).await?;
+            if let Some(id) = webhook {
+                beside(app, move |db| webhooks::note_delivery(db, id, now)).await;
+            }
             if had_failed {
                 // whoever did not answer does again: what was put off until later need not wait any longer
-                others(app, move |db| store::bring_forward(db, &destination, now)).await;
+                beside(app, move |db| store::bring_forward(db, &destination, now)).await;
             }
             return Ok(true);
         }
@@ -100,7 +108,7 @@ async fn note(app: &App, notice: Notice, outcome: Outcome) -> Result<bool> {
                 if failure.unreachable {
                     // the others would find the same: nobody waits for each of them
                     let until = next.min(now.plus(HELD_BACK));
-                    others(app, move |db| store::hold_back(db, &destination, until)).await;
+                    beside(app, move |db| store::hold_back(db, &destination, until)).await;
                 }
             }
             None => {
@@ -108,6 +116,9 @@ async fn note(app: &App, notice: Notice, outcome: Outcome) -> Result<bool> {
                 app.database.write(move |db| store::failed(db, &notice, &failure.why, now)).await?;
             }
         },
+    }
+    if let Some((id, why)) = webhook.zip(failure) {
+        beside(app, move |db| webhooks::note_failure(db, id, &why, now)).await;
     }
     Ok(false)
 }
@@ -126,11 +137,11 @@ async fn note_arrival(app: &App, notice: Notice) -> Result<()> {
     app.database.write(move |db| store::delivered(db, &notice, now)).await
 }
 
-/// Moves the other rows of a destination. Two nodes that do so at once may be in each other's way: then one of them
-/// does not, and the rows are tried as they stand.
-async fn others(app: &App, change: impl FnOnce(&mut Db) -> Result<()> + Send + 'static) {
+/// Moves the other rows of a destination, or notes of a webhook how it fares. Two nodes that do so at once may be in
+/// each other's way: then one of them does not, and the rows are tried as they stand.
+async fn beside(app: &App, change: impl FnOnce(&mut Db) -> Result<()> + Send + 'static) {
     if let Err(error) = app.database.write(change).await {
-        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "notices could not be put off or brought forward together");
+        log::warn!(cause = error.cause().unwrap_or_default().as_str(); "what lies beside a notice could not be noted");
     }
 }
 

@@ -198,6 +198,8 @@ fn shown(webhook: Webhook) -> wire::Webhook {
         url: properties.url.as_str().to_owned(),
         active: properties.active,
         created: webhook.created,
+        last_delivered: webhook.health.delivered,
+        last_failure: webhook.health.failure.map(|(time, message)| wire::WebhookFailure { time, message }),
         id: webhook.id,
     }
 }

@@ -72,6 +72,17 @@ pub struct Webhook {
     pub properties: Properties,
     /// When it was made.
     pub created: Timestamp,
+    /// How its calls fare.
+    pub health: Health,
+}
+
+/// How the calls to a receiver fare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// When one arrived last.
+    pub delivered: Option<Timestamp>,
+    /// When one failed last, and why.
+    pub failure: Option<(Timestamp, String)>,
 }
 
 /// What can be changed of a webhook.

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::rules::{HookEvent, MOST, Properties, Webhook};
+use super::rules::{Health, HookEvent, MOST, Properties, Webhook};
 use crate::auth::Caller;
 use crate::clock::Timestamp;
 use crate::db::schema::webhooks;
@@ -26,6 +26,9 @@ struct Row {
     events: String,
     active: bool,
     created: Timestamp,
+    last_delivered: Option<Timestamp>,
+    last_failure: Option<Timestamp>,
+    last_failure_message: Option<String>,
 }
 
 /// An event that an older program knew and this one does not is left out.
@@ -47,6 +50,10 @@ impl Row {
                 active: self.active,
             },
             created: self.created,
+            health: Health {
+                delivered: self.last_delivered,
+                failure: self.last_failure.zip(self.last_failure_message),
+            },
         })
     }
 }
@@ -123,7 +130,7 @@ pub fn insert<R, V>(db: &mut Db, caller: &Caller<R, V>, properties: Properties, 
     );
     let id =
         diesel::insert_into(webhooks::table).values(row).returning(webhooks::id).get_result(db).map_err(refused)?;
-    Ok(Webhook { id, properties, created: now })
+    Ok(Webhook { id, properties, created: now, health: Health::default() })
 }
 
 /// Stores what a webhook's messages are signed with from now on, sealed.
@@ -224,6 +231,19 @@ pub fn receiver(db: &mut Db, id: WebhookID) -> Result<Option<Receiver>> {
     let columns = (webhooks::tenant_id, webhooks::name, webhooks::url, webhooks::secret, webhooks::active);
     let row: Option<Row> = webhooks::table.find(id).select(columns).get_result(db).optional()?;
     Ok(row.map(|(tenant, name, url, secret, active)| Receiver { tenant, id, name, url, secret, active }))
+}
+
+/// Notes that a call has arrived.
+pub fn note_delivery(db: &mut Db, id: WebhookID, now: Timestamp) -> Result<()> {
+    diesel::update(webhooks::table.find(id)).set(webhooks::last_delivered.eq(now)).execute(db)?;
+    Ok(())
+}
+
+/// Notes that a call has failed, and why.
+pub fn note_failure(db: &mut Db, id: WebhookID, why: &str, now: Timestamp) -> Result<()> {
+    let failure = (webhooks::last_failure.eq(now), webhooks::last_failure_message.eq(why));
+    diesel::update(webhooks::table.find(id)).set(failure).execute(db)?;
+    Ok(())
 }
 
 /// Calls a webhook no more, because its receiver at this URL asked for it; false where that is so already.

@@ -41,8 +41,8 @@ pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, I
 pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
-    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, ImportedLifecycle, LifecycleWish,
-    Networks, Rotation, RotationWish, Window,
+    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, ImportedLifecycle, Issuer, KeyApiType, KeySecret,
+    Lifecycle, LifecycleWish, Networks, Rotation, RotationWish, Window,
 };
 pub use profile::{
     NewProfile, NewProfileTarget, Profile, ProfileCalls, ProfileCallsChange, ProfileChange, ProfileTarget, Profiles,
@@ -57,7 +57,9 @@ pub use session::{
 pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
-pub use webhook::{CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookWithSecret, Webhooks};
+pub use webhook::{
+    CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret, Webhooks,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -63,9 +63,24 @@ pub struct Webhook {
     pub active: bool,
     /// Milliseconds since the epoch.
     pub created: Timestamp,
+    /// When a call arrived last, in milliseconds since the epoch; left out before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_delivered: Option<Timestamp>,
+    /// The last call that failed, also where one has arrived since; left out before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<WebhookFailure>,
     /// Its number.
     #[serde(rename = "ID")]
     pub id: WebhookID,
+}
+
+/// A call that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WebhookFailure {
+    /// Milliseconds since the epoch.
+    pub time: Timestamp,
+    /// Why, for a person.
+    pub message: String,
 }
 
 /// A webhook with what its messages are signed with, this once.

@@ -162,6 +162,44 @@ both! {
         assert_eq!(deliver(&app), 1);
     }
 
+    /// A webhook shows when a call arrived last, and when and why one failed last; bodies that say so of themselves are
+    /// ignored.
+    fn a_webhook_shows_how_its_calls_fare(app: TestApp, with_hooks) {
+        let full = app.full_key();
+        let hooks = Hooks::start();
+        let id = hook(&app, &full, &hooks, &["apikey.created"])["ID"].clone();
+        let path = format!("/api/webhooks/{id}");
+        let fares = || {
+            let shown = app.get(&path).key(&full).send().expect(200).json();
+            let listed = app.get("/api/webhooks").key(&full).send().expect(200).json();
+            assert_eq!(listed["webhooks"], json!([shown]));
+            (shown["lastDelivered"].clone(), shown["lastFailure"].clone())
+        };
+        let at = |moment: i64| json!(moment);
+        assert_eq!(fares(), (json!(null), json!(null)));
+        let first = app.clock.now().millis();
+        ending(&app, &full, "one", DAY);
+        assert_eq!(deliver(&app), 1);
+        assert_eq!(fares(), (at(first), json!(null)));
+        app.clock.advance(HOUR);
+        hooks.answer_with("500 Internal Server Error");
+        ending(&app, &full, "two", DAY);
+        assert_eq!(deliver(&app), 0);
+        let failure = json!({ "time": first + HOUR, "message": "answered 500" });
+        assert_eq!(fares(), (at(first), failure.clone()));
+        let body = json!({ "description": "d", "lastDelivered": 1, "lastFailure": null });
+        app.post(&path, body).key(&full).send().expect(200);
+        assert_eq!(fares(), (at(first), failure.clone()));
+        app.clock.advance(HOUR);
+        hooks.answer_with("200 OK");
+        assert_eq!(deliver(&app), 1);
+        assert_eq!(fares(), (at(first + 2 * HOUR), failure));
+        hooks.answer_with("410 Gone");
+        ending(&app, &full, "three", DAY);
+        assert_eq!(deliver(&app), 0);
+        assert_eq!(fares().1, json!({ "time": first + 2 * HOUR, "message": "the receiver answered 410: gone" }));
+    }
+
     /// The answer's body is not read, however long; redirects are not followed.
     fn neither_bodies_nor_redirects_are_followed(app: TestApp, with_hooks) {
         let full = app.full_key();
