@@ -93,11 +93,23 @@ async fn keep_lease(app: &App) {
             if let Err(error) = audit::log_head(app).await {
                 warn("the audit chain's head", &error);
             }
+            begin_telling(app);
         }
         Ok(false) if had_it => log::warn!("another node does the chores from now on"),
         Ok(_) => {}
         Err(error) => warn("the lease", &error),
     }
+}
+
+/// Looks at once which keys end, so that it is known from when on: where nobody has looked before, what ended by then is
+/// no news, and keys that are made from now on are.
+fn begin_telling(app: &App) {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = notices::announce(&app).await {
+            warn("telling of keys that end", &error);
+        }
+    });
 }
 
 /// The last chores of a node that stops: what is there is sealed, the head is logged, and another node may go on at once.

@@ -245,4 +245,23 @@ both! {
         assert_eq!(tell(&app), 0);
         assert_eq!(app.count("select count(*) as n from notices"), 0);
     }
+
+    /// A server knows from its first moment on which keys end: one that is made then, and has ended before the chore's
+    /// first turn, is told of.
+    fn keys_that_end_within_the_first_minutes_are_told_of(app: TestApp, |setup| setup.with_hooks()) {
+        let full = app.full_key();
+        app.spawn_chores();
+        let begun = std::time::Instant::now();
+        while app.count("select count(*) as n from notice_marks") == 0 {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "nobody looks");
+            std::thread::yield_now();
+        }
+        let hook = json!({ "name": "h", "url": "http://127.0.0.1:9/", "events": ["apikey.expiring", "apikey.expired"] });
+        app.post("/api/webhooks", hook).key(&full).send().expect(200);
+        let body = json!({ "keyName": "short", "roleID": 2, "expiryDate": app.clock.now().plus(MINUTE) });
+        app.post("/api/apikeys", body).key(&full).send().expect(200);
+        app.clock.advance(90_000);
+        announce(&app);
+        assert_eq!(app.texts("select kind as t from notices order by id"), ["apikey.expired"]);
+    }
 }
