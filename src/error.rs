@@ -140,7 +140,9 @@ reasons! {
     KeyLimitReached = 409 "key_limit_reached";
     /// The object's state does not allow the change.
     Conflict = 409 "conflict";
-    /// The dry run has found other keys than are found now; nothing was done.
+    /// The key has ended, and what was said of it gives it no new life.
+    KeyHasExpired = 409 "key_has_expired";
+    /// The dry run has found other keys than are found now, or its confirmation was used before; nothing was done.
     SetChanged = 409 "set_changed";
     /// The code of a claim was used before.
     ClaimUsed = 409 "claim_used";

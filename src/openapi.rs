@@ -160,7 +160,10 @@ fn about(route: &Route) -> Option<&'static str> {
              `unchanged` canViewApiKeys or canEditApiKeyProperties; `updated` canEditApiKeyProperties; `reissued` \
              canCreateNewApiKeys and canEditApiKeyProperties. The secret is in the answer only when the key is created \
              or reissued. A key whose secret is not the one that `X-Have-Secret-Digest` speaks of is `conflict`, and \
-             nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once.",
+             nothing happens to it; with `reissue=allow` it gets a new secret, and the old one stops at once. A key that \
+             has ended is never `unchanged`: an `expiryDate` that lies ahead gives it a new life; with `reissue=allow` so \
+             does a profile by which a refresh brings keys back; otherwise it is `key_has_expired`, and one that lies behind \
+             is `expiry_out_of_range`.",
         ),
         "modify_api_key" => Some(
             "The secret stays, with one exception: where `constraints.apiTypes` are others than before, and the key's \

@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use actix_web::web::Json;
 use serde_json::{Value, json};
 
-use super::confirmation_store::Spent;
 use super::bulk_rules::{CONFIRMATION, Confirmation, MOST_ROTATED, Order, Verb, Verdict};
+use super::confirmation_store::Spent;
 use super::handlers::{bounds_of, differences, maker, moment, target, with_secret};
 use super::history_rules::{Party, Revocation, Why};
 use super::history_store;

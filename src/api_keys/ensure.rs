@@ -6,10 +6,11 @@ use super::handlers::{
     Warned, differences, head, maker, mint, role_in_body, role_of, spent, target, unbounded, warn_of_initial_password,
 };
 use super::profiled;
-use super::rotation::Overlap;
+use super::rotation::{Overlap, refreshed};
 use super::rules::{ApiKey, Ensured, Maker, gives_more};
 use super::secrets::{self, NewSecret};
 use super::store;
+use crate::api_key_profiles::Profile;
 use crate::api_types;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind};
@@ -166,13 +167,21 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     if !holds && !wish.may_reissue {
         return Err(not_the_secret());
     }
-    if holds && !differs {
+    let ended = old.properties.expiry.filter(|end| *end <= wish.now);
+    let new_life = match ended {
+        Some(end) if !wish.key.revives(wish.now)? => Some(new_life(&old, end, &profile, &wish, holds)?),
+        _ => None,
+    };
+    if holds && !differs && new_life.is_none() {
         caller.must::<EditApiKeys>().or_else(|_| caller.must::<ViewApiKeys>())?;
         return Ok((Done::new(Outcome::Unchanged, old, false), Vec::new()));
     }
     caller.must::<EditApiKeys>()?;
     let properties = wish.key.applied_to(&old.properties, &wish.maker, wish.now)?;
-    let changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
+    let mut changed = profiled::change(db, caller, &old, properties, &under, &wish.maker, wish.now)?;
+    if let Some(end) = new_life {
+        changed.properties.expiry = Some(end);
+    }
     if changed.replaces_secret && !wish.may_reissue {
         return Err(other_types_need_another_secret());
     }
@@ -180,7 +189,8 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     if changed.replaces_secret && holds && wish.held.is_some_and(|held| held.matches(&wish.secret)) {
         return Err(other_types_need_another_secret());
     }
-    let renews = !holds || changed.replaces_secret;
+    let differs = differs || new_life.is_some();
+    let renews = !holds || changed.replaces_secret || new_life.is_some();
     if renews {
         caller.must::<CreateApiKeys>()?;
     }
@@ -211,6 +221,24 @@ fn keep_or_change(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish, old: 
     let key = store::find(db, caller, old.id)?.ok_or_else(|| Error::internal("a key that is held is gone"))?;
     let outcome = if renews { Outcome::Reissued } else { Outcome::Updated };
     Ok((Done::new(outcome, key, unlocks || renews), events))
+}
+
+/// When a key ends that has ended, where nothing is said of its end: a new secret, where one is allowed, brings it back
+/// for as long as a refresh would.
+fn new_life(old: &ApiKey, ended: Timestamp, profile: &Profile, wish: &Wish, holds: bool) -> Result<Timestamp> {
+    // whoever brings the secret that the key has would leave it as it is
+    let has_another = !(holds && wish.held.is_some_and(|held| held.matches(&wish.secret)));
+    let life = match wish.may_reissue && has_another {
+        true => refreshed(&old.properties, profile, wish.now).ok().flatten(),
+        false => None,
+    };
+    life.ok_or_else(|| {
+        let message = format!(
+            "The API key expired at {ended}. Send an expiryDate that lies ahead, or 0 for never. Where its profile has a \
+             refresh bring keys back, ?reissue=allow does it too, with another secret."
+        );
+        Error::new(Reason::KeyHasExpired, message)
+    })
 }
 
 fn another_profile() -> Error {

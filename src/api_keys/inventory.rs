@@ -266,7 +266,8 @@ fn number(cell: Option<&str>, column: &str) -> Result<Option<Option<i64>>, Strin
 }
 
 fn moment_to_begin(cell: &str) -> Result<Option<i64>, String> {
-    let expected = || "constraints.notBefore: a moment such as 2027-01-31T12:00:00Z, or milliseconds since 1970.".to_owned();
+    let expected =
+        || "constraints.notBefore: a moment such as 2027-01-31T12:00:00Z, or milliseconds since 1970.".to_owned();
     millis(cell).map(Some).ok_or_else(expected)
 }
 

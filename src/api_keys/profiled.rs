@@ -124,14 +124,16 @@ impl Batch {
 
     /// The profile that is meant by its ID, by its name, or by neither: the tenant's default.
     pub fn profile(&self, id: Option<ProfileID>, name: Option<&str>) -> Result<&Profile, String> {
-        let unknown = || "lifecycle.profileID: there is no such profile. GET /api/apikeyprofiles lists them.".to_owned();
+        let unknown =
+            || "lifecycle.profileID: there is no such profile. GET /api/apikeyprofiles lists them.".to_owned();
         let by_name = match name {
             None => None,
             Some(name) => {
                 let wanted = fold(name);
                 let named = self.profiles.values().find(|profile| fold(&profile.name) == wanted);
                 Some(named.ok_or_else(|| {
-                    "lifecycle.profile: there is no profile of that name. GET /api/apikeyprofiles lists them.".to_owned()
+                    "lifecycle.profile: there is no profile of that name. GET /api/apikeyprofiles lists them."
+                        .to_owned()
                 })?)
             }
         };

@@ -311,10 +311,7 @@ pub fn expiry(
         Expiry::Unsaid => return Ok(otherwise),
         Expiry::Never => None,
         Expiry::At(at) if (now.plus(SHORTEST)..=now.plus(LONGEST)).contains(&at) => Some(at),
-        Expiry::At(_) => {
-            let message = "expiryDate: milliseconds since 1970, one minute to ten years ahead; 0 for never.";
-            return Err(Error::new(Reason::ExpiryOutOfRange, message));
-        }
+        Expiry::At(_) => return Err(out_of_range()),
     };
     match maker_expires {
         Some(end) if outlives(wanted, end) => Err(Error::new(
@@ -323,6 +320,11 @@ pub fn expiry(
         )),
         _ => Ok(wanted),
     }
+}
+
+fn out_of_range() -> Error {
+    let message = "expiryDate: milliseconds since 1970, one minute to ten years ahead; 0 for never.";
+    Error::new(Reason::ExpiryOutOfRange, message)
 }
 
 /// A key to be made, checked as far as that goes without its profile and its role, which the transaction looks up.
@@ -626,8 +628,18 @@ impl Ensured {
         self.changes.unlocks() && !old.active
     }
 
+    /// Whether an end is named that gives a key a life which has ended. One that lies behind is refused, also where it
+    /// is the one that the key has: nobody is told that they have a key which lets nobody in.
+    pub fn revives(&self, now: Timestamp) -> Result<bool> {
+        match self.changes.expiry {
+            Expiry::Unsaid => Ok(false),
+            Expiry::At(at) if at <= now => Err(out_of_range()),
+            Expiry::Never | Expiry::At(_) => Ok(true),
+        }
+    }
+
     /// The properties of a key that is there, as they will be. An end that is there already is not judged anew: a
-    /// second run may come when it is near, or over.
+    /// second run may come when it is near.
     pub fn applied_to(mut self, old: &Properties, maker: &Maker, now: Timestamp) -> Result<Properties> {
         if self.changes.expiry.is(old.expiry) {
             self.changes.expiry = Expiry::Unsaid;

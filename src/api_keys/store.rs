@@ -404,13 +404,7 @@ pub fn counts<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, moment: &M
 
 /// Whether a search finds so many keys that sorting them by ID takes longer than going through all keys by ID until
 /// there are enough. PostgreSQL keeps statistics and decides for itself; SQLite does not know the values.
-fn is_broad<R, V>(
-    db: &mut Db,
-    caller: &Caller<R, V>,
-    kinds: Kinds,
-    filter: &Filter,
-    moment: &Moment,
-) -> Result<bool> {
+fn is_broad<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, filter: &Filter, moment: &Moment) -> Result<bool> {
     const MANY: i64 = 2_000;
     // a status may be that of few keys or of nearly all
     if !matches!(db, Db::Sqlite(_)) || !(filter.has_range() || filter.names("status")) {

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::rules::{Fault, Job, KEPT_ERRORS, Mark, NewJob, State, items_of};
+use super::rules::{Fault, Items, Job, KEPT_ERRORS, NewJob, State, items_of};
 use crate::auth::{Caller, Starter};
 use crate::clock::{SECOND, Timestamp};
 use crate::db::schema::{job_chunks, jobs};
@@ -165,7 +165,7 @@ pub fn release(db: &mut Db, id: JobID, node: &str) -> Result<()> {
 }
 
 /// The IDs of a job's row of this number, and what was seen of each; none where there is no such row, for all is done.
-pub fn chunk(db: &mut Db, id: JobID, number: i64) -> Result<Option<Vec<(i64, Option<Mark>)>>> {
+pub fn chunk(db: &mut Db, id: JobID, number: i64) -> Result<Option<Items>> {
     let row = job_chunks::table.find((id, number)).select((job_chunks::items, job_chunks::marks));
     let row: Option<(Vec<u8>, Option<Vec<u8>>)> = row.get_result(db).optional()?;
     row.map(|(ids, marks)| items_of(&ids, marks.as_deref())).transpose()

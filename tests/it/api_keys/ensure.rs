@@ -74,7 +74,7 @@ both! {
             answer.as_object_mut().expect("an object").remove("outcome");
             answer
         };
-        for passed in [0, 1, DAY - 30_000, DAY] {
+        for passed in [0, 1, DAY - 30_000, 29_998] {
             app.clock.advance(passed);
             let few = [json!({ "roleID": "2" }), json!({ "roleID": 2, "description": null, "ID": 7, "created": 8, "secretKey": "x", "outcome": "created" })];
             for body in few.iter().chain([&body]) {
@@ -121,6 +121,77 @@ both! {
             app.assert_rows(&rows, member);
         }
         assert_refusal(presented(&app, &held), IN);
+    }
+
+    /// A key that has ended is never unchanged, for it lets nobody in: an end ahead gives it a new life, with the secret
+    /// that it has; one that lies behind is refused; and where nothing is said it is told, and nothing happens.
+    fn a_key_that_has_ended_is_never_unchanged(app: TestApp) {
+        let maker = app.full_key();
+        let end = START.millis() + DAY;
+        let key = made(&app, &maker, json!({ "keyName": "k", "roleID": 2, "expiryDate": end }));
+        let held = secret(&key);
+        let wanted = |query: &str, body: Value| ensure(&app, &format!("k{query}"), body).key(&maker);
+        let same = json!({ "roleID": 2, "expiryDate": end });
+        app.clock.advance(DAY - 1);
+        done(wanted("", same.clone()).holding(&held), "unchanged");
+        app.clock.advance(1);
+        assert_refusal(presented(&app, &held), (401, "api_key_expired"));
+        let rows = app.rows();
+        for query in ["", "?reissue=allow"] {
+            for (body, refusal) in [
+                (json!({ "roleID": 2 }), (409, "key_has_expired")),
+                (json!({ "roleID": 2, "description": "another" }), (409, "key_has_expired")),
+                (same.clone(), (400, "expiry_out_of_range")),
+                (json!({ "roleID": 2, "expiryDate": end - 1 }), (400, "expiry_out_of_range")),
+                (json!({ "roleID": 2, "expiryDate": end + 59_999 }), (400, "expiry_out_of_range")),
+            ] {
+                assert_refusal(wanted(query, body.clone()).holding(&held).send().refusal(), refusal);
+                assert_refusal(wanted(query, body).send().refusal(), refusal);
+            }
+        }
+        let told = wanted("", json!({ "roleID": 2 })).send();
+        assert!(told.text().contains("expired at 2026-11-22T12:00:15.000Z"), "{}", told.text());
+        app.assert_rows(&rows, "nothing is pretended");
+        let later = json!({ "roleID": 2, "expiryDate": end + DAY });
+        assert_eq!(done(wanted("", later.clone()).holding(&held), "updated")["expiryDate"], json!(end + DAY));
+        assert_refusal(presented(&app, &held), IN);
+        done(wanted("", later.clone()).holding(&held), "unchanged");
+        app.clock.advance(DAY);
+        let lost = format!("{}:{}=", key["ID"], "A".repeat(43));
+        let for_ever = json!({ "roleID": 2, "expiryDate": 0 });
+        assert_refusal(wanted("", for_ever.clone()).holding(&lost).send().refusal(), (409, "conflict"));
+        let new = secret(&done(wanted("?reissue=allow", for_ever).holding(&lost), "reissued"));
+        assert_refusal(presented(&app, &new), IN);
+    }
+
+    /// Where a profile has a refresh bring keys back, a new secret that is allowed does it too, for as long; it is
+    /// another secret than the key has.
+    fn a_profile_may_bring_a_key_that_has_ended_back(app: TestApp) {
+        let maker = app.full_key();
+        let revives = crate::profiles::made(&app, &maker, json!({ "name": "revives", "validity": "2d", "maxValidity": "3d", "refreshRevives": true }));
+        let ends = crate::profiles::made(&app, &maker, json!({ "name": "ends", "validity": "2d" }));
+        let secrets = [(revives, "a"), (ends, "b"), (revives, "c")].map(|(profile, name)| {
+            secret(&made(&app, &maker, json!({ "keyName": name, "roleID": 2, "lifecycle": { "profileID": profile } })))
+        });
+        app.clock.advance(2 * DAY);
+        let wanted = |name: &str, query: &str| ensure(&app, &format!("{name}{query}"), json!({ "roleID": 2 })).key(&maker);
+        let rows = app.rows();
+        for call in [wanted("a", ""), wanted("b", ""), wanted("b", "?reissue=allow")] {
+            assert_refusal(call.send().refusal(), (409, "key_has_expired"));
+        }
+        let digest = firstkey::secret::PresentedKey::parse(&secrets[2]).expect("a key").secret.digest().to_hex();
+        let same = json!({ "roleID": 2, "secretDigest": format!("sha256:{digest}") });
+        assert_refusal(ensure(&app, "c?reissue=allow", same).key(&maker).send().refusal(), (409, "key_has_expired"));
+        app.assert_rows(&rows, "nothing came back");
+        let answer = done(wanted("a", "?reissue=allow").holding(&secrets[0]), "reissued");
+        assert_eq!(answer["expiryDate"], json!(START.millis() + 4 * DAY));
+        assert_refusal(presented(&app, &secret(&answer)), IN);
+        assert_refusal(presented(&app, &secrets[0]), (401, "invalid_api_key"));
+        done(wanted("a", "?reissue=allow"), "unchanged");
+        // T-03: a key that ends before gives no such life
+        let ending = secret(&made(&app, &maker, json!({ "keyName": "ending", "roleID": 1, "lifecycle": { "profileID": 1 }, "expiryDate": app.clock.now().millis() + DAY })));
+        let beyond = ensure(&app, "c?reissue=allow", json!({ "roleID": 2 })).key(&ending).send();
+        assert_refusal(beyond.refusal(), (403, "beyond_caller"));
     }
 
     /// DS-52: whoever holds another secret than the key's is told so, and gets a new one only where that is allowed; the
