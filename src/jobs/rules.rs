@@ -15,6 +15,9 @@ pub const KEPT_ERRORS: usize = 20;
 /// What was seen of a thing when its job was asked for: other bytes are another state.
 pub type Mark = [u8; 8];
 
+/// IDs, and what was seen of each where that was kept.
+pub type Items = Vec<(i64, Option<Mark>)>;
+
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -159,7 +162,7 @@ impl Collection {
     }
 
     /// The IDs and what was seen of each, where there are few.
-    pub fn into_items(self) -> Result<Vec<(i64, Option<Mark>)>> {
+    pub fn into_items(self) -> Result<Items> {
         let chunks = self.chunks.iter().map(|chunk| items_of(&chunk.ids, Some(&chunk.marks)));
         Ok(chunks.collect::<Result<Vec<_>>>()?.concat())
     }
@@ -171,7 +174,7 @@ impl Collection {
 }
 
 /// The IDs of a piece, and what was seen of each; nothing where that was not kept, by an older version of the program.
-pub fn items_of(ids: &[u8], marks: Option<&[u8]>) -> Result<Vec<(i64, Option<Mark>)>> {
+pub fn items_of(ids: &[u8], marks: Option<&[u8]>) -> Result<Items> {
     let ids = ids_of(ids)?;
     let Some(marks) = marks else { return Ok(ids.into_iter().map(|id| (id, None)).collect()) };
     let (marks, rest) = marks.as_chunks::<{ size_of::<Mark>() }>();

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::rules::{Fault, Job, KEPT_ERRORS, Mark, NewJob, State, items_of};
+use super::rules::{Fault, Items, Job, KEPT_ERRORS, NewJob, State, items_of};
 use crate::auth::{Caller, Starter};
 use crate::clock::{SECOND, Timestamp};
 use crate::db::schema::{job_chunks, jobs};
@@ -163,9 +163,6 @@ pub fn release(db: &mut Db, id: JobID, node: &str) -> Result<()> {
         .execute(db)?;
     Ok(())
 }
-
-/// IDs, and what was seen of each.
-type Items = Vec<(i64, Option<Mark>)>;
 
 /// The IDs of a job's row of this number, and what was seen of each; none where there is no such row, for all is done.
 pub fn chunk(db: &mut Db, id: JobID, number: i64) -> Result<Option<Items>> {

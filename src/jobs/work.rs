@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rules::{Fault, Job, Mark, State};
+use super::rules::{Fault, Items, Job, State};
 use super::store;
 use crate::app::App;
 use crate::audit::{Actor, Event, EventKind, Target};
@@ -36,7 +36,7 @@ pub struct Task<'a> {
     /// What they may do at this moment.
     pub acting: Acting,
     /// Which things it is about, ascending, and what was seen of each when it was asked for.
-    pub items: Vec<(i64, Option<Mark>)>,
+    pub items: Items,
     /// The present moment.
     pub now: Timestamp,
 }

@@ -196,6 +196,10 @@ both! {
             ("conflict", app.post(&format!("/api/administrators/{changer}/totp/confirm"), json!({ "mfaCode": "000000" })).with(&changing).send()),
             ("confirmation_needed", app.post("/api/apikeys/bulk/revoke", json!({ "searchCriteria": [] })).key(&key).send()),
             ("import_refused", app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "full", "roleID": 2 }] })).key(&key).send()),
+            ("key_has_expired", {
+                changed("over", 2, "expiry_date = 1");
+                app.call("PUT", "/api/apikeys/by-name/over").json(json!({ "roleID": 2 })).key(&key).send()
+            }),
             ("set_changed", {
                 let again = crate::jobs::confirmed(&app, &key, "lock", json!({ "searchCriteria": { "fieldName": "keyName", "stringValue": "one more" } }));
                 mint("one more", 2);

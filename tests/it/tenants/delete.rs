@@ -99,6 +99,9 @@ fn full_tenant(app: &TestApp, maker: &str, name: &str) -> Value {
     app.execute(&format!(
         "insert into job_chunks (job_id, number, items, tenant_id) select id, 0, {bytes}, {id} from jobs where tenant_id = {id}"
     ));
+    app.execute(&format!(
+        "insert into spent_confirmations (proof, tenant_id, until) values ('proof of {id}', {id}, 1)"
+    ));
     app.flush();
     for table in tables(app) {
         assert!(rows_in(app, &table, &tenant["ID"]) > 0, "put a row into {table}, or its removal is not tried");
