@@ -345,11 +345,10 @@ pub fn read_json(bytes: &[u8]) -> Result<Vec<Line>> {
 fn line(number: u64, key: wire::ImportedApiKey) -> Line {
     let name = key.key_name.clone().unwrap_or_default();
     let digest = key.secret_digest.as_deref().map(inventory::digest).transpose();
-    let lifecycle = key.lifecycle.unwrap_or_default();
-    let wish = wire::LifecycleWish { profile_id: lifecycle.profile_id, profile: None, kind: lifecycle.kind };
+    let mut lifecycle = key.lifecycle.unwrap_or_default();
     let entry = digest.map(|digest| Entry {
         role: RoleWish { id: key.role_id.map(|Number(id)| RoleID::new(id)), name: key.role_name },
-        profile: lifecycle.profile,
+        profile: lifecycle.profile.take(),
         digest,
         wanted: Wanted {
             key_name: key.key_name,
@@ -359,9 +358,9 @@ fn line(number: u64, key: wire::ImportedApiKey) -> Line {
             time_zone: key.time_zone,
             active: key.active.map(|Flag(active)| active),
             expiry: asked(key.expiry_date),
-            under: under(Some(&wish), key.constraints.as_ref()),
+            under: under(Some(&lifecycle), key.constraints.as_ref()),
             constraints: bounds(key.constraints),
-            kind: wish.kind,
+            kind: lifecycle.kind,
         },
     });
     Line { number, name, entry }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConstraintsWish, Flag, ImportedLifecycle, Number, Patch};
+use super::strict::{Unknown, objects};
+use super::{ConstraintsWish, Flag, LifecycleWish, Number, Patch};
 use crate::id::ApiKeyID;
 
 /// A list of keys from elsewhere.
@@ -18,7 +19,7 @@ pub struct ImportedApiKeys {
 /// A key from elsewhere, as the export answers it with `?expand=all`. Anything else that is sent, its old ID included, is
 /// ignored.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 pub struct ImportedApiKey {
     /// 1 to 128 characters, unique in the tenant.
     #[schema(min_length = 1, max_length = 128, required, value_type = String)]
@@ -47,10 +48,14 @@ pub struct ImportedApiKey {
     pub secret_digest: Option<String>,
     /// The rules that it is to live under, and what is to have it, as `?expand=lifecycle` answers them; the rest of what
     /// that answers is ignored.
-    pub lifecycle: Option<ImportedLifecycle>,
+    pub lifecycle: Option<LifecycleWish>,
     /// What is to bound its use, as `?expand=constraints` answers it. What its API types let it do is to be authorized
     /// anew, where that is needed.
     pub constraints: Option<ConstraintsWish>,
+}
+
+objects! {
+    ImportedApiKey Unknown::Ignored;
 }
 
 /// What becomes of a line.

@@ -171,19 +171,6 @@ pub struct LifecycleWish {
     pub kind: Option<String>,
 }
 
-/// What a key's life is to be like that comes from elsewhere.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", remote = "Self")]
-pub struct ImportedLifecycle {
-    /// The rules it is to live under; the tenant's default where nothing is said. They stay for life.
-    #[serde(rename = "profileID")]
-    pub profile_id: Option<Number>,
-    /// The same by their name. Where both are given they must be the same profile.
-    pub profile: Option<String>,
-    /// `standard`, `siemAgent` or `logCollector`.
-    pub kind: Option<String>,
-}
-
 /// What is to bound a key's use. Null takes a bound away; what is not sent stays.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", remote = "Self")]
@@ -273,7 +260,6 @@ const OF_KEY: &[&str] = &[
 
 objects! {
     LifecycleWish Unknown::RefusedBut(&["status", "issuer", "secrets", "rotation", "warnings", "tenantURL"]);
-    ImportedLifecycle Unknown::RefusedBut(&["status", "issuer", "secrets", "rotation", "warnings", "tenantURL"]);
     ConstraintsWish Unknown::RefusedBut(&[]);
     Networks Unknown::RefusedBut(&[]);
     Window Unknown::RefusedBut(&[]);

@@ -42,8 +42,8 @@ pub use import::{ImportAnswer, ImportOutcome, ImportedApiKey, ImportedApiKeys, I
 pub use job::{Job, JobFault};
 pub use lenient::{Flag, Number, Patch};
 pub use lifecycle::{
-    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, ImportedLifecycle, Issuer, KeyApiType, KeySecret,
-    Lifecycle, LifecycleWish, Networks, Rotation, RotationWish, Window,
+    ApiKeyCounts, ApiTypeName, Constraints, ConstraintsWish, Issuer, KeyApiType, KeySecret, Lifecycle, LifecycleWish,
+    Networks, Rotation, RotationWish, Window,
 };
 pub use profile::{
     NewProfile, NewProfileTarget, Profile, ProfileCalls, ProfileCallsChange, ProfileChange, ProfileTarget, Profiles,

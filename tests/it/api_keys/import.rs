@@ -397,7 +397,8 @@ both! {
         assert_eq!(app.texts(&format!("select key_name || ' ' || cast(expiry_date as text) as t from api_keys where profile_id = {two} order by id")),
             [format!("a {}", START.millis() + 5 * day), format!("b {}", START.millis() + 10 * day)]);
         assert_eq!(app.texts("select key_name as t from api_keys where kind = 'logCollector'"), ["l"]);
-        for malformed in [json!({ "lifecycle": [7] }), json!({ "lifecycle": 7 }), json!({ "constraints": ["Milan"] }), json!({ "constraints": { "remainingUses": [1] } })] {
+        for malformed in [json!({ "lifecycle": [7] }), json!({ "lifecycle": 7 }), json!({ "constraints": ["Milan"] }), json!({ "constraints": { "remainingUses": [1] } }),
+            json!({ "lifecycle": { "profil": "two" } }), json!({ "constraints": { "networkz": null } }), json!({ "Constraints": {} })] {
             assert_refusal(list(&app, &full, "", json!([key("x", json!({}), malformed)])).send().refusal(), (400, "malformed"));
         }
         // a person's own role, and the tenant's default
