@@ -165,7 +165,9 @@ both! {
                 assert!(answer.text().contains("constraints.apiTypes"), "{}", answer.text());
             }
         }
-        assert_refusal(by(app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "k", "roleID": small }] }))).refusal(), REFUSED);
+        let imported = by(app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "k", "roleID": small }] })));
+        assert_refusal(imported.refusal(), (400, "import_refused"));
+        assert!(imported.text().contains("constraints.apiTypes"), "{}", imported.text());
         assert_refusal(by(app.call("POST", &format!("/api/apikeys/{}/secretkey", victim["ID"]))).refusal(), REFUSED);
         app.assert_rows(&rows, "refused");
         let child = by(app.post("/api/apikeys", with(json!({ "apiTypes": ["minting"] })))).expect(200).json();
@@ -194,7 +196,9 @@ both! {
         refused(mint(json!({ "profileID": 1 })));
         refused(app.post("/api/claims", json!({ "keyName": "c", "roleID": 2 })).key(&minter).send());
         refused(app.call("PUT", "/api/apikeys/by-name/e").json(json!({ "roleID": 2 })).key(&minter).send());
-        refused(app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "i", "roleID": 2 }] })).key(&minter).send());
+        let imported = app.post("/api/apikeys/import", json!({ "apiKeys": [{ "keyName": "i", "roleID": 2 }] })).key(&minter).send();
+        assert_refusal(imported.refusal(), (400, "import_refused"));
+        assert!(imported.text().contains("lifecycle.profileID"), "{}", imported.text());
         refused(app.call("POST", &format!("/api/apikeys/{}/secretkey", other["ID"])).key(&minter).send());
         let blue = app.tenant("Blue");
         refused(app.post(&format!("/api/tenants/{blue}/apikeys"), json!({ "keyName": "t" })).key(&minter).send());
