@@ -27,6 +27,7 @@ use crate::id::ApiKeyID;
 
 /// Random bytes to tell requests apart by. They guard nothing, so this thread's generator will do, which asks the kernel
 /// for nothing.
+#[allow(clippy::disallowed_methods, reason = "they are no secret")]
 pub fn trace_bytes() -> [u8; 8] {
     rand::random::<u64>().to_be_bytes()
 }

@@ -150,7 +150,8 @@ mod tests {
             assert_eq!(serde_json::to_value(why).ok(), Some(why.as_str().into()));
         }
         assert_eq!(Why::parse(None).ok(), Some(Why::Unspecified));
-        for other in ["", "Leaked", "compromised issuer", "leaked "] {
+        assert_eq!(Why::parse(Some("compromised issuer")).ok(), Some(Why::CompromisedIssuer));
+        for other in ["", "Leaked", "compromised Issuer", "leaked "] {
             assert!(Why::parse(Some(other)).is_err(), "{other}");
         }
     }

@@ -314,8 +314,21 @@ fn networks_for_webhooks_are_read_as_cidr() {
     let webhooks = config.expect("it is as the test made it").webhooks;
     let networks: Vec<String> = webhooks.allow_networks.iter().map(ToString::to_string).collect();
     assert_eq!((networks.join(" ").as_str(), webhooks.allow_http), ("10.0.0.0/8 fd00::/8", true));
-    for wrong in ["10.0.0.0", "10.0.0.0/33", "localhost", "10.0.0.0/8,", "*"] {
+    for wrong in ["10.0.0", "10.0.0.0/33", "localhost", "10.0.0.0/8,", "*"] {
         let refused = resolve(&[], &[("FIRSTKEY_WEBHOOKS_ALLOW_NETWORKS", wrong)], "").unwrap_err();
         assert!(refused.contains("is no network"), "{refused}");
+    }
+}
+
+/// T-24: who trusts everybody lets everybody say where they are.
+#[test]
+fn proxies_that_are_trusted_are_listed() {
+    let trusted = |value: &str| resolve(&[], &[("FIRSTKEY_TRUSTED_PROXIES", value)], "");
+    let config = trusted("10.1.2.3, fd00::/8").expect("it is as the test made it");
+    let networks: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.1.2.3/32", "fd00::/8"]);
+    for wrong in ["0.0.0.0/0", "::/0", "10.0.0.1,::/0", "proxy.example", "*"] {
+        let refused = trusted(wrong).unwrap_err();
+        assert!(refused.contains("FIRSTKEY_TRUSTED_PROXIES"), "{refused}");
     }
 }

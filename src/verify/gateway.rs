@@ -134,11 +134,11 @@ async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error>
             return Ok(unauthorized(request, "NOT_FOUND", "The request carries more than one API key.", true));
         }
     };
-    let extensions = request.extensions();
-    let origin = extensions.get::<Origin>().cloned();
+    let (origin, label) = {
+        let extensions = request.extensions();
+        (extensions.get::<Origin>().cloned(), extensions.get::<TenantLabel>().cloned())
+    };
     let origin = origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?;
-    let label = extensions.get::<TenantLabel>().cloned();
-    drop(extensions);
     let within = match label {
         None => None,
         Some(label) => match crate::auth::tenant_of(app, &label).await? {

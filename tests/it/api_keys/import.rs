@@ -416,12 +416,12 @@ both! {
     /// line that asks for more is refused.
     fn a_bounded_key_imports_none_that_is_not(app: TestApp) {
         let full = app.full_key();
-        let bounds = json!({ "networks": { "allow": ["127.0.0.0/8"] }, "callsPerMinute": 1000, "remainingUses": 50 });
+        let bounds = json!({ "networks": { "allow": ["127.0.0.0/8"] }, "callsPerMinute": 1000 });
         let importer = secret(&made(&app, &full, json!({ "keyName": "importer", "roleID": 1, "constraints": bounds })));
         let with = |name: &str, constraints: Value| json!({ "keyName": name, "roleID": 2, "constraints": constraints });
         let keys = json!([
             { "keyName": "a", "roleID": 2 }, with("b", json!({ "callsPerMinute": 1001 })), with("c", json!({ "networks": { "allow": ["0.0.0.0/0"] } })),
-            with("d", json!({ "remainingUses": null })), with("e", json!({ "callsPerMinute": 999 })),
+            with("d", json!({ "callsPerMinute": null })), with("e", json!({ "callsPerMinute": 999 })),
         ]);
         let answer = list(&app, &importer, "?skipInvalid=true", keys).send().expect(200).json();
         assert_eq!(outcomes(&answer), ["created", "invalid", "invalid", "invalid", "created"]);

@@ -119,7 +119,9 @@ both! {
             assert_eq!(key["lifecycle"]["kind"], kind);
             let path = format!("/api/apikeys/{}", key["ID"]);
             assert_eq!(app.get(&format!("{path}?expand=lifecycle")).key(&viewer).send().expect(200).json()["lifecycle"]["kind"], kind);
-            app.post(&path, json!({ "description": "d", "lifecycle": { "kind": "standard" } })).key(&viewer).send().expect(200);
+            let other = if kind == "standard" { "siemAgent" } else { "standard" };
+            assert_eq!(app.post(&path, json!({ "lifecycle": { "kind": other } })).key(&viewer).send().refusal(), (409, "conflict".into()));
+            app.post(&path, json!({ "description": "d", "lifecycle": { "kind": kind } })).key(&viewer).send().expect(200);
             assert_eq!(app.count(&format!("select count(*) as n from api_keys where key_name = '{name}' and kind = '{kind}'")), 1, "for life");
             assert_refusal(presented(&app, &secret(&key)), IN);
         }

@@ -22,7 +22,7 @@ fn all() -> Value {
         "apiTypesRequired": "true", "replaceSecretOnApiTypeChange": true, "refreshRevives": true, "maxOverlap": "90s",
         "warnBefore": ["1d", "30d", "24h"], "issuerBound": true, "visibility": "own",
         "callsPerMinute": { "key": 5, "tenant": 10, "window": "fromFirstCall" }, "errorDialect": "problem",
-        "immutable": true, "ID": 77, "tenantID": 5,
+        "immutable": true, "ID": 77,
     })
 }
 
@@ -253,13 +253,13 @@ both! {
         let key = app.full_key();
         let before = app.last_event();
         let id = made(&app, &key, json!({ "name": "Ops", "maxKeys": 2 }));
-        change(&app, &key, id, json!({ "name": "Dev", "validity": "1d", "default": true })).expect(200);
+        change(&app, &key, id, json!({ "name": "Dev", "validity": "30d", "default": true })).expect(200);
         change(&app, &key, 1, json!({ "default": true })).expect(200);
         app.delete(&format!("/api/apikeyprofiles/{id}")).key(&key).send().expect(204);
         let contents = r#"{"apiTypesRequired":false,"callsPerMinute":{"window":"sliding"},"default":false,"errorDialect":"deepSecurity","issuerBound":false,"maxKeys":2,"maxOverlap":"30d","maxValidity":null,"minValidity":null,"refreshRevives":false,"replaceSecretOnApiTypeChange":false,"rightsFrom":"role","targets":[],"validity":null,"visibility":"all","warnBefore":["10d"]}"#;
         assert_eq!(app.events_after(before), [
             &format!("5160 apiKey/1/full apiKeyProfile/{id}/Ops {contents}"),
-            &format!(r#"5161 apiKey/1/full apiKeyProfile/{id}/Ops {{"default":{{"from":false,"to":true}},"name":{{"from":"Ops","to":"Dev"}},"validity":{{"from":null,"to":"1d"}}}}"#),
+            &format!(r#"5161 apiKey/1/full apiKeyProfile/{id}/Ops {{"default":{{"from":false,"to":true}},"name":{{"from":"Ops","to":"Dev"}},"validity":{{"from":null,"to":"30d"}}}}"#),
             r#"5161 apiKey/1/full apiKeyProfile/1/Deep Security {"default":{"from":false,"to":true}}"#,
             &format!("5162 apiKey/1/full apiKeyProfile/{id}/Dev {{}}"),
         ]);
