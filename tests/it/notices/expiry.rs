@@ -84,6 +84,38 @@ both! {
         }
     }
 
+    /// The end itself may be a step: what is told there is that the key has expired, in its own language.
+    fn the_end_itself_can_be_told(app: TestApp, |setup| setup.with_mail()) {
+        let full = app.full_key();
+        contact(&app, &full, "ops@example.com");
+        let profile = json!({ "name": "To the end", "warnBefore": ["1d", "0d"], "default": true });
+        let profile = app.post("/api/apikeyprofiles", profile).key(&full).send().expect(200).json();
+        assert_eq!(profile["warnBefore"], json!(["1d", "0s"]));
+        let end = app.clock.now().plus(2 * DAY);
+        for locale in ["en-US", "ja-JP", "fr-FR", "nl-NL"] {
+            let body = json!({ "keyName": locale, "roleID": 2, "expiryDate": end, "locale": locale });
+            app.post("/api/apikeys", body).key(&full).send().expect(200);
+        }
+        announce(&app);
+        app.clock.advance(DAY);
+        assert_eq!(tell(&app), 4);
+        app.smtp().take();
+        app.clock.advance(DAY - 1);
+        assert_eq!(tell(&app), 0);
+        app.clock.advance(1);
+        assert_eq!(tell(&app), 4);
+        let mut subjects: Vec<String> = app.smtp().take().iter().map(|mail| mail.header("Subject").to_owned()).collect();
+        subjects.sort();
+        assert_eq!(subjects, [
+            "APIキー「ja-JP」は期限切れです",
+            "De API-sleutel \"nl-NL\" is verlopen",
+            "La clé d'API « fr-FR » a expiré",
+            "The API key \"en-US\" has expired",
+        ]);
+        app.clock.advance(DAY);
+        assert_eq!(tell(&app), 0, "once");
+    }
+
     /// A ladder is climbed down step by step, the last at the end itself; after a long silence only the nearest step is
     /// told; another end has a ladder of its own.
     fn each_step_of_a_ladder_is_told_once(app: TestApp, |setup| setup.with_mail()) {

@@ -61,7 +61,7 @@ both! {
         assert_eq!(short["warnBefore"], json!([]));
         let brief = create(&app, &key, json!({ "name": "brief", "validity": "10d", "immutable": true })).expect(200).json();
         assert_eq!((&brief["warnBefore"], &brief["immutable"]), (&json!([]), &json!(false)));
-        for id in ["7", "0", "2147483648"] {
+        for id in ["8", "0", "2147483648"] {
             assert_refusal(&app.get(&format!("/api/apikeyprofiles/{id}")).key(&key).send(), (404, "not_found"));
         }
     }
