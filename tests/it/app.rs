@@ -270,14 +270,30 @@ impl TestApp {
         secret(&self.mint("full", 1))
     }
 
-    /// Answers when it is known who makes the calls whose heads were sent before, and they wait for their bodies. With
-    /// one worker their look-ups began before these, which are made one after another; on PostgreSQL several threads
-    /// take them.
-    pub fn let_earlier_calls_be_known(&self) {
-        let nobody = format!("2147483647:{}=", "A".repeat(43));
-        for _ in 0..8 {
-            self.get("/api/apikeys/current").key(&nobody).send().expect(401);
+    /// Sends the head of a call whose body is held back, and answers when the server knows who makes it. With one worker
+    /// whatever is sent afterwards finds it waiting for its body.
+    pub fn begin_call(&self, credential: &str, head: &str) -> Connection {
+        let key = credential.strip_prefix("api-secret-key: ").and_then(|key| key.rsplit(':').nth(1));
+        // a key's use is noted with the moment, and a session's a minute after the last
+        self.clock.advance(if key.is_some() { 1 } else { 61_000 });
+        let now = self.clock.now();
+        let mut connection = self.connect();
+        connection.write_raw(format!("{head}\r\n{credential}\r\n\r\n").as_bytes()).expect("it is taken");
+        let is_known = || match key {
+            Some(id) => {
+                let id = firstkey::id::ApiKeyID::parse(id).expect("an ID");
+                self.app.key_usage.overlay(id, None, 0).0 == Some(now)
+            }
+            None => {
+                self.count(&format!("select count(*) as n from sessions where last_activity = {}", now.millis())) > 0
+            }
+        };
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        while !is_known() {
+            assert!(std::time::Instant::now() < patience, "nobody knows who calls");
+            std::thread::sleep(Duration::from_millis(1));
         }
+        connection
     }
 
     /// The secret of a fresh Auditor key.

@@ -10,14 +10,9 @@ const BODY: &str = r#"{"keyName":"made too late","roleID":2}"#;
 
 /// A call whose body is held back. The server knows who is calling when this returns.
 fn begun(app: &TestApp, credential: &str) -> Connection {
-    let mut connection = app.connect();
-    let head = format!(
-        "POST /api/apikeys HTTP/1.1\r\nHost: localhost\r\n{credential}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        BODY.len()
-    );
-    connection.write_raw(head.as_bytes()).expect("it is taken");
-    app.let_earlier_calls_be_known();
-    connection
+    let length = BODY.len();
+    let head = "POST /api/apikeys HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length:";
+    app.begin_call(credential, &format!("{head} {length}"))
 }
 
 /// Sends the body at last; status and code.
@@ -39,14 +34,14 @@ both! {
         };
         let path = |key: &Value| format!("/api/apikeys/{}", key["ID"]);
         let modify = |key: &Value, body: Value| drop(app.post(&path(key), body).key(&full).send().expect(200));
-        let soon = app.clock.now().millis() + 60_000;
+        let soon = app.clock.now().millis() + 61_000;
         type Meanwhile<'a> = &'a dyn Fn(&Value);
         let ways: [(&str, Value, Meanwhile, (u16, &str)); 5] = [
             ("locked", json!({}), &|key| modify(key, json!({ "active": false })), (401, "invalid_api_key")),
             ("removed", json!({}), &|key| drop(app.delete(&path(key)).key(&full).send().expect(204)), (401, "invalid_api_key")),
             ("renewed", json!({}), &|key| drop(app.call("POST", &format!("{}/secretkey", path(key))).key(&full).send().expect(200)), (401, "invalid_api_key")),
             ("demoted", json!({}), &|key| modify(key, json!({ "roleID": narrow })), (403, "not_authorized")),
-            ("ending", json!({ "expiryDate": soon }), &|_| app.clock.advance(60_000), (401, "invalid_api_key")),
+            ("ending", json!({ "expiryDate": soon }), &|_| app.clock.advance(61_000), (401, "invalid_api_key")),
         ];
         for (name, body, meanwhile, expected) in ways {
             let key = fresh(name, body);

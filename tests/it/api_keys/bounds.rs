@@ -616,10 +616,8 @@ both! {
             (json!({ "networks": { "allow": ["127.0.0.0/8"] } }), (403, "not_authorized")),
             (json!({ "notBefore": START.millis() + DAY, "networks": null }), (401, "invalid_api_key")),
         ] {
-            let mut connection = app.connect();
-            let head = format!("POST /api/apikeys HTTP/1.1\r\nHost: x\r\napi-secret-key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", secret(&maker), BODY.len());
-            connection.write_raw(head.as_bytes()).expect("it is taken");
-            app.let_earlier_calls_be_known();
+            let head = format!("POST /api/apikeys HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}", BODY.len());
+            let mut connection = app.begin_call(&format!("api-secret-key: {}", secret(&maker)), &head);
             bind(&app, &full, &maker, constraints);
             connection.write_raw(BODY.as_bytes()).expect("it is taken");
             assert_refusal(connection.read(false).expect("an answer").refusal(), expected);

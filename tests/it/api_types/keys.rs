@@ -277,13 +277,9 @@ both! {
         let key = mint_under(&app, &full, 1, json!({ "roleID": 1, "constraints": { "apiTypes": ["write"] } })).expect(200).json();
         authorize(&app, &app.sign_in(), &key["ID"], "write").expect(200);
         let body = r#"{"name":"made too late"}"#;
-        let mut connection = app.connect();
-        let head = format!(
-            "POST /api/contacts HTTP/1.1\r\nHost: localhost\r\napi-secret-key: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            secret(&key), body.len()
-        );
-        connection.write_raw(head.as_bytes()).expect("it is taken");
-        app.let_earlier_calls_be_known();
+        let length = body.len();
+        let head = format!("POST /api/contacts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}");
+        let mut connection = app.begin_call(&format!("api-secret-key: {}", secret(&key)), &head);
         app.delete(&format!("/api/apikeys/{}/authorizations/write", key["ID"])).with(&app.sign_in()).send().expect(204);
         connection.write_raw(body.as_bytes()).expect("it is taken");
         assert_eq!(connection.read(false).expect("an answer").refusal(), (403, "not_authorized".to_owned()));
