@@ -100,7 +100,7 @@ impl SecretDigest {
 
     /// Whether it is nothing but zeros or ones, or the digest of nothing at all, of one byte over and over or of bytes that
     /// count up or down, with the label of keys and without.
-    fn is_of_no_secret(&self) -> bool {
+    pub fn is_of_no_secret(&self) -> bool {
         static KNOWN: LazyLock<HashSet<[u8; 32]>> = LazyLock::new(|| {
             let place = |n: usize| u8::try_from(n).unwrap_or_default();
             let of_byte = |byte: u8| {

@@ -35,7 +35,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         windows: vec![Window { days: vec![0, 1, 2, 3, 4], from: 480, to: 1_080 }],
         ..Constraints::default()
     };
-    let bounds = Bounds { constraints: constraints.clone(), time_zone: Some(zone), ends_with: None, key: None, ties: None };
+    let bounds =
+        Bounds { constraints: constraints.clone(), time_zone: Some(zone), ends_with: None, key: None, ties: None };
     let maker = Maker { grant: Grant::everything(), expires: None, bounds };
     let Ok(plan) = KeyPlan::new(new.into(), &maker, zone, NOW) else { return };
     let Ok(key) = plan.alone() else { return };
