@@ -105,7 +105,7 @@ pub fn standing(key: &KeyFacts, at: Timestamp) -> Option<Rule> {
 }
 
 /// The first rule by which a key that is of use is none for a call at that moment from that address. What is counted
-/// on top of it is in memory ([`super::rate_limit`]) or in the row ([`super::lookup::take_use`]).
+/// on top of it is in memory ([`super::rate_limit`]) or in the row ([`super::take_use`]).
 pub fn call(key: &KeyFacts, at: Timestamp, from: IpAddr) -> Option<Rule> {
     let constraints = &key.bounds.constraints;
     let zone = key.bounds.time_zone;

@@ -50,7 +50,7 @@ pub fn prove(key: &PresentedKey, known: Option<&KeyFacts>, now: Timestamp, origi
     }
 }
 
-/// [`prove`] for a key that is remembered, and what is noted of a wrong secret besides. Answers with the number of the
+/// `prove` for a key that is remembered, and what is noted of a wrong secret besides. Answers with the number of the
 /// secret's row.
 pub fn prove_known(
     app: &App,
