@@ -19,11 +19,10 @@ use diesel::SqliteConnection;
 use diesel::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use support::{Fill, Options, Process, Server, announced, argument, median};
+use support::{Fill, Options, Process, SUMMARY, Server, announced, argument, median, wrk};
 
 const QUERY: &str = "/auth/verify?right=platformRights.computerRights.canViewOtherComputers";
-const CONNECTIONS: &str = "32";
-const THREADS: &str = "2";
+const CONNECTIONS: usize = 32;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--yardstick") {
@@ -52,7 +51,15 @@ struct Target<'a> {
     address: SocketAddr,
     scheme: &'a str,
     process: Process,
-    script: String,
+    script: Script,
+}
+
+/// What wrk sends.
+#[derive(Clone)]
+struct Script {
+    file: String,
+    /// Whether all of it is to be refused.
+    refused: bool,
 }
 
 /// What one round came to.
@@ -82,19 +89,19 @@ impl Bench {
         let one = self.one(&key(1));
         let wrong = self.one(&format!("2:{}", STANDARD.encode([9; 32])));
         let unknown = self.one(&format!("2147483000:{}", STANDARD.encode([9; 32])));
-        let of = |name: &'static str, server: &Server, script: &str| Target {
+        let of = |name: &'static str, server: &Server, script: &Script| Target {
             name,
             address: server.address,
             scheme: "http",
             process: server.process(),
-            script: script.to_owned(),
+            script: script.clone(),
         };
-        let raw_with = |name: &'static str, script: &str| Target {
+        let raw_with = |name: &'static str, script: &Script| Target {
             name,
             address: raw.address,
             scheme: "http",
             process: raw.process(),
-            script: script.to_owned(),
+            script: script.clone(),
         };
         self.compare(
             "HTTP, one key",
@@ -204,32 +211,23 @@ impl Bench {
 
     fn round(&self, target: &Target<'_>) -> Round {
         let before = target.process.cpu();
-        let output = Command::new("wrk")
-            .args(["-t", THREADS, "-c", CONNECTIONS, "-d", &format!("{}s", self.seconds), "-s", &target.script])
-            .arg(format!("{}://{}{QUERY}", target.scheme, target.address))
-            .output()
-            .expect("wrk is installed");
+        let url = format!("{}://{}{QUERY}", target.scheme, target.address);
+        let load = wrk(CONNECTIONS, self.seconds, &target.script.file, &url);
         let cpu = target.process.cpu() - before;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("measured "))
-            .unwrap_or_else(|| panic!("wrk said {text} {}", String::from_utf8_lossy(&output.stderr)));
-        let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
-        let [requests, micros, slow, failed] = numbers[..] else { panic!("{line}") };
+        // what is refused is refused as it should be
+        let failed = load.failed + if target.script.refused { 0.0 } else { load.refused };
         assert_eq!(failed, 0.0, "{}: {failed} were answered otherwise", target.name);
-        Round { rate: requests / micros * 1e6, cpu: cpu.as_secs_f64() * 1e6 / requests, slow: slow / 1e3 }
+        Round { rate: load.rate, cpu: cpu.as_secs_f64() * 1e6 / load.requests, slow: load.slow }
     }
 
     /// A script that presents one key.
-    fn one(&self, key: &str) -> String {
-        // what is refused is refused as it should be
-        let expected = if key == self::key(1) { "200" } else { "401" };
-        self.script(&format!("wrk.headers[\"api-secret-key\"] = \"{key}\"\n"), expected)
+    fn one(&self, key: &str) -> Script {
+        let refused = key != self::key(1);
+        self.script(&format!("wrk.headers[\"api-secret-key\"] = \"{key}\"\n"), refused)
     }
 
     /// A script that presents so many of the keys, spread over all of them: in turn, or at random where it is every one.
-    fn some(&self, keys: i64, some: i64) -> String {
+    fn some(&self, keys: i64, some: i64) -> Script {
         let file = self.folder.path().join(format!("keys-{some}"));
         let mut text = String::new();
         for number in 0..some {
@@ -242,21 +240,15 @@ impl Bench {
              function init(args)\n  math.randomseed(os.time())\n  for line in io.lines(\"{}\") do keys[#keys + 1] = line end\nend\n\
              function request()\n  at = at + 1\n  wrk.headers[\"api-secret-key\"] = keys[{pick}]\n  return wrk.format()\nend\n",
             file.display()
-        ), "200")
+        ), false)
     }
 
-    fn script(&self, head: &str, expected: &str) -> String {
+    fn script(&self, head: &str, refused: bool) -> Script {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let file = self.folder.path().join(format!("script-{number}.lua"));
-        // wrk counts what is no 2xx; of those that are to be refused all are
-        let failed = if expected == "200" { "summary.errors.status" } else { "0" };
-        let text = format!(
-            "{head}function done(summary, latency, requests)\n  io.write(string.format(\"measured %d %d %d %d\\n\", \
-             summary.requests, summary.duration, latency:percentile(99), {failed} + summary.errors.read + summary.errors.timeout))\nend\n"
-        );
-        std::fs::write(&file, text).expect("written");
-        file.to_str().expect("a path").to_owned()
+        std::fs::write(&file, format!("{head}{SUMMARY}")).expect("written");
+        Script { file: file.to_str().expect("a path").to_owned(), refused }
     }
 }
 

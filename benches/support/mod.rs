@@ -136,6 +136,41 @@ pub fn announced(child: &mut Child) -> SocketAddr {
     address.parse().expect("an address")
 }
 
+/// What wrk measured.
+pub struct Load {
+    pub requests: f64,
+    /// Requests a second.
+    pub rate: f64,
+    /// 99 of 100 took no longer, in milliseconds.
+    pub slow: f64,
+    /// Answers that were no 2xx.
+    pub refused: f64,
+    /// Requests without an answer.
+    pub failed: f64,
+}
+
+/// Lua for wrk that has it say what [`Load`] holds; behind whatever else the script does.
+pub const SUMMARY: &str = "function done(summary, latency, requests)\n  io.write(string.format(\"measured %d %d %d %d %d\\n\", \
+     summary.requests, summary.duration, latency:percentile(99), summary.errors.status, \
+     summary.errors.read + summary.errors.timeout + summary.errors.connect + summary.errors.write))\nend\n";
+
+/// Asks for `url` over so many connections, for so long, as the script says, which ends in [`SUMMARY`].
+pub fn wrk(connections: usize, seconds: i64, script: &str, url: &str) -> Load {
+    let threads = connections.min(2).to_string();
+    let output = Command::new("wrk")
+        .args(["-t", &threads, "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "-s", script, url])
+        .output()
+        .expect("wrk is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("measured "))
+        .unwrap_or_else(|| panic!("wrk said {text} {}", String::from_utf8_lossy(&output.stderr)));
+    let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
+    let [requests, micros, slow, refused, failed] = numbers[..] else { panic!("{line}") };
+    Load { requests, rate: requests / micros * 1e6, slow: slow / 1e3, refused, failed }
+}
+
 /// What the kernel says of a process.
 #[derive(Clone, Copy)]
 pub struct Process(pub u32);
@@ -175,14 +210,28 @@ pub struct Postgres {
 impl Postgres {
     /// The one of FIRSTKEY_TEST_POSTGRES, or one that `tests/postgres` starts.
     pub fn start() -> Self {
-        if let Ok(url) = std::env::var("FIRSTKEY_TEST_POSTGRES") {
-            return Self { url };
+        match std::env::var("FIRSTKEY_TEST_POSTGRES") {
+            Ok(url) => Self { url },
+            Err(_) => Self::started(&[]),
         }
+    }
+
+    /// One that writes to the disk before it answers, as real ones do.
+    pub fn durable() -> Self {
+        Self::started(&["--durable"])
+    }
+
+    fn started(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a short path").keep();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
         let watch = std::process::id().to_string();
-        let started =
-            Command::new(script).arg("start").arg(&folder).args(["--watch", &watch]).output().expect("it runs");
+        let started = Command::new(script)
+            .arg("start")
+            .arg(&folder)
+            .args(["--watch", &watch])
+            .args(arguments)
+            .output()
+            .expect("it runs");
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
         Self { url: String::from_utf8(started.stdout).expect("a URL").trim().to_owned() }
     }
