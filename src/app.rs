@@ -20,6 +20,7 @@ use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
 use crate::id::TenantID;
+use crate::in_flight::InFlight;
 use crate::keyring::Keyring;
 use crate::lease::Lease;
 use crate::locale::TimeZone;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub webhooks: Client,
     /// Whose word is taken for where a request came from.
     pub trusted_proxies: TrustedProxies,
+    /// What is being answered.
+    pub in_flight: InFlight,
     /// How clients reach the server, as far as that is known.
     pub urls: PublicUrl,
     /// The zone of keys and people that name none.

@@ -27,6 +27,7 @@ use crate::db::{Database, Db, OpenError};
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
 use crate::id::{AdministratorID, RoleID, TenantID};
+use crate::in_flight::InFlight;
 use crate::keyring::{Keyring, KeyringError, MasterKey};
 use crate::lease::Lease;
 use crate::locale::TimeZone;
@@ -221,6 +222,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         mailer,
         webhooks,
         trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
+        in_flight: InFlight::default(),
         urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),

@@ -75,7 +75,7 @@
 //!
 //! What holds it together:
 //! [`app`] what every handler is handed · [`api`] the routes · [`openapi`] the page written from them, [`docs_page`]
-//! to read it in a browser · [`reach`] whose URL a request came by · [`forwarded`] and from where · [`observe`] and [`server`] the layers above · [`bootstrap`] from configuration to a running
+//! to read it in a browser · [`reach`] whose URL a request came by · [`forwarded`] and from where · [`observe`] and [`server`] the layers above, [`in_flight`] what is being answered · [`bootstrap`] from configuration to a running
 //! app, first start included · [`lease`] which of several nodes does the chores · [`chores`] what they are · [`cli`] the
 //! commands.
 //!
@@ -113,6 +113,7 @@ pub mod duration;
 pub mod error;
 pub mod forwarded;
 pub mod id;
+pub mod in_flight;
 pub mod jobs;
 pub mod keyring;
 pub mod lease;

@@ -22,6 +22,7 @@ use crate::audit::Origin;
 use crate::dialect::{self, ErrorDialect};
 use crate::error::{Error, Reason};
 use crate::forwarded::{TrustedProxies, Unreadable};
+use crate::in_flight::OfWorker;
 use crate::reach;
 use crate::secret::trace_bytes;
 use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, ProblemBody, TrendErrorBody};
@@ -37,9 +38,16 @@ const ALWAYS: &[(&str, &str)] = &[
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Whether answers ask browsers to come back by HTTPS only: with an operator's certificate and a public URL.
-#[derive(Clone, Copy, Debug)]
-pub struct Hsts(pub bool);
+/// What the middleware must know, of each worker.
+#[derive(Clone, Default)]
+pub struct Observer {
+    /// Whose word is taken for where a request came from.
+    pub proxies: TrustedProxies,
+    /// Whether answers ask browsers to come back by HTTPS only: with an operator's certificate and a public URL.
+    pub hsts: bool,
+    /// Counts what has begun.
+    pub in_flight: OfWorker,
+}
 
 /// Left with the routes of the older API: their refusals have its shape.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +66,14 @@ pub async fn observe(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let proxies = request.app_data::<TrustedProxies>().cloned().unwrap_or_default();
-    let client = proxies.client(peer, request.headers());
+    let observer = request.app_data::<Observer>();
+    let begun = observer.map(|observer| observer.in_flight.begin());
+    let hsts = observer.is_some_and(|observer| observer.hsts);
+    let client = match observer {
+        Some(observer) => observer.proxies.client(peer, request.headers()),
+        None => Ok(peer),
+    };
     let origin = Origin { address: client.unwrap_or(peer), request_id: new_request_id() };
-    let hsts = request.app_data::<Hsts>().is_some_and(|hsts| hsts.0);
     request.extensions_mut().insert(origin.clone());
     reach::take_off(&mut request);
 
@@ -79,7 +91,10 @@ pub async fn observe(
     // Scripts were written against answers spelt `Set-Cookie`; HTTP/2 is lower case whatever we say.
     response.response_mut().head_mut().set_camel_case_headers(true);
     log_line(&response, &origin, fault.as_ref(), started);
-    Ok(response)
+    Ok(match begun {
+        Some(begun) => response.map_body(|_, body| begun.until_sent(body)),
+        None => response,
+    })
 }
 
 /// The answer to what a trusted proxy passed on with an address that is none; a gateway takes 403 for a refusal.

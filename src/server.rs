@@ -27,7 +27,7 @@ use crate::chores;
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
-use crate::observe::{GATEWAY, Hsts, LegacyErrors, observe};
+use crate::observe::{GATEWAY, LegacyErrors, Observer, observe};
 use crate::openapi;
 use crate::tls::{self, CertificateStore};
 use crate::usage::observe::note_call;
@@ -44,6 +44,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long requests that have begun may take when the server stops, in seconds.
 const DRAIN_DEADLINE: u64 = 30;
+/// When nothing was asked and nothing is being answered for so long, whatever connections there are do not matter.
+const QUIET: Duration = Duration::from_millis(500);
 /// How often what was noted about keys is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -89,20 +91,19 @@ pub fn serve_on(
     certificate: Option<Arc<CertificateStore>>,
 ) -> io::Result<Bound> {
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-    let hsts =
-        Hsts(config.public_url.is_some() && matches!(config.transport, crate::config::Transport::Certificate { .. }));
+    let hsts = config.public_url.is_some() && matches!(config.transport, crate::config::Transport::Certificate { .. });
     // Known to this process only: the signature never leaves it (see `sid_cookie`).
     let key = Key::generate();
     let (shared, plain) = (app.clone(), certificate.is_none());
     let queries = gateway::Queries::default();
     let mut server = HttpServer::new(move || {
         let openapi = web::Bytes::from(openapi::page().to_string());
+        let (proxies, in_flight) = (shared.trusted_proxies.clone(), shared.in_flight.worker());
         actix_web::App::new()
             .app_data(shared.clone())
-            .app_data(hsts)
+            .app_data(Observer { proxies, hsts, in_flight })
             .app_data(shared.urls.clone())
             .app_data(web::Data::new(openapi))
-            .app_data(shared.trusted_proxies.clone())
             .app_data(queries.clone())
             .wrap(from_fn(observe))
             // the first route: each that stands in front of it costs every verification
@@ -250,7 +251,11 @@ pub async fn stop(app: &App, server: &ServerHandle) {
     app.drain();
     log::info!("stopping");
     tokio::time::sleep(DRAIN_DELAY).await;
-    server.stop(true).await;
+    // the server itself waits for connections, and one of HTTP/2 with nothing on it never ends
+    tokio::select! {
+        () = server.stop(true) => {}
+        () = app.in_flight.quiet(QUIET) => {}
+    }
     flush(app).await;
     if let Err(error) = app.key_usage.flush_all(&app.database).await {
         log::error!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down");

@@ -65,11 +65,15 @@ async fn serve(
     }
     signals.until_told_to_stop(&certificate).await;
     server::stop(&app, &handle).await;
-    serving
-        .await
-        .map_err(|error| Failure::Refused(error.to_string()))?
-        .map_err(|error| Failure::Refused(error.to_string()))
+    match tokio::time::timeout(LAST_WORDS, serving).await {
+        Ok(ended) => ended.map_err(|error| Failure::Refused(error.to_string()))?.map_err(refused),
+        // connections are left that nobody waits for
+        Err(_) => Ok(()),
+    }
 }
+
+/// How long a server that has stopped may take to say how it ended.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The certificate, where the server speaks TLS.
 #[derive(Clone)]

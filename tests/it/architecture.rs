@@ -70,7 +70,7 @@ const TABLE: &[Part] = &[
     Part { files: &["search/"], may_use: &["clock", "db", "error", "name", "wire"], may_not: ACTIX },
     // The URL of the database is a setting like any other, and its type stands with them.
     Part { files: &["db/"], may_use: &["config", "error", "id"], may_not: ACTIX },
-    Part { files: &["forwarded.rs"], may_use: &[], may_not: DIESEL },
+    Part { files: &["forwarded.rs", "in_flight.rs"], may_use: &[], may_not: DIESEL },
     Part { files: &["outgoing/"], may_use: &["clock", "config"], may_not: &["actix_web", "actix_session", "diesel"] },
     // ---- who is calling, and what is remembered of it ----
     Part {
@@ -396,6 +396,7 @@ const TABLE: &[Part] = &[
             "error",
             "forwarded",
             "id",
+            "in_flight",
             "keyring",
             "lease",
             "locale",
@@ -408,7 +409,7 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["observe.rs"],
-        may_use: &["audit", "dialect", "error", "forwarded", "reach", "secret", "wire"],
+        may_use: &["audit", "dialect", "error", "forwarded", "in_flight", "reach", "secret", "wire"],
         may_not: DIESEL,
     },
     Part { files: &["docs_page.rs"], may_use: &["error"], may_not: DIESEL },
@@ -479,6 +480,7 @@ const TABLE: &[Part] = &[
             "error",
             "forwarded",
             "id",
+            "in_flight",
             "keyring",
             "lease",
             "locale",

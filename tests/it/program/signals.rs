@@ -81,6 +81,31 @@ on_both! {
     }
 }
 
+/// D8: proxies keep a connection of HTTP/2 open with nothing on it; it holds nobody up.
+#[test]
+fn a_connection_without_a_request_on_it_holds_nobody_up() {
+    use std::io::{Read as _, Write as _};
+    let home = Home::new(Backend::Sqlite);
+    home.init();
+    let server = home.spawn(&["--plain-http", "--listen", "127.0.0.1:0"]).ready();
+    let mut idle = std::net::TcpStream::connect(server.address).expect("the port is open");
+    // RFC 9113: the preface, no settings of ours, and GET / on stream 1 with an empty authority
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").expect("written");
+    idle.write_all(b"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x01x").expect("written");
+    idle.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    let mut read = Vec::new();
+    // a frame of headers on stream 1: the request was answered
+    while !read.windows(6).any(|bytes| bytes[0] == 1 && bytes[2..] == [0, 0, 0, 1]) {
+        let mut some = [0; 1_024];
+        let length = idle.read(&mut some).expect("an answer");
+        assert!(length > 0, "hung up: {read:?}");
+        read.extend_from_slice(&some[..length]);
+    }
+    let begun = Instant::now();
+    server.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 /// Waits until a number in the database shows that so many requests have been let in.
 fn wait_until(home: &Home, requests: i64, number: &str) {
     let until = Instant::now() + Duration::from_secs(10);
