@@ -16,10 +16,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use diesel::SqliteConnection;
-use diesel::prelude::*;
-use sha2::{Digest as _, Sha256};
 
-use support::{Fill, Options, Process, SUMMARY, Server, announced, argument, median, wrk};
+use support::{Fill, Options, Process, SUMMARY, Server, announced, argument, bytes, fill, median, wrk};
 
 const QUERY: &str = "/auth/verify?right=platformRights.computerRights.canViewOtherComputers";
 const CONNECTIONS: usize = 32;
@@ -277,40 +275,6 @@ fn warm_over(stream: std::net::TcpStream, numbers: impl Iterator<Item = i64>) {
 /// The n-th of the made-up keys: its ID is one more, behind the first key.
 fn key(number: i64) -> String {
     format!("{}:{}", number + 1, STANDARD.encode(bytes(number)))
-}
-
-fn bytes(number: i64) -> [u8; 32] {
-    Sha256::digest(number.to_be_bytes()).into()
-}
-
-/// Makes keys of the role Auditor whose secrets are known here.
-fn fill(db: &mut SqliteConnection, keys: i64) {
-    let keys = keys + 1;
-    db.transaction(|db| {
-        diesel::sql_query(format!(
-            "insert into api_keys (tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
-             locale, role_id, time_zone, active, created, unsuccessful_sign_in_attempts, service_account, \
-             made_with_initial_password) with recursive numbers (n) as (select 1 union all select n + 1 from numbers \
-             where n < {keys}) select 0, 1, 'standard', printf('key %07d', n), printf('key %07d', n), '', '', 'en-US', 2, \
-             'UTC', true, n, 0, false, false from numbers"
-        ))
-        .execute(db)?;
-        let numbers: Vec<i64> = (1..=keys).collect();
-        for chunk in numbers.chunks(500) {
-            let mut sql = "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values".to_owned();
-            for (place, number) in chunk.iter().enumerate() {
-                let digest = Sha256::new().chain_update("firstkey/apikey/v1").chain_update([0]).chain_update(bytes(*number)).finalize();
-                let _ = write!(sql, "{} (0, {}, x'", if place == 0 { "" } else { "," }, number + 1);
-                for byte in digest {
-                    let _ = write!(sql, "{byte:02x}");
-                }
-                sql.push_str("', 1, 1)");
-            }
-            diesel::sql_query(sql).execute(db)?;
-        }
-        diesel::sql_query("analyze").execute(db)
-    })
-    .expect("the statements are right");
 }
 
 /// A plain actix-web server, in a process of its own.

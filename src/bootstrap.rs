@@ -207,12 +207,13 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
     });
     let (mailer, webhooks) = outgoing(config)?;
     let database = Database::open(&config.database, config.database_connections)?;
+    let key_usage = KeyUsage::new(config.keys_remembered);
     let app = App::new(Parts {
-        known_keys: KnownKeys::new(config.keys_remembered, database.freshness().clone()),
+        known_keys: KnownKeys::new(key_usage.clone(), database.freshness().clone()),
         database,
         keyring,
         lane: lane.map_err(StartError::Threads)?,
-        key_usage: KeyUsage::default(),
+        key_usage,
         replaced_secrets: ReplacedSecrets::default(),
         rate_limits: RateLimits::new(config.rate_limit),
         calls: CallLog::new(config.api_usage),

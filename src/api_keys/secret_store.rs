@@ -34,7 +34,7 @@ impl Row {
     /// With what this node has seen and not written down yet.
     fn into_secret(self, usage: &KeyUsage) -> (ApiKeyID, Secret) {
         let stored = SecretUse { last_used: self.last_used, last_address: self.last_address, uses: self.uses };
-        let used = usage.secret_overlay(self.id, stored);
+        let used = usage.secret_overlay(self.api_key_id, self.id, stored);
         let life = SecretLife {
             created: self.created,
             last_used: used.last_used,

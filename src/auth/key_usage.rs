@@ -1,116 +1,45 @@
 //! When a key and each of its secrets was last used, and how often it was presented with a wrong one: noted in memory
-//! at each call, written behind once a second. What is read in between has the notes laid over it, so that it
-//! is true without a write per request.
+//! at each call ([`key_notes`](super::key_notes)), written behind once a second. What is read in between has the notes
+//! laid over it, so that it is true without a write per request.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::ops::Bound;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diesel::prelude::*;
 
-use super::known_keys::KnownKey;
+use super::key_notes::{Note, Notes, Rows, SecretNote, tag};
+use super::known_keys::{KeyCache, SharedKey};
 use super::lookup::KeyFacts;
 use crate::clock::Timestamp;
 use crate::db::schema::{api_key_secrets, api_keys};
 use crate::db::{Database, Db};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::ApiKeyID;
 
 /// Rows written in one transaction.
 const CHUNK: usize = 500;
+/// Keys that are gathered while the lock is held once, for whoever waits for it.
+const AT_ONCE: usize = 64;
+/// Keys that are gathered before their rows are written, when all are.
+const IN_TURN: usize = 2_000;
 
-/// The notes of this node; cheap to clone.
-#[derive(Clone, Default)]
-pub struct KeyUsage(Arc<Mutex<Notes>>);
+/// The notes of this node, and the keys that it remembers: these count most of their uses by themselves. Cheap to clone.
+#[derive(Clone)]
+pub struct KeyUsage(Arc<Inner>);
 
-#[derive(Default)]
-struct Notes {
-    keys: BTreeMap<ApiKeyID, Note>,
-    /// By the number of the secret's row.
-    secrets: BTreeMap<i64, SecretNote>,
-    /// Up to where they were written the last time.
-    last_key: Option<ApiKeyID>,
-    last_secret: Option<i64>,
-    /// Keys that count their uses themselves ([`KeyUsage::used`]), where they are used from, and by which secret.
-    counting: HashMap<ApiKeyID, Counting>,
+struct Inner {
+    /// Only filled under the lock of the notes.
+    cache: KeyCache,
+    notes: Mutex<Notes>,
+    /// Whoever writes down; whether the last one could.
+    writing: tokio::sync::Mutex<Wrote>,
 }
 
-/// A key that counts its uses itself, and what is the same of all of them.
-struct Counting {
-    key: Arc<KnownKey>,
-    secret: i64,
-    address: IpAddr,
-    /// When that began.
-    since: Timestamp,
-}
-
-/// What a key counts of its uses in one word: how many (16 bits), where from (16 bits of a hash), and the last moment
-/// (the lower 32 bits of the milliseconds).
-#[derive(Clone, Copy)]
-struct Uses(u64);
-
-impl Uses {
-    fn first(tag: u16, now: Timestamp) -> Self {
-        Self(1 << 48 | u64::from(tag) << 32 | u64::from(low_half(now)))
-    }
-
-    fn count(self) -> u16 {
-        (self.0 >> 48) as u16
-    }
-
-    /// One more from there; none where there is none yet, they came from elsewhere, or no more can be counted.
-    fn one_more(self, tag: u16, now: Timestamp) -> Option<Self> {
-        let same = self.count() > 0 && self.count() < u16::MAX && (self.0 >> 32) as u16 == tag;
-        same.then(|| Self(u64::from(self.count() + 1) << 48 | u64::from(tag) << 32 | u64::from(low_half(now))))
-    }
-
-    /// The last moment: of all that end in these bits the one that is nearest to when the counting began.
-    fn last(self, since: Timestamp) -> Timestamp {
-        let later = (self.0 as u32).wrapping_sub(low_half(since)) as i32;
-        since.plus(i64::from(later))
-    }
-}
-
-fn low_half(now: Timestamp) -> u32 {
-    now.millis() as u32
-}
-
-/// Two addresses with one tag count as one, once in 65,536 pairs, until the next writing.
-fn tag(address: IpAddr, secret: i64) -> u16 {
-    let bits = match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6),
-    };
-    let mixed = (bits as u64 ^ (bits >> 64) as u64 ^ secret as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 48) as u16
-}
-
-/// What has happened to one key since the notes were last written down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Note {
-    last_success: Option<Timestamp>,
-    /// Wrong secrets: since that success, or in addition to what is stored.
-    failures: i64,
-}
-
-impl Note {
-    fn laid_over(self, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
-        match self.last_success {
-            Some(at) => (last_sign_in.max(Some(at)), self.failures),
-            None => (last_sign_in, attempts.saturating_add(self.failures)),
-        }
-    }
-}
-
-/// What has happened to one secret since the notes were last written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SecretNote {
-    last_used: Timestamp,
-    address: IpAddr,
-    /// In addition to those that are stored.
-    uses: i64,
+/// Whether notes could be written down the last time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    Well,
+    Not,
 }
 
 /// What is known of a secret's use.
@@ -125,66 +54,64 @@ pub struct SecretUse {
 }
 
 impl KeyUsage {
-    /// The key was used with success, by a secret of this row, from that address.
-    pub fn succeeded(&self, key: ApiKeyID, secret: i64, address: IpAddr, now: Timestamp) {
-        let mut notes = self.notes();
-        notes.keys.insert(key, Note { last_success: Some(now), failures: 0 });
-        let note = notes.secrets.entry(secret).or_insert(SecretNote { last_used: now, address, uses: 0 });
-        *note = SecretNote { last_used: now, address, uses: note.uses.saturating_add(1) };
+    /// Remembers so many keys at most.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Inner {
+            cache: KeyCache::new(most),
+            notes: Mutex::default(),
+            writing: tokio::sync::Mutex::new(Wrote::Well),
+        }))
     }
 
-    /// The same for a key that is remembered, which mostly counts by itself: no lock is taken unless it is the first use
-    /// since the notes were written, or the first from another address or by another secret.
-    pub fn used(&self, key: &Arc<KnownKey>, secret: i64, address: IpAddr, now: Timestamp) {
-        let tag = tag(address, secret);
-        let counted = key
-            .uses
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Uses(word).one_more(tag, now).map(|uses| uses.0));
-        if counted.is_ok() {
-            return;
+    /// A key that is remembered.
+    pub(super) fn remembered(&self, key: ApiKeyID) -> Option<SharedKey> {
+        self.0.cache.get(key)
+    }
+
+    /// Remembers a key, in place of what was known of it before.
+    pub(super) fn remember(&self, key: SharedKey) {
+        self.notes().remember(&self.0.cache, key);
+    }
+
+    /// The key was used with success, by a secret of this row, from that address.
+    pub fn succeeded(&self, key: ApiKeyID, secret: i64, address: IpAddr, now: Timestamp) {
+        self.notes().succeeded(&self.0.cache, key, secret, SecretNote { last_used: now, address, uses: 1 });
+    }
+
+    /// The same for a key that was found in memory, which mostly counts by itself: no lock is taken unless it is the
+    /// first use since the notes were written, or the first from another address, or the 256th, or by an older secret.
+    pub fn used(&self, key: &SharedKey, secret: i64, address: IpAddr, now: Timestamp) {
+        if !(key.counts(secret) && key.tally.one_more(tag(address), now)) {
+            self.notes().used(&self.0.cache, key, secret, address, now);
         }
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counting) = notes.counting.remove(&key.id) {
-            notes.take_over(&counting);
-        }
-        // another worker may have begun to count meanwhile: its uses are this one's neighbours
-        let before = Uses(key.uses.swap(Uses::first(tag, now).0, Ordering::AcqRel));
-        let counting = Counting { key: key.clone(), secret, address, since: now };
-        if before.count() > 0 {
-            notes.note_uses(&counting, i64::from(before.count()), before.last(now));
-        }
-        notes.counting.insert(key.id, counting);
     }
 
     /// A wrong secret was presented for the key. It never locks it: IDs are sequential, and anybody could.
     pub fn failed(&self, key: ApiKeyID) {
-        let mut notes = self.notes();
-        let note = notes.keys.entry(key).or_default();
-        note.failures = note.failures.saturating_add(1);
+        self.notes().failed(&self.0.cache, key);
     }
 
     /// Forgets what is noted of a key: its counter was just set in the database.
     pub fn forget_failures(&self, key: ApiKeyID) {
-        if let Some(note) = self.notes().keys.get_mut(&key) {
-            note.failures = 0;
-        }
+        self.notes().forget_failures(key);
     }
 
-    /// When this node last saw a secret used, as far as that is not written down yet.
-    pub fn last_use(&self, secret: i64) -> Option<Timestamp> {
-        self.notes().secrets.get(&secret).map(|note| note.last_used)
+    /// When this node last saw a secret of a key used, as far as that is not written down yet.
+    pub fn last_use(&self, key: ApiKeyID, secret: i64) -> Option<Timestamp> {
+        self.notes().of_secret(&self.0.cache, key, secret).map(|note| note.last_used)
     }
 
     /// Puts what this node has seen of secrets that may end by not being used into what is stored of them.
     pub fn lay_over(&self, facts: &mut KeyFacts) {
+        let key = facts.bounds.id;
         for secret in facts.secrets.iter_mut().filter(|secret| secret.life.replaced.is_some()) {
-            secret.life = secret.life.used(self.last_use(secret.id));
+            secret.life = secret.life.used(self.last_use(key, secret.id));
         }
     }
 
-    /// A secret's use as it is stored, with the notes laid over it.
-    pub fn secret_overlay(&self, secret: i64, stored: SecretUse) -> SecretUse {
-        let Some(note) = self.notes().secrets.get(&secret).copied() else { return stored };
+    /// A use of a key's secret as it is stored, with the notes laid over it.
+    pub fn secret_overlay(&self, key: ApiKeyID, secret: i64, stored: SecretUse) -> SecretUse {
+        let Some(note) = self.notes().of_secret(&self.0.cache, key, secret) else { return stored };
         let uses = stored.uses.saturating_add(note.uses);
         match stored.last_used {
             // another node may have written a later moment
@@ -195,105 +122,90 @@ impl KeyUsage {
 
     /// A key's last success and its failures since, as they are stored and with the notes laid over.
     pub fn overlay(&self, key: ApiKeyID, last_sign_in: Option<Timestamp>, attempts: i64) -> (Option<Timestamp>, i64) {
-        self.notes().keys.get(&key).map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
+        let note = self.notes().of_key(&self.0.cache, key);
+        note.map_or((last_sign_in, attempts), |note| note.laid_over(last_sign_in, attempts))
     }
 
     /// Writes notes down, so many at most, going on where the last time ended; those that are not written stay, and
     /// nothing of them is lost. When writing fails they are kept too.
     pub async fn flush(&self, database: &Database, most: usize) -> Result<()> {
-        // Held until the rows are written, a reader would miss what is in flight; so the notes stay in
-        // place and are taken off by difference afterwards.
-        // Rows are taken in the order of their numbers, or two nodes could wait for each other.
-        let (keys, secrets) = self.notes().next(most);
-        for chunk in keys.chunks(CHUNK) {
-            let rows = chunk.to_vec();
-            database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
-            chunk.iter().for_each(|(key, written)| self.settle(*key, *written));
-        }
-        for chunk in secrets.chunks(CHUNK) {
-            let rows = chunk.to_vec();
-            database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;
-            chunk.iter().for_each(|(row, written)| self.settle_use(*row, *written));
-        }
-        Ok(())
+        let (usage, database) = (self.clone(), database.clone());
+        to_the_end(async move {
+            let mut wrote = usage.0.writing.lock().await;
+            let room = most.saturating_sub(usage.notes().rows());
+            // what was noted directly, by the thousand, must not keep everything else waiting; but where nothing
+            // can be written, nothing more is gathered that takes more room then
+            usage.gather(if *wrote == Wrote::Well { room.max(most / 2) } else { room });
+            *wrote = Wrote::Not;
+            // each in turn: of a million keys in use at once each is written, without a million writes a second
+            let rows = usage.notes().next(most);
+            usage.write(&database, rows).await?;
+            *wrote = Wrote::Well;
+            Ok(())
+        })
+        .await
     }
 
     /// Writes down all that there are at this moment.
     pub async fn flush_all(&self, database: &Database) -> Result<()> {
-        self.notes().start_over();
-        self.flush(database, usize::MAX).await
+        let (usage, database) = (self.clone(), database.clone());
+        to_the_end(async move {
+            let _writing = usage.0.writing.lock().await;
+            let mut last = None;
+            loop {
+                let mut gathered = 0;
+                while gathered < IN_TURN
+                    && let Some(reached) = usage.notes().gather_behind(&usage.0.cache, last, AT_ONCE)
+                {
+                    (gathered, last) = (gathered + AT_ONCE, Some(reached));
+                }
+                let rows = usage.notes().all();
+                usage.write(&database, rows).await?;
+                if gathered == 0 {
+                    return Ok(());
+                }
+            }
+        })
+        .await
     }
 
-    fn settle(&self, key: ApiKeyID, written: Note) {
-        let mut notes = self.notes();
-        if let Some(note) = notes.keys.get_mut(&key) {
-            if *note == written {
-                notes.keys.remove(&key);
-            } else if note.last_success == written.last_success {
-                *note = Note { last_success: None, failures: (note.failures - written.failures).max(0) };
-            }
+    /// Makes rows of what so many keys have counted.
+    fn gather(&self, most: usize) {
+        let mut left = most;
+        // twice to the end: from where it ended the last time, and from the beginning
+        let mut ends = 0;
+        while left > 0 && ends < 2 {
+            let many = left.min(AT_ONCE);
+            ends += usize::from(!self.notes().gather_next(&self.0.cache, many));
+            left -= many;
         }
     }
 
-    fn settle_use(&self, row: i64, written: SecretNote) {
-        let mut notes = self.notes();
-        if let Some(note) = notes.secrets.get_mut(&row) {
-            note.uses -= written.uses;
-            if note.uses == 0 {
-                notes.secrets.remove(&row);
-            }
+    /// Held until the rows are written, a reader would miss what is in flight; so they stay in place and are taken off by
+    /// difference afterwards. They are taken in the order of their numbers, or two nodes could wait for each other.
+    async fn write(&self, database: &Database, rows: (Rows<ApiKeyID, Note>, Rows<i64, SecretNote>)) -> Result<()> {
+        let (keys, secrets) = rows;
+        for chunk in keys.chunks(CHUNK) {
+            let rows = chunk.to_vec();
+            database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
+            chunk.iter().for_each(|(key, written)| self.notes().settle(*key, *written));
         }
+        for chunk in secrets.chunks(CHUNK) {
+            let rows = chunk.to_vec();
+            database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;
+            chunk.iter().for_each(|(row, written)| self.notes().settle_use(*row, *written));
+        }
+        Ok(())
     }
 
-    /// The notes, with what keys have counted by themselves.
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !notes.counting.is_empty() {
-            for counting in std::mem::take(&mut notes.counting).into_values() {
-                notes.take_over(&counting);
-            }
-        }
-        notes
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Notes to write, each with the number of its row.
-type Rows<K, N> = Vec<(K, N)>;
-
-impl Notes {
-    fn start_over(&mut self) {
-        (self.last_key, self.last_secret) = (None, None);
-    }
-
-    /// The next notes to write, in the order of their numbers: a million keys in use at once are each written in turn,
-    /// without a million writes a second.
-    fn next(&mut self, most: usize) -> (Rows<ApiKeyID, Note>, Rows<i64, SecretNote>) {
-        let (keys, secrets) = (after(&self.keys, self.last_key, most), after(&self.secrets, self.last_secret, most));
-        self.last_key = keys.last().map(|(key, _)| *key);
-        self.last_secret = secrets.last().map(|(row, _)| *row);
-        (keys, secrets)
-    }
-
-    fn take_over(&mut self, counting: &Counting) {
-        let uses = Uses(counting.key.uses.swap(0, Ordering::AcqRel));
-        if uses.count() > 0 {
-            self.note_uses(counting, i64::from(uses.count()), uses.last(counting.since));
-        }
-    }
-
-    fn note_uses(&mut self, counting: &Counting, uses: i64, last: Timestamp) {
-        self.keys.insert(counting.key.id, Note { last_success: Some(last), failures: 0 });
-        let fresh = SecretNote { last_used: last, address: counting.address, uses: 0 };
-        let note = self.secrets.entry(counting.secret).or_insert(fresh);
-        *note = SecretNote { uses: note.uses.saturating_add(uses), ..fresh };
-    }
-}
-
-/// What stands behind `last` in a map, so much at most; from the beginning where nothing does.
-fn after<K: Ord + Copy, N: Copy>(notes: &BTreeMap<K, N>, last: Option<K>, most: usize) -> Vec<(K, N)> {
-    let behind = |bound| notes.range((bound, Bound::Unbounded)).take(most).map(|(key, note)| (*key, *note)).collect();
-    let next: Vec<_> = behind(last.map_or(Bound::Unbounded, Bound::Excluded));
-    if next.is_empty() { behind(Bound::Unbounded) } else { next }
+/// Goes on also when nobody waits any more: what is written and not taken off would be counted twice.
+async fn to_the_end(task: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    tokio::spawn(task).await.unwrap_or_else(|stopped| Err(Error::internal(stopped)))
 }
 
 fn write_down(db: &mut Db, key: ApiKeyID, note: Note) -> Result<()> {

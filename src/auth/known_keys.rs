@@ -3,16 +3,21 @@
 //!
 //! Most keys are plain: one secret, no bounds but an end, no API types. What they share with others of their tenant,
 //! role and profile is kept once ([`Standing`]), so that a million of them fit. Of the others the whole row is kept.
+//!
+//! What they have counted of their uses is not lost when they are forgotten: see [`key_notes`](super::key_notes).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
+use smol_str::SmolStr;
 
 use super::identity::Tenant;
+use super::key_notes::Tally;
 use super::key_usage::KeyUsage;
 use super::lookup::{self, KeyFacts, PlainKey, RevokedFacts};
 use super::rate_limit::KeyUse;
@@ -20,7 +25,7 @@ use crate::api_key_profiles::Throttle;
 use crate::clock::{SECOND, Timestamp};
 use crate::constraints::Constraints;
 use crate::db::{Database, Db, Freshness, Stamp};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::rights::Rights;
 use crate::secret::SecretDigest;
@@ -33,7 +38,8 @@ const STANDINGS: usize = 10_000;
 /// The keys that this node remembers.
 pub struct KnownKeys {
     freshness: Freshness,
-    keys: Cache<ApiKeyID, Arc<KnownKey>>,
+    /// Has the keys themselves.
+    usage: KeyUsage,
     /// IDs that no key has, as far as was known when the counters stood like that.
     nobodies: Cache<ApiKeyID, Nobody>,
     /// The highest ID that was ever seen here.
@@ -57,15 +63,15 @@ struct Nobody {
 /// What an ID stands for.
 pub enum Found {
     /// A key.
-    Key(Arc<KnownKey>),
+    Key(SharedKey),
     /// A key that was revoked.
     Revoked(Box<RevokedFacts>),
     /// Nothing.
     Nobody,
 }
 
-/// What keys of one tenant, role and profile have in common.
-#[derive(Debug, PartialEq, Eq)]
+/// What plain keys of one tenant, role and profile have in common. Any other key has one of its own, with what else is
+/// known of it.
 pub struct Standing {
     /// Where they belong.
     pub tenant: Tenant,
@@ -85,10 +91,10 @@ pub struct Standing {
     pub throttle: Throttle,
     /// The names as headers carry them.
     pub headers: StandingHeaders,
+    special: Option<Special>,
 }
 
 /// Names as headers carry them, made once.
-#[derive(Debug, PartialEq, Eq)]
 pub struct StandingHeaders {
     /// The role's.
     pub role: HeaderValue,
@@ -98,25 +104,31 @@ pub struct StandingHeaders {
     pub tenant_id: HeaderValue,
 }
 
-/// A key as it was read.
+/// A key as it was read, shared. The standard library's `Arc` would take 8 bytes more, which are 16 of what is
+/// allocated.
+pub type SharedKey = triomphe::Arc<KnownKey>;
+
+/// A key as it was read. There may be a million of them, so this is as small as can be; whatever few keys have stands in
+/// the [`Special`] of their standing.
 pub struct KnownKey {
-    /// Its number.
-    pub id: ApiKeyID,
-    /// Its name.
-    pub name: Box<str>,
-    /// When it ends.
-    pub expires: Option<Timestamp>,
+    /// Its name; in place up to 23 bytes.
+    pub name: SmolStr,
     /// What it has in common with others.
     pub standing: Arc<Standing>,
-    /// Everything else, of a key that is not plain.
-    pub special: Option<Box<Special>>,
     /// Of its one secret, if it is plain.
     digest: SecretDigest,
-    secret: i64,
+    /// When it ends; `NEVER` if it does not.
+    expires: i64,
+    /// IDs have 31 bits.
+    id: u32,
+    /// The row of the secret by which uses are counted in `tally`; 0 where none is.
+    secret: u32,
     stamp: Stamp,
-    /// Its uses that are not noted yet: see `key_usage.rs`.
-    pub(super) uses: AtomicU64,
+    pub(super) tally: Tally,
 }
+
+/// No key ends at this moment: one that is said to is not plain.
+const NEVER: i64 = i64::MIN;
 
 /// What is kept of a key that is not plain.
 pub struct Special {
@@ -132,36 +144,107 @@ const WHILE_ROTATING: i64 = SECOND;
 const WHILE_NOBODY: i64 = SECOND;
 
 impl KnownKey {
+    /// Its number.
+    pub fn id(&self) -> ApiKeyID {
+        ApiKeyID::new(i64::from(self.id))
+    }
+
+    /// When it ends.
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self.special() {
+            None => (self.expires != NEVER).then_some(Timestamp::from_millis(self.expires)),
+            Some(special) => special.facts.expires,
+        }
+    }
+
+    /// Everything else, of a key that is not plain.
+    pub fn special(&self) -> Option<&Special> {
+        self.standing.special.as_ref()
+    }
+
     /// The number of its secret's row, if the key is plain and that is its secret.
     pub fn plain_secret(&self, presented: &SecretDigest) -> Option<i64> {
-        self.digest.matches(presented).then_some(self.secret)
+        self.digest.matches(presented).then_some(i64::from(self.secret))
     }
 
     /// Its rights, cut to its API types where it has any.
     pub fn rights(&self) -> &Rights {
-        self.special.as_ref().map_or(&self.standing.rights, |special| &special.facts.grant.rights)
+        self.special().map_or(&self.standing.rights, |special| &special.facts.grant.rights)
     }
 
     /// What a use of it counts towards.
     pub fn as_use(&self) -> KeyUse {
         KeyUse {
-            key: self.id,
+            key: self.id(),
             tenant: self.standing.tenant.id,
             profile: self.standing.profile,
-            own: self.special.as_ref().and_then(|special| special.facts.bounds.constraints.calls_per_minute),
+            own: self.special().and_then(|special| special.facts.bounds.constraints.calls_per_minute),
             throttle: self.standing.throttle,
         }
     }
 
     /// Whether it may be used so often and no more.
     pub fn counts_uses(&self) -> bool {
-        self.special.as_ref().is_some_and(|special| special.facts.bounds.constraints.remaining_uses.is_some())
+        self.special().is_some_and(|special| special.facts.bounds.constraints.remaining_uses.is_some())
     }
 
     fn is_fresh(&self, freshness: &Freshness, now: Timestamp) -> bool {
-        let issuer = self.special.as_ref().and_then(|special| issuing_key(&special.facts));
-        let is_due = self.special.as_ref().and_then(|special| special.until).is_some_and(|until| until <= now);
-        !is_due && self.stamp == freshness.stamp(self.id, self.standing.tenant.id, issuer)
+        let issuer = self.special().and_then(|special| issuing_key(&special.facts));
+        let is_due = self.special().and_then(|special| special.until).is_some_and(|until| until <= now);
+        !is_due && self.stamp == freshness.stamp(self.id(), self.standing.tenant.id, issuer)
+    }
+
+    /// Its ID as the cache has it.
+    pub(super) const fn number(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether uses by the secret of that row are counted in its tally.
+    pub(super) fn counts(&self, secret: i64) -> bool {
+        i64::from(self.secret) == secret
+    }
+
+    /// The row of that secret.
+    pub(super) const fn secret_row(&self) -> u32 {
+        self.secret
+    }
+}
+
+/// The keys that are remembered. Whoever puts one in takes care of those that leave.
+pub(super) struct KeyCache(Cache<u32, SharedKey, UnitWeighter, DefaultHashBuilder, Leaving>);
+
+/// Has those told that leave.
+#[derive(Clone)]
+struct Leaving;
+
+impl Lifecycle<u32, SharedKey> for Leaving {
+    type RequestState = Vec<SharedKey>;
+
+    fn on_evict(&self, left: &mut Vec<SharedKey>, _: u32, key: SharedKey) {
+        left.push(key);
+    }
+}
+
+impl KeyCache {
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.max(1);
+        Self(Cache::with(most, most as u64, UnitWeighter, DefaultHashBuilder::default(), Leaving))
+    }
+
+    /// A key, which is asked for.
+    pub(super) fn get(&self, key: ApiKeyID) -> Option<SharedKey> {
+        self.0.get(&u32::try_from(key.get()).ok()?)
+    }
+
+    /// A key, which nobody asks for.
+    pub(super) fn peek(&self, number: u32) -> Option<SharedKey> {
+        self.0.peek(&number)
+    }
+
+    /// Puts a key in place of what was known of it. Those that leave for it, what was known before included, are added to
+    /// `left`.
+    pub(super) fn insert(&self, key: SharedKey, left: &mut Vec<SharedKey>) {
+        self.0.insert_with_lifecycle(key.id, key, left);
     }
 }
 
@@ -175,7 +258,13 @@ fn is_plain(facts: &KeyFacts) -> bool {
         matches!(facts.secrets.as_slice(), [only] if only.life.replaced.is_none() && only.life.ends.is_none());
     let typeless = facts.pending.0.is_empty() && facts.api_types.is_empty();
     let by_itself = !facts.bounds.issuer_bound && !facts.role_of_issuer;
-    facts.active && one_secret && typeless && by_itself && is_unbounded(&facts.bounds.constraints)
+    let fits = facts.secrets.first().is_some_and(|secret| fits(secret.id, facts.expires));
+    facts.active && one_secret && typeless && by_itself && fits && is_unbounded(&facts.bounds.constraints)
+}
+
+/// Whether a [`KnownKey`] has room for that secret's row and that end. All there ever are.
+fn fits(secret: i64, expires: Option<Timestamp>) -> bool {
+    u32::try_from(secret).is_ok() && expires != Some(Timestamp::from_millis(NEVER))
 }
 
 fn is_unbounded(constraints: &Constraints) -> bool {
@@ -183,11 +272,11 @@ fn is_unbounded(constraints: &Constraints) -> bool {
 }
 
 impl KnownKeys {
-    /// Remembers so many at most.
-    pub fn new(most: usize, freshness: Freshness) -> Self {
+    /// Those that count their uses there.
+    pub fn new(usage: KeyUsage, freshness: Freshness) -> Self {
         Self {
             freshness,
-            keys: Cache::new(most.max(1)),
+            usage,
             nobodies: Cache::new(NOBODIES),
             highest: AtomicI64::new(0),
             standings: Arc::default(),
@@ -196,7 +285,7 @@ impl KnownKeys {
 
     /// A key that is remembered, if nothing of it has changed since.
     pub fn remembered(&self, id: ApiKeyID, now: Timestamp) -> Option<Found> {
-        if let Some(known) = self.keys.get(&id) {
+        if let Some(known) = self.usage.remembered(id) {
             return known.is_fresh(&self.freshness, now).then_some(Found::Key(known));
         }
         let nobody = self.nobodies.get(&id)?;
@@ -205,7 +294,7 @@ impl KnownKeys {
     }
 
     /// Looks a key up, and remembers what was found.
-    pub async fn look_up(&self, database: &Database, usage: &KeyUsage, id: ApiKeyID, now: Timestamp) -> Result<Found> {
+    pub async fn look_up(&self, database: &Database, id: ApiKeyID, now: Timestamp) -> Result<Found> {
         let nobody = self.freshness.of_nobody(id);
         let changes = self.freshness.changes();
         let (freshness, standings) = (self.freshness.clone(), self.standings.clone());
@@ -213,13 +302,13 @@ impl KnownKeys {
         let known = match read {
             Read::Plain(row, standing) => {
                 let stamp = self.freshness.stamp(id, row.tenant, None);
-                KnownKey::plain(id, row, standing, stamp)
+                KnownKey::plain(id, row, standing, stamp)?
             }
             Read::Key(mut facts) => {
-                usage.lay_over(&mut facts);
+                self.usage.lay_over(&mut facts);
                 let stamp = self.freshness.stamp(id, facts.tenant.id, issuing_key(&facts));
                 let place = is_plain(&facts).then_some((facts.tenant.id, facts.role, facts.bounds.profile));
-                let known = KnownKey::of(id, *facts, stamp, now);
+                let known = KnownKey::of(id, *facts, stamp, now)?;
                 if let Some(place) = place.filter(|_| changes == self.freshness.changes()) {
                     self.standings.keep(place, &known.standing, self.freshness.of_tenant_alone(place.0));
                 }
@@ -238,10 +327,10 @@ impl KnownKeys {
             }
         };
         self.highest.fetch_max(id.get(), Ordering::Relaxed);
-        let known = Arc::new(known);
+        let known = SharedKey::new(known);
         // what changed while it was read may be in the stamp and not in the row
         if changes == self.freshness.changes() {
-            self.keys.insert(id, known.clone());
+            self.usage.remember(known.clone());
         }
         Ok(Found::Key(known))
     }
@@ -256,7 +345,7 @@ enum Read {
 
 /// Most keys are read in one short statement, because what they share is known already.
 fn read(db: &mut Db, freshness: &Freshness, standings: &Standings, id: ApiKeyID) -> Result<Read> {
-    if let Some(row) = lookup::plain_key(db, id)?
+    if let Some(row) = lookup::plain_key(db, id)?.filter(|row| fits(row.secret, row.expires))
         && let Some(standing) = standings.get(&(row.tenant, row.role, row.profile), freshness)
     {
         return Ok(Read::Plain(row, standing));
@@ -285,22 +374,36 @@ impl Standings {
 }
 
 impl KnownKey {
-    fn plain(id: ApiKeyID, row: PlainKey, standing: Arc<Standing>, stamp: Stamp) -> Self {
-        let (name, expires) = (row.name.into_boxed_str(), row.expires);
-        let (digest, secret) = (row.digest, row.secret);
-        Self { id, name, expires, standing, special: None, digest, secret, stamp, uses: AtomicU64::new(0) }
+    fn plain(id: ApiKeyID, row: PlainKey, standing: Arc<Standing>, stamp: Stamp) -> Result<Self> {
+        Self::new(id, row.name.into(), standing, (row.secret, row.digest), row.expires, stamp)
     }
 
-    fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Self {
-        let standing = Arc::new(Standing::of(&facts));
+    fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Result<Self> {
         let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
-        let (digest, secret) = newest.map_or((SecretDigest::OF_NOBODY, 0), |secret| (secret.digest, secret.id));
-        let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
-        let special = (!is_plain(&facts)).then(|| {
+        // a secret whose end moves with its use, and one that does not fit, have every use noted by itself
+        let counted = newest.filter(|secret| secret.life.replaced.is_none() && fits(secret.id, None));
+        let secret = counted.map_or((0, SecretDigest::OF_NOBODY), |secret| (secret.id, secret.digest));
+        let (name, expires) = (SmolStr::new(&facts.name), facts.expires);
+        let mut standing = Standing::of(&facts);
+        if !is_plain(&facts) {
             let moving = facts.secrets.iter().any(|secret| secret.life.replaced.is_some() && secret.life.lives(now));
-            Box::new(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) })
-        });
-        Self { id, name, expires, standing, special, digest, secret, stamp, uses: AtomicU64::new(0) }
+            standing.special = Some(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) });
+        }
+        Self::new(id, name, Arc::new(standing), secret, expires, stamp)
+    }
+
+    fn new(
+        id: ApiKeyID,
+        name: SmolStr,
+        standing: Arc<Standing>,
+        (secret, digest): (i64, SecretDigest),
+        expires: Option<Timestamp>,
+        stamp: Stamp,
+    ) -> Result<Self> {
+        let (id, secret) = (u32::try_from(id.get()), u32::try_from(secret));
+        let (id, secret) = (id.map_err(Error::internal)?, secret.map_err(Error::internal)?);
+        let expires = expires.map_or(NEVER, Timestamp::millis);
+        Ok(Self { name, standing, digest, expires, id, secret, stamp, tally: Tally::default() })
     }
 }
 
@@ -320,6 +423,7 @@ impl Standing {
             },
             role_name: facts.role_name.clone(),
             tenant_name: facts.tenant_name.clone(),
+            special: None,
         }
     }
 }

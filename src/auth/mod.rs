@@ -12,6 +12,7 @@ mod caller;
 pub mod check;
 pub mod identify;
 mod identity;
+mod key_notes;
 pub mod key_usage;
 pub mod known_keys;
 mod lookup;

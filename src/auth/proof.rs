@@ -1,9 +1,7 @@
 //! Whether somebody holds the secret of a key: the one comparison behind every way of presenting one.
 
-use std::sync::Arc;
-
 use super::identity::Tenant;
-use super::known_keys::KnownKey;
+use super::known_keys::SharedKey;
 use super::lookup::{KeyFacts, RevokedFacts};
 use super::replaced_secrets::Presented;
 use crate::app::App;
@@ -55,11 +53,11 @@ pub fn prove(key: &PresentedKey, known: Option<&KeyFacts>, now: Timestamp, origi
 pub fn prove_known(
     app: &App,
     key: &PresentedKey,
-    known: Option<Arc<KnownKey>>,
+    known: Option<SharedKey>,
     now: Timestamp,
     origin: &Origin,
-) -> Option<(Arc<KnownKey>, i64)> {
-    let facts = known.as_ref().and_then(|known| known.special.as_ref()).map(|special| &special.facts);
+) -> Option<(SharedKey, i64)> {
+    let facts = known.as_ref().and_then(|known| known.special()).map(|special| &special.facts);
     let proven = match &known {
         Some(plain) if facts.is_none() => {
             let secret = plain.plain_secret(&key.secret.digest()).filter(|_| is_of(key, &plain.standing.tenant));

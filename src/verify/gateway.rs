@@ -173,16 +173,16 @@ fn identity(key: &KnownKey) -> HttpResponse {
     let mut response = finished(HttpResponse::Ok());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(KEY_ID, HeaderValue::from(key.id.get()));
+    headers.insert(KEY_ID, HeaderValue::from(key.id().get()));
     headers.insert(KEY_NAME, header_text(&key.name));
     headers.insert(ROLE, key.standing.headers.role.clone());
     headers.insert(TENANT, key.standing.headers.tenant.clone());
     headers.insert(TENANT_ID, key.standing.headers.tenant_id.clone());
-    if let Some(types) = key.special.as_ref().map(|special| &special.facts.api_types).filter(|types| !types.is_empty())
+    if let Some(types) = key.special().map(|special| &special.facts.api_types).filter(|types| !types.is_empty())
     {
         headers.insert(API_TYPES, header_text(&types.join(",")));
     }
-    if let Some(expires) = key.expires.and_then(|end| HeaderValue::from_str(&end.to_string()).ok()) {
+    if let Some(expires) = key.expires().and_then(|end| HeaderValue::from_str(&end.to_string()).ok()) {
         headers.insert(EXPIRES, expires);
     }
     response

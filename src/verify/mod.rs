@@ -9,11 +9,10 @@ pub mod gateway;
 pub mod rules;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::app::App;
 use crate::audit::Origin;
-use crate::auth::known_keys::{Found, KnownKey};
+use crate::auth::known_keys::{Found, KnownKey, SharedKey};
 use crate::auth::{self, Rule};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -38,9 +37,9 @@ pub struct Asked<'a> {
 /// What comes of it.
 pub enum Verdict {
     /// It is good.
-    Valid(Arc<KnownKey>),
+    Valid(SharedKey),
     /// It is not. The key is told only to whom its secret proved right.
-    Refused(Failure, Option<Arc<KnownKey>>),
+    Refused(Failure, Option<SharedKey>),
 }
 
 const NOT_FOUND: Verdict = Verdict::Refused(Failure::NotFound, None);
@@ -50,7 +49,7 @@ pub async fn verify(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Ve
     let Some(key) = std::str::from_utf8(presented).ok().and_then(PresentedKey::parse) else { return Ok(NOT_FOUND) };
     let found = match app.known_keys.remembered(key.id, asked.at) {
         Some(found) => found,
-        None => app.known_keys.look_up(&app.database, &app.key_usage, key.id, asked.at).await?,
+        None => app.known_keys.look_up(&app.database, key.id, asked.at).await?,
     };
     let known = match found {
         Found::Key(known) => Some(known),
@@ -88,7 +87,7 @@ async fn count(app: &App, known: &KnownKey, at: Timestamp) -> Result<Option<Rule
     if !known.counts_uses() {
         return Ok(None);
     }
-    match auth::take_use(app, known.id).await {
+    match auth::take_use(app, known.id()).await {
         Ok(Some(_)) => Ok(None),
         Ok(None) => {
             app.rate_limits.give_back(&counted, at);

@@ -166,9 +166,9 @@ impl Failure {
 /// The first thing that speaks against a key whose secret is right, at that moment and from that address. How often it
 /// was used is looked at last, by whoever counts.
 pub fn judge(key: &KnownKey, demands: &Demands, from: Option<IpAddr>, at: Timestamp) -> Option<Failure> {
-    match &key.special {
+    match key.special() {
         None => {
-            if let Some(end) = key.expires.filter(|end| *end <= at) {
+            if let Some(end) = key.expires().filter(|end| *end <= at) {
                 return Some(Failure::Rule(Rule::Expired(end)));
             }
         }
@@ -181,7 +181,7 @@ pub fn judge(key: &KnownKey, demands: &Demands, from: Option<IpAddr>, at: Timest
     if let Some(failure) = lacking(key, demands) {
         return Some(failure);
     }
-    let special = key.special.as_ref()?;
+    let special = key.special()?;
     let bound = !special.facts.bounds.constraints.networks.is_empty();
     match from {
         None if bound => Some(Failure::AddressUnknown),
@@ -196,11 +196,11 @@ fn lacking(key: &KnownKey, demands: &Demands) -> Option<Failure> {
         return Some(Failure::InsufficientRights);
     }
     let none: &[String] = &[];
-    let (rights, types) = (key.rights(), key.special.as_ref().map_or(none, |special| &special.facts.api_types));
+    let (rights, types) = (key.rights(), key.special().map_or(none, |special| &special.facts.api_types));
     if demands.are_met(rights, |name| types.iter().any(|has| has == name), key) {
         return None;
     }
-    let pending = key.special.as_ref().map_or(&[][..], |special| &special.facts.pending.0);
+    let pending = key.special().map_or(&[][..], |special| &special.facts.pending.0);
     let all = pending.iter().fold(*rights, |all, (_, more)| all.joined(more));
     let would_have = |name: &str| types.iter().any(|has| has == name) || pending.iter().any(|(has, _)| has == name);
     if !pending.is_empty() && demands.are_met(&all, would_have, key) {
