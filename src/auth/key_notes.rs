@@ -530,3 +530,112 @@ fn after<K: Ord + Copy, N: Copy>(notes: &BTreeMap<K, N>, last: Option<K>, most: 
     let next: Vec<_> = behind(last.map_or(Bound::Unbounded, Bound::Excluded));
     if next.is_empty() { behind(Bound::Unbounded) } else { next }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn uses_are_counted_in_one_word() {
+        let at = |millis: i64| Timestamp::from_millis(1_795_262_415_000 + millis);
+        let (here, there) = (tag(HERE), tag(address("192.0.2.1")));
+        let tally = Tally::default();
+        assert!(!tally.one_more(here, at(0)), "nothing to add to");
+        tally.word.store(Uses::first(here, when(at(0)).expect("of our time")).0, Ordering::Relaxed);
+        for later in 1..=9 {
+            assert!(tally.one_more(here, at(later)));
+        }
+        assert_eq!((tally.uses().count(), tally.uses().last()), (10, at(9)));
+        assert!(here != there && !tally.one_more(there, at(10)), "from elsewhere");
+        assert!(tally.one_more(here, at(5)) && tally.uses().last() == at(5), "a clock that was set back");
+        for _ in 11..255 {
+            assert!(tally.one_more(here, at(9)));
+        }
+        assert!(!tally.one_more(here, at(9)), "no more can be counted");
+        assert_eq!((tally.uses().count(), tally.uses().last()), (255, at(9)));
+    }
+
+    #[test]
+    fn moments_of_70_years_fit() {
+        let last = EPOCH + (1 << WHEN_BITS) - 1;
+        for fits in [EPOCH, EPOCH + 1, 1_795_262_415_000, last] {
+            assert_eq!(when(Timestamp::from_millis(fits)).map(moment), Some(Timestamp::from_millis(fits)));
+        }
+        for beyond in [i64::MIN, 0, EPOCH - 1, last + 1, i64::MAX] {
+            assert_eq!(when(Timestamp::from_millis(beyond)), None);
+        }
+    }
+
+    #[test]
+    fn addresses_have_numbers_while_they_are_held() {
+        let mut addresses = Addresses::default();
+        let plain = ["0.0.0.0", "127.0.0.1", "239.255.255.255"].map(address);
+        for address in plain {
+            let number = addresses.hold(address).expect("a number");
+            assert_eq!(addresses.get(number), address);
+            addresses.release(number);
+        }
+        assert!(addresses.numbered.is_empty(), "they are their own numbers");
+        let others = ["::", "::1", "::ffff:127.0.0.1", "2001:db8::7", "240.0.0.0", "255.255.255.255"].map(address);
+        let numbers = others.map(|address| addresses.hold(address).expect("a number"));
+        assert_eq!(numbers.map(|number| addresses.get(number)), others);
+        assert_eq!(addresses.hold(others[1]), Some(numbers[1]), "the same once more");
+        addresses.release(numbers[1]);
+        assert_eq!(addresses.get(numbers[1]), others[1], "held still");
+        addresses.release(numbers[1]);
+        let next = addresses.hold(address("2001:db8::8")).expect("a number");
+        assert_eq!((next, addresses.get(next)), (numbers[1], address("2001:db8::8")), "its place is another's");
+        assert_eq!(addresses.numbered.len(), others.len());
+        let again = addresses.hold(others[1]).expect("a number");
+        assert!(!numbers.contains(&again) && addresses.get(again) == others[1]);
+    }
+
+    #[test]
+    fn each_note_has_its_turn() {
+        let notes: BTreeMap<i64, i64> = (1..=5).map(|number| (number, number)).collect();
+        let numbers = |last, most| after(&notes, last, most).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(numbers(None, 2), [1, 2]);
+        assert_eq!(numbers(Some(2), 2), [3, 4]);
+        assert_eq!(numbers(Some(4), 2), [5]);
+        assert_eq!(numbers(Some(5), 2), [1, 2], "from the beginning");
+        assert_eq!(numbers(None, usize::MAX), [1, 2, 3, 4, 5]);
+        assert_eq!(after(&BTreeMap::<i64, i64>::new(), Some(1), 2), []);
+    }
+
+    #[test]
+    fn what_is_laid_aside_is_small() {
+        assert_eq!(size_of::<Aside>(), 16);
+        let when = when(Timestamp::from_millis(1_795_262_415_123)).expect("of our time");
+        let most = Aside::new(Aside::MOST, when, 7, 9);
+        assert_eq!((most.count(), most.last().millis()), (8_388_607, 1_795_262_415_123));
+    }
+
+    proptest! {
+        #[test]
+        fn marks_are_a_set(steps in prop::collection::vec((0_u8..3, 0_u32..300, prop::bool::ANY), 0..200)) {
+            let (mut marks, mut set) = (Marks::default(), BTreeSet::new());
+            for (step, id, high) in steps {
+                let id = if high { u32::MAX - id } else { id };
+                match step {
+                    0 => {
+                        marks.set(id);
+                        set.insert(id);
+                    }
+                    1 => prop_assert_eq!(marks.clear(id), set.remove(&id)),
+                    _ => prop_assert_eq!(marks.from(id), set.range(id..).next().copied()),
+                }
+                prop_assert_eq!(marks.has(id), set.contains(&id));
+            }
+            prop_assert!(marks.0.values().all(|bits| *bits != 0), "no room for those that are not set");
+        }
+    }
+}

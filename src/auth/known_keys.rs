@@ -452,3 +452,66 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'`')
     .remove(b'|')
     .remove(b'~');
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::api_key_profiles::Window;
+    use uuid::Uuid;
+
+    /// A plain key whose uses are counted by the secret of that row.
+    pub fn sample(id: i64, secret: i64) -> SharedKey {
+        let text = |text| HeaderValue::from_static(text);
+        let standing = Arc::new(Standing {
+            tenant: Tenant { id: TenantID::PRIMARY, guid: Uuid::nil() },
+            tenant_name: "Primary".to_owned(),
+            tenant_is_active: true,
+            role_name: "Auditor".to_owned(),
+            rights: Rights::NONE,
+            web_service: true,
+            profile: ProfileID::new(1),
+            throttle: Throttle { key: None, tenant: None, window: Window::Sliding },
+            headers: StandingHeaders { role: text("Auditor"), tenant: text("Primary"), tenant_id: text("0") },
+            special: None,
+        });
+        let stamp = Freshness::default().of_nobody(ApiKeyID::new(id));
+        let secret = (secret, SecretDigest::OF_NOBODY);
+        SharedKey::new(KnownKey::new(ApiKeyID::new(id), "sample".into(), standing, secret, None, stamp).expect("small"))
+    }
+
+    /// With its reference count a key fills 104 bytes, which are as many of what is allocated as there are: the next
+    /// larger piece has 16 more, and there may be a million keys.
+    #[test]
+    fn a_key_is_small() {
+        assert_eq!(size_of::<KnownKey>() + size_of::<usize>(), 104);
+    }
+
+    #[test]
+    fn the_cache_keeps_what_it_has_room_for_and_tells_who_leaves() {
+        let (cache, mut left) = (KeyCache::new(3), Vec::new());
+        for id in 1..=3 {
+            cache.insert(sample(id, id), &mut left);
+        }
+        assert!(left.is_empty());
+        let again = sample(2, 2);
+        cache.insert(again.clone(), &mut left);
+        assert_eq!(left.drain(..).map(|key| key.id).collect::<Vec<_>>(), [2], "what was known before");
+        assert!(cache.peek(2).is_some_and(|key| SharedKey::ptr_eq(&key, &again)));
+        for id in 4..=100 {
+            cache.insert(sample(id, id), &mut left);
+        }
+        assert_eq!(left.len(), 97, "each that is not there any more, once");
+        assert!(left.iter().all(|key| cache.peek(key.id).is_none()));
+        let small = KeyCache::new(0);
+        small.insert(sample(1, 1), &mut left);
+        assert!(small.get(ApiKeyID::new(1)).is_some() && small.get(ApiKeyID::new(1 << 32 | 1)).is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_plain() {
+        assert!(fits(1, None) && fits(i64::from(u32::MAX), Some(Timestamp::from_millis(i64::MAX))));
+        assert!(!fits(i64::from(u32::MAX) + 1, None) && !fits(-1, None));
+        assert!(!fits(1, Some(Timestamp::from_millis(i64::MIN))));
+        assert_eq!(sample(1, 1).expires(), None);
+    }
+}

@@ -80,6 +80,7 @@ pub struct Setup {
     pub outgoing_ca_file: Option<PathBuf>,
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub keys_remembered: usize,
 }
 
 impl Setup {
@@ -99,6 +100,7 @@ impl Setup {
             outgoing_ca_file: None,
             public_url: None,
             trusted_proxies: Vec::new(),
+            keys_remembered: 100_000,
         }
     }
 
@@ -152,6 +154,7 @@ impl TestApp {
         config.outgoing_ca_file = setup.outgoing_ca_file;
         config.public_url = setup.public_url;
         config.trusted_proxies = setup.trusted_proxies;
+        config.keys_remembered = setup.keys_remembered;
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());

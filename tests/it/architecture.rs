@@ -75,7 +75,7 @@ const TABLE: &[Part] = &[
     // ---- who is calling, and what is remembered of it ----
     Part {
         // a session's life is judged by its tenant's settings, a key's by its profile
-        files: &["auth/lookup.rs", "auth/key_usage.rs"],
+        files: &["auth/lookup.rs", "auth/key_notes.rs", "auth/key_usage.rs", "auth/key_usage/"],
         may_use: &[
             "api_key_profiles",
             "app",

@@ -1,5 +1,6 @@
 //! Whether a key is good, and for what: as gateways ask it, and as programs do.
 
+mod forgotten;
 mod gateway;
 mod nodes;
 
