@@ -45,28 +45,26 @@ use super::known_keys::{KeyCache, KnownKey, SharedKey};
 use crate::clock::Timestamp;
 use crate::id::ApiKeyID;
 
-/// What a key counts of its uses by itself.
+/// What a key counts of its uses by itself: [`Uses`].
 #[derive(Default)]
-pub(super) struct Tally {
-    /// [`Uses`].
-    word: AtomicU64,
-    /// From where: as [`Addresses`] has it, only ever read and written under the lock.
-    address: AtomicU32,
-}
+pub(super) struct Tally(AtomicU64);
+
+/// From where the uses in a [`Tally`] come: as [`Addresses`] has it, only ever read and written under the lock. The two
+/// are not one, because the key would be larger.
+#[derive(Default)]
+pub(super) struct Source(AtomicU32);
 
 impl Tally {
     /// Counts one more use, if there are others from there.
     pub(super) fn one_more(&self, tag: u16, now: Timestamp) -> bool {
         let Some(when) = when(now) else { return false };
-        self.word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                Uses(word).one_more(tag, when).map(|uses| uses.0)
-            })
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Uses(word).one_more(tag, when).map(|uses| uses.0))
             .is_ok()
     }
 
     fn uses(&self) -> Uses {
-        Uses(self.word.load(Ordering::Acquire))
+        Uses(self.0.load(Ordering::Acquire))
     }
 }
 
@@ -329,14 +327,7 @@ impl Notes {
     }
 
     /// A use of a remembered key that its word could not take.
-    pub(super) fn used(
-        &mut self,
-        cache: &KeyCache,
-        key: &SharedKey,
-        secret: i64,
-        address: IpAddr,
-        now: Timestamp,
-    ) {
+    pub(super) fn used(&mut self, cache: &KeyCache, key: &SharedKey, secret: i64, address: IpAddr, now: Timestamp) {
         let is_cached = || cache.peek(key.number()).is_some_and(|cached| SharedKey::ptr_eq(&cached, key));
         if key.counts(secret)
             && is_cached()
@@ -348,8 +339,8 @@ impl Notes {
             }
             if let Some(number) = self.addresses.hold(address) {
                 self.empty(key);
-                key.tally.address.store(number, Ordering::Relaxed);
-                key.tally.word.store(Uses::first(tag(address), when).0, Ordering::Release);
+                key.source.0.store(number, Ordering::Relaxed);
+                key.tally.0.store(Uses::first(tag(address), when).0, Ordering::Release);
                 self.counting.set(key.number());
                 return;
             }
@@ -402,19 +393,19 @@ impl Notes {
     fn counted(&self, cache: &KeyCache, number: u32) -> Option<(u32, SecretNote)> {
         let key = self.counting.has(number).then(|| cache.peek(number)).flatten()?;
         let uses = key.tally.uses();
-        let address = self.addresses.get(key.tally.address.load(Ordering::Relaxed));
+        let address = self.addresses.get(key.source.0.load(Ordering::Relaxed));
         let note = SecretNote { last_used: uses.last(), address, uses: i64::try_from(uses.count()).unwrap_or(0) };
         (note.uses > 0).then_some((key.secret_row(), note))
     }
 
     /// Empties a key's word, and lays aside what was in it.
     fn empty(&mut self, key: &KnownKey) {
-        let uses = Uses(key.tally.word.swap(0, Ordering::AcqRel));
+        let uses = Uses(key.tally.0.swap(0, Ordering::AcqRel));
         if uses.0 == 0 {
             return;
         }
         let (id, secret) = (key.number(), key.secret_row());
-        let address = key.tally.address.load(Ordering::Relaxed);
+        let address = key.source.0.load(Ordering::Relaxed);
         let fresh = Aside::new(uses.count(), uses.0, secret, address);
         let Some(before) = self.aside.insert(id, fresh) else { return };
         let count = before.count() + uses.count();
@@ -550,7 +541,7 @@ mod tests {
         let (here, there) = (tag(HERE), tag(address("192.0.2.1")));
         let tally = Tally::default();
         assert!(!tally.one_more(here, at(0)), "nothing to add to");
-        tally.word.store(Uses::first(here, when(at(0)).expect("of our time")).0, Ordering::Relaxed);
+        tally.0.store(Uses::first(here, when(at(0)).expect("of our time")).0, Ordering::Relaxed);
         for later in 1..=9 {
             assert!(tally.one_more(here, at(later)));
         }

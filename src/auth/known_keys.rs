@@ -17,7 +17,7 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 use smol_str::SmolStr;
 
 use super::identity::Tenant;
-use super::key_notes::Tally;
+use super::key_notes::{Source, Tally};
 use super::key_usage::KeyUsage;
 use super::lookup::{self, KeyFacts, PlainKey, RevokedFacts};
 use super::rate_limit::KeyUse;
@@ -125,6 +125,7 @@ pub struct KnownKey {
     secret: u32,
     stamp: Stamp,
     pub(super) tally: Tally,
+    pub(super) source: Source,
 }
 
 /// No key ends at this moment: one that is said to is not plain.
@@ -274,13 +275,7 @@ fn is_unbounded(constraints: &Constraints) -> bool {
 impl KnownKeys {
     /// Those that count their uses there.
     pub fn new(usage: KeyUsage, freshness: Freshness) -> Self {
-        Self {
-            freshness,
-            usage,
-            nobodies: Cache::new(NOBODIES),
-            highest: AtomicI64::new(0),
-            standings: Arc::default(),
-        }
+        Self { freshness, usage, nobodies: Cache::new(NOBODIES), highest: AtomicI64::new(0), standings: Arc::default() }
     }
 
     /// A key that is remembered, if nothing of it has changed since.
@@ -403,7 +398,8 @@ impl KnownKey {
         let (id, secret) = (u32::try_from(id.get()), u32::try_from(secret));
         let (id, secret) = (id.map_err(Error::internal)?, secret.map_err(Error::internal)?);
         let expires = expires.map_or(NEVER, Timestamp::millis);
-        Ok(Self { name, standing, digest, expires, id, secret, stamp, tally: Tally::default() })
+        let (tally, source) = (Tally::default(), Source::default());
+        Ok(Self { name, standing, digest, expires, id, secret, stamp, tally, source })
     }
 }
 
@@ -457,12 +453,22 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) mod tests {
     use super::*;
     use crate::api_key_profiles::Window;
+    use std::sync::LazyLock;
     use uuid::Uuid;
 
     /// A plain key whose uses are counted by the secret of that row.
     pub fn sample(id: i64, secret: i64) -> SharedKey {
-        let text = |text| HeaderValue::from_static(text);
-        let standing = Arc::new(Standing {
+        static SAMPLE: LazyLock<(Arc<Standing>, Stamp)> =
+            LazyLock::new(|| (standing(), Freshness::default().of_nobody(ApiKeyID::new(1))));
+        let (standing, stamp) = &*SAMPLE;
+        let secret = (secret, SecretDigest::OF_NOBODY);
+        let key = KnownKey::new(ApiKeyID::new(id), "sample".into(), standing.clone(), secret, None, *stamp);
+        SharedKey::new(key.expect("small numbers"))
+    }
+
+    fn standing() -> Arc<Standing> {
+        let text = HeaderValue::from_static;
+        Arc::new(Standing {
             tenant: Tenant { id: TenantID::PRIMARY, guid: Uuid::nil() },
             tenant_name: "Primary".to_owned(),
             tenant_is_active: true,
@@ -473,10 +479,7 @@ pub(super) mod tests {
             throttle: Throttle { key: None, tenant: None, window: Window::Sliding },
             headers: StandingHeaders { role: text("Auditor"), tenant: text("Primary"), tenant_id: text("0") },
             special: None,
-        });
-        let stamp = Freshness::default().of_nobody(ApiKeyID::new(id));
-        let secret = (secret, SecretDigest::OF_NOBODY);
-        SharedKey::new(KnownKey::new(ApiKeyID::new(id), "sample".into(), standing, secret, None, stamp).expect("small"))
+        })
     }
 
     /// With its reference count a key fills 104 bytes, which are as many of what is allocated as there are: the next

@@ -178,8 +178,7 @@ fn identity(key: &KnownKey) -> HttpResponse {
     headers.insert(ROLE, key.standing.headers.role.clone());
     headers.insert(TENANT, key.standing.headers.tenant.clone());
     headers.insert(TENANT_ID, key.standing.headers.tenant_id.clone());
-    if let Some(types) = key.special().map(|special| &special.facts.api_types).filter(|types| !types.is_empty())
-    {
+    if let Some(types) = key.special().map(|special| &special.facts.api_types).filter(|types| !types.is_empty()) {
         headers.insert(API_TYPES, header_text(&types.join(",")));
     }
     if let Some(expires) = key.expires().and_then(|end| HeaderValue::from_str(&end.to_string()).ok()) {

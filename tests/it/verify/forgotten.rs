@@ -22,7 +22,11 @@ fn shown(app: &TestApp, full: &str, key: i64) -> (i64, i64, Value) {
     let used = &shown["lifecycle"]["secrets"][0];
     assert_eq!(used["lastUsed"], shown["lastSignIn"], "{shown}");
     assert_eq!(shown["unsuccessfulSignInAttempts"], 0, "{shown}");
-    (used["uses"].as_i64().expect("a number"), used["lastUsed"].as_i64().expect("a moment"), used["lastAddress"].clone())
+    (
+        used["uses"].as_i64().expect("a number"),
+        used["lastUsed"].as_i64().expect("a moment"),
+        used["lastAddress"].clone(),
+    )
 }
 
 fn stored(app: &TestApp, key: i64) -> i64 {
