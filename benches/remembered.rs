@@ -34,10 +34,12 @@ fn main() {
         return System::new().block_on(measure(&file, keys, argument("--room", 1)));
     }
     for (name, room) in [("room for all", keys + keys / 10), ("room for a tenth", keys / 10)] {
-        let server = Server::start(&Options {
+        let mut server = Server::start(&Options {
             fill: Some(Fill { sqlite: &|db| fill(db, keys), postgres: &|_| unreachable!("SQLite") }),
             ..Options::default()
         });
+        // what another process writes makes everything be read anew
+        server.kill();
         let data = server.certificate.ancestors().nth(2).expect("a folder");
         println!("\n{keys} keys at random, {name}");
         let mut this = Command::new(std::env::current_exe().expect("this program"));
@@ -66,10 +68,10 @@ struct Bench {
 }
 
 async fn measure(file: &str, keys: i64, room: i64) {
-    let url = DatabaseUrl::parse(file).expect("a file");
+    let url = DatabaseUrl::Sqlite(file.into());
     let database = Database::open(&url, 2).expect("it opens");
-    let known = KnownKeys::new(usize::try_from(room).expect("few"), database.freshness().clone());
-    let usage = KeyUsage::default();
+    let usage = KeyUsage::new(usize::try_from(room).expect("few"));
+    let known = KnownKeys::new(usage.clone(), database.freshness().clone());
     let before = anonymous();
     let now = 1_795_262_415_000;
     let mut bench = Bench { database, known, usage, before, most: 0, flushed: Instant::now(), uses: 0, now };
@@ -113,7 +115,7 @@ impl Bench {
         let (key, at) = (ApiKeyID::new(id), Timestamp::from_millis(self.now));
         let found = match self.known.remembered(key, at) {
             Some(found) => found,
-            None => self.known.look_up(&self.database, &self.usage, key, at).await.expect("an answer"),
+            None => self.known.look_up(&self.database, key, at).await.expect("an answer"),
         };
         let Found::Key(known) = found else { panic!("no key {id}") };
         self.usage.used(&known, id, HERE, at);

@@ -121,6 +121,12 @@ impl Server {
     pub fn process(&self) -> Process {
         Process(self.child.id())
     }
+
+    /// Ends it; what it stored stays.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Server {
