@@ -146,7 +146,7 @@ pub fn look(config: &Config) -> Result<(Database, Keyring), StartError> {
     {
         return Err(file_error(path)(std::io::ErrorKind::NotFound.into()));
     }
-    let database = Database::open(&config.database, 2)?;
+    let database = Database::open(&config.database, 2, 1)?;
     let master = MasterKey::load(&config.master_key_file)?;
     let stored = database.read_here(canary)?;
     let master = master.ok_or_else(|| StartError::NoMasterKey(config.master_key_file.clone()))?;
@@ -206,7 +206,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         nice: config.sign_in.password_nice,
     });
     let (mailer, webhooks) = outgoing(config)?;
-    let database = Database::open(&config.database, config.database_connections)?;
+    let database = Database::open(&config.database, config.database_connections, config.database_writers)?;
     let app = App::new(Parts {
         known_keys: KnownKeys::new(config.keys_remembered, database.freshness().clone()),
         database,

@@ -85,6 +85,7 @@ settings! {
     "verify.keys": "1 to 10000000", "`100000`", "Keys that each node remembers for verification, about 250 bytes each; for others it asks the database.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
+    "database.writers": "1 to 64", "`2`", "PostgreSQL only: connections besides, by which new keys are written, many to a commit.";
 }
 
 /// `sign_in.bcrypt_cost` in the environment: `FIRSTKEY_SIGN_IN_BCRYPT_COST`.
@@ -345,6 +346,8 @@ pub struct Config {
     pub most_connections: usize,
     /// Connections to the database that are kept.
     pub database_connections: u32,
+    /// Connections besides, by which additions are written.
+    pub database_writers: usize,
     /// What the operator should know; to be logged once logging has started.
     pub warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
@@ -410,6 +413,7 @@ impl Config {
             keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(100_000),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
+            database_writers: from.number("database.writers", 1..=64)?.unwrap_or(2),
             data,
             listen,
             listen_is_default,

@@ -53,7 +53,7 @@ pub async fn create(
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
-        .change_across(&caller, move |db, caller| {
+        .add(&caller, move |db, caller| {
             let (key, mut events) = mint(db, caller, plan, digest, now)?;
             events.extend(spent(db, caller, now)?);
             let more = look.at_one(db, caller, &key)?;

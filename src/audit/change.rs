@@ -31,12 +31,50 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        let (actor, caller, now) = (Actor::caller(caller), caller.clone(), self.now());
-        let change = move |db: &mut Db| {
+        self.change_as(Actor::caller(caller), self.while_standing(caller, f)).await
+    }
+
+    /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
+    /// share a commit, on PostgreSQL too.
+    pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        T: Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        self.database.add(self.recorded(Actor::caller(caller), self.while_standing(caller, f))).await
+    }
+
+    /// `f` as soon as it is seen that the caller is still who they were when the call began.
+    fn while_standing<T, R, V, F>(
+        &self,
+        caller: &Caller<R, V>,
+        f: F,
+    ) -> impl FnOnce(&mut Db) -> Result<T> + Send + use<T, R, V, F>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<T> + Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        let (caller, now) = (caller.clone(), self.now());
+        move |db| {
             caller.must_stand(db, now)?;
             f(db, &caller)
-        };
-        self.change_as(actor, change).await
+        }
+    }
+
+    /// `f`, and behind it its events; what was touched.
+    fn recorded<T, F>(&self, actor: Actor, f: F) -> impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
+    where
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
+    {
+        let (now, with_mail) = (self.now(), self.mailer.is_some());
+        move |db| {
+            let (outcome, events) = f(db)?;
+            let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
+            Ok((outcome, touched))
+        }
     }
 
     /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.
@@ -45,14 +83,7 @@ impl App {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
     {
-        let (now, with_mail) = (self.now(), self.mailer.is_some());
-        self.database
-            .change(move |db| {
-                let (outcome, events) = f(db)?;
-                let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
-                Ok((outcome, touched))
-            })
-            .await
+        self.database.change(self.recorded(actor, f)).await
     }
 }
 
