@@ -225,9 +225,9 @@ fn about(route: &Route) -> Option<&'static str> {
     }
 }
 
-/// A search without a body finds everything.
+/// A search without a body finds everything; a secret that is replaced without one stops at once.
 fn is_optional(shape: &Shape) -> bool {
-    shape.name == "SearchFilter"
+    matches!(&*shape.name, "SearchFilter" | "RotationWish")
 }
 
 fn content(shape: &Shape) -> Value {

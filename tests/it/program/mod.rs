@@ -10,7 +10,9 @@ mod first_start;
 mod gateways;
 mod init;
 mod kill;
+mod load;
 mod notices;
+mod outage;
 mod signals;
 mod survival;
 
