@@ -111,7 +111,7 @@ impl Writer {
     pub fn alone(opener: Opener, freshness: Freshness) -> Result<Self, OpenError> {
         let db = opener.open()?;
         let lane = Lane::start("writer", move |jobs, waiting| {
-            let mut writer = Open { opener, db: Some(db), freshness };
+            let mut writer = Open::new(opener, Some(db), freshness);
             let mut others = Others::new(writer.db.as_mut());
             loop {
                 let first = match jobs.recv_timeout(others.until_due()) {
@@ -136,7 +136,7 @@ impl Writer {
     /// PostgreSQL's: so many lanes, each of which connects when it is first needed.
     pub fn lanes(opener: &Opener, freshness: &Freshness, many: usize) -> Result<Self, OpenError> {
         let lane = |number| {
-            let mut writer = Open { opener: opener.clone(), db: None, freshness: freshness.clone() };
+            let mut writer = Open::new(opener.clone(), None, freshness.clone());
             Lane::start(&format!("writer-{number}"), move |jobs, waiting| {
                 while let Ok(first) = jobs.recv() {
                     writer.reopen();
@@ -215,18 +215,28 @@ struct Open {
     opener: Opener,
     db: Option<Db>,
     freshness: Freshness,
+    /// Whether it was said already that the database is away.
+    away: bool,
 }
 
 impl Open {
+    fn new(opener: Opener, db: Option<Db>, freshness: Freshness) -> Self {
+        Self { opener, db, freshness, away: false }
+    }
+
     /// Connects, where there is no connection; answers whether there was none.
     fn reopen(&mut self) -> bool {
         if self.db.is_some() {
             return false;
         }
-        let opened = self.opener.open();
-        self.db = opened
-            .inspect_err(|error| log::error!(error = error.to_string().as_str(); "the writer cannot open the database"))
-            .ok();
+        match self.opener.open() {
+            Ok(db) => self.db = Some(db),
+            Err(error) if !self.away => {
+                log::error!(error = error.to_string().as_str(); "the writer cannot open the database");
+                self.away = true;
+            }
+            Err(_) => {}
+        }
         self.freshness.touch(Touched::Everything);
         true
     }
@@ -241,9 +251,14 @@ impl Open {
                 Some("the database cannot be opened".to_owned())
             }
         };
-        if let Some(reason) = &lost {
-            log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed: its changes are refused");
-            self.db = None;
+        match &lost {
+            None => self.away = false,
+            Some(reason) => {
+                if !self.away {
+                    log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed: its changes are refused");
+                }
+                self.db = None;
+            }
         }
         batch.iter().flat_map(|job| job.touched()).for_each(|touched| self.freshness.touch(*touched));
         waiting.fetch_sub(batch.len(), Ordering::Relaxed);

@@ -79,10 +79,11 @@ fn a_restart_of_postgresql_costs_its_time_and_nothing_else() {
         minting.go_on_for_a_moment();
         cluster.kill(Signal::QUIT);
         cluster.restart();
-        heal(&server, &maker, round);
-        assert_eq!(verify(&server, &maker), 200);
+        minting.go_on_for_a_moment();
         let keys = minting.end(&server.log());
         assert!(verifying.end() > 0);
+        heal(&server, &maker, round);
+        assert_eq!(verify(&server, &maker), 200);
         present(&server, &keys);
     }
     // 16 of the pool, 2 writers, 1 listener, and the one that asks
@@ -134,7 +135,7 @@ fn a_lock_that_another_program_holds_stops_changes_only() {
     let maker = home.init();
     let server = home.start();
     let other = &mut home.database();
-    other.batch_execute("BEGIN IMMEDIATE").expect("the lock");
+    other.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").expect("the lock");
     for round in 0..3 {
         let refused = mint(&server, &maker, &format!("meanwhile {round}"));
         assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
@@ -161,6 +162,7 @@ fn nobody_is_told_that_the_database_is_locked() {
     let other = std::thread::scope(|scope| {
         let other = scope.spawn(|| {
             let db = &mut home.database();
+            db.batch_execute("PRAGMA busy_timeout = 5000").expect("it is set");
             let mut writes = 0;
             while !stop.load(Ordering::Relaxed) {
                 let touch = "BEGIN IMMEDIATE; UPDATE tenants SET name = name; COMMIT";
