@@ -38,8 +38,8 @@ impl Question {
     }
 }
 
-/// What is demanded.
-pub(super) fn demands(wish: Option<wire::Demands>, place: &str) -> Result<Demands> {
+/// What is demanded; `place` stands in front of the members' names where that is refused.
+pub fn demands(wish: Option<wire::Demands>, place: &str) -> Result<Demands> {
     let wish = wish.unwrap_or_default();
     let member = |name: &str| format!("{place}demands.{name}");
     for (name, value) in [("role", &wish.role), ("tenant", &wish.tenant)] {
@@ -69,7 +69,7 @@ fn names<const MOST: usize>(list: Option<wire::AtMost<String, MOST>>) -> Vec<Str
 }
 
 /// From where a key is used.
-pub(super) fn address(text: Option<String>, place: &str) -> Result<Option<IpAddr>> {
+pub fn address(text: Option<String>, place: &str) -> Result<Option<IpAddr>> {
     let Some(text) = text else { return Ok(None) };
     let refused = || Error::member(&format!("{place}address"), "an address of IPv4 or IPv6 is needed");
     text.parse().map(Some).map_err(|_| refused())

@@ -310,3 +310,60 @@ fn lacking(key: &KnownKey, demands: &Demands) -> Option<Failure> {
     }
     Some(Failure::InsufficientRights)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_code_is_in_the_list() {
+        let (at, zone) = (Timestamp::from_millis(0), crate::locale::TimeZone::UTC);
+        let rules = [
+            Rule::Expired(at),
+            Rule::NotYetValid(at),
+            Rule::Locked,
+            Rule::IssuerDisabled,
+            Rule::AddressRefused(IpAddr::from([0, 0, 0, 0])),
+            Rule::OutsideWindow(zone),
+            Rule::UsageExceeded,
+            Rule::RateLimited(1),
+        ];
+        let others = [
+            Failure::NotFound,
+            Failure::Revoked,
+            Failure::InsufficientRights,
+            Failure::AuthorizationPending(Vec::new()),
+            Failure::AddressUnknown,
+        ];
+        let failures: Vec<Failure> = rules.into_iter().map(Failure::Rule).chain(others).collect();
+        let mut told: Vec<&str> = failures.iter().map(Failure::code).chain([VALID]).collect();
+        told.sort_unstable();
+        told.dedup();
+        let mut listed: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
+        listed.sort_unstable();
+        assert_eq!(told, listed);
+        assert!(failures.iter().all(|failure| failure.mend().ends_with('.') && failure.message().ends_with('.')));
+    }
+
+    proptest! {
+        /// Whatever is named is demanded or refused; nothing is demanded that was not named.
+        #[test]
+        fn what_is_named_is_demanded_or_refused(rights in prop::collection::vec("[a-zA-Z.]{0,40}", 0..4), types in prop::collection::vec("[a-z]{0,3}", 0..4), matching in "(all|any|[a-z]{0,4})") {
+            let read = Demands::read(rights.iter().map(String::as_str), types.iter().map(String::as_str), (None, None, Some(&matching)));
+            match read {
+                Ok(demands) => {
+                    prop_assert_eq!(rights.is_empty(), demands.rights == Rights::NONE);
+                    prop_assert_eq!(demands.api_types, types);
+                    prop_assert_eq!(demands.any, matching == "any");
+                }
+                Err(BadDemand::UnknownRight(at, name, near)) => {
+                    prop_assert_eq!(&rights[at], &name);
+                    prop_assert_eq!(near.len(), 3);
+                }
+                Err(BadDemand::Match) => prop_assert!(!["all", "any"].contains(&matching.as_str())),
+                Err(BadDemand::Malformed(_)) => prop_assert!(types.contains(&String::new())),
+            }
+        }
+    }
+}
