@@ -131,7 +131,9 @@ impl Incoming for wire::VerificationWishes {
     const MOST_MEMBERS: usize = 16 * 1024;
     const SECRET: bool = true;
 }
-impl Incoming for wire::ExplanationWish {}
+impl Incoming for wire::ExplanationWish {
+    const SECRET: bool = true;
+}
 impl Incoming for wire::SettingChange {}
 impl Incoming for wire::SettingsChange {}
 impl Incoming for wire::SearchFilter {

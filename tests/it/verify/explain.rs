@@ -64,7 +64,7 @@ both! {
                 assert!(told["rule"].as_str().unwrap_or_default().contains(says), "{told}");
                 assert!(told["mend"].as_str().unwrap_or_default().contains(mends), "{told}");
                 assert_eq!((&told["keyID"], &told["keyName"], &told["roleName"], &told["at"]), (&json!(id), &json!("bad"), &json!("Full Access"), &json!(START.millis())), "{told}");
-                let missing = json!({ "rights": [CREATE, COMPUTERS], "apiTypes": [TYPE, "none"], "role": "Auditor", "tenant": "Elsewhere" });
+                let missing = json!({ "rights": [COMPUTERS, CREATE], "apiTypes": [TYPE, "none"], "role": "Auditor", "tenant": "Elsewhere" });
                 assert_eq!(told["missing"], if code == "INSUFFICIENT_RIGHTS" { missing } else { Value::Null }, "{told}");
             }
             app.assert_rows(&before, code);
