@@ -33,7 +33,7 @@ pub fn page() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
                 the strings that spell them; read-only members are ignored, and unknown ones too, but for those of \
-                what bounds a key and of profiles, claims and rotations, which are refused. A refusal is problem details (RFC \
+                what bounds a key and of profiles, claims, rotations and verifications, which are refused. A refusal is problem details (RFC \
                 9457) where `Accept` names `application/problem+json`, and has the shape of Trend Micro Cloud App \
                 Security where it names `application/vnd.firstkey.cas+json`. Every path is also there below `/v1`, and below the \
                 tenant's own URL, which `GET /api/about` answers.",
@@ -211,6 +211,23 @@ fn about(route: &Route) -> Option<&'static str> {
              a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
              `invalid`; it is `conflict` only where that key was made in the very same moment.",
         ),
+        "verify_api_key" => Some(
+            "For services that are handed a key. The answer is 200 whatever comes of it: `code` says what speaks against the \
+             key, the first in the order of the list, and who it is only where its secret proved right. Of keys of other \
+             tenants nothing is known. `VALID` was a use of the key, and counts towards whatever bounds its uses; a wrong \
+             secret is counted against it and locks nothing. The call itself is one of the caller's. A demand that nobody can \
+             meet, because there is no such right, is refused with those that are most like it.",
+        ),
+        "verify_api_keys" => Some(
+            "At most 1,000 questions, 2 MiB and 16,384 members. They are answered in their order, as if one had come after \
+             the other; where one cannot be understood nothing is answered or counted of any. Uses that keys have left are \
+             taken of all or, where the database goes away, of none.",
+        ),
+        "explain_api_key" => Some(
+            "For people. Nothing is counted, and no secret is needed: the caller must see the key. What is judged is what is \
+             known now, at the moment that is asked about; how often the key was used within a minute only from now on. \
+             `code` is what a verification with its secret would answer; `NOT_FOUND` stands for a key without one.",
+        ),
         "create_claim" => Some(
             "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \
              it redeems the code. Whoever makes the claim must be able to make the key, now and then; the code can be \
@@ -368,7 +385,9 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // a calendar that is not there cannot be taken away; and at a tenant's own URL those who belong elsewhere are told
     // that there is no such route, by the calls that say who one is
-    let is_at_a_door = matches!(route.operation, "describe_about" | "describe_current_api_key" | "create_session");
+    // the key that is to be explained is named in the body
+    let is_at_a_door =
+        matches!(route.operation, "describe_about" | "describe_current_api_key" | "create_session" | "explain_api_key");
     if route.path.contains('{') || route.operation == "delete_calendar" || is_at_a_door {
         statuses.push(404);
     }

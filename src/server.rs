@@ -1,6 +1,6 @@
 //! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
 //!
-//! Outermost first: `observe` around everything; around `/api` the note of the call, the bare cookie, actix-session, `identify`. Around `/rest`,
+//! Outermost first: `observe` around everything; `identify` around the introspection of tokens; around `/api` the note of the call, the bare cookie, actix-session, `identify`. Around `/rest`,
 //! where that is offered, the same, and outside them what takes the session ID from the query.
 
 use std::io;
@@ -114,6 +114,7 @@ pub fn serve_on(
             .service(open("/docs", || actix_web::Route::new().to(docs_page::index)))
             .service(open("/docs/errors", || actix_web::Route::new().to(docs_page::errors)))
             .service(open("/docs/{file:[a-z0-9.-]*}", || actix_web::Route::new().to(docs_page::file)))
+            .configure(introspection)
             .service(api_scope(&shared, &key))
             .configure(|routes| legacy_scope(&shared, &key, routes))
             .default_service(web::to(api::no_such_route))
@@ -170,6 +171,13 @@ fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + 
         .wrap(sessions_of(app, key))
         .wrap(from_fn(move |request, next| bare_sid(key_of_cookies.clone(), request, next)))
         .wrap(from_fn(note_call))
+}
+
+/// Who asks is known as by any call, but by a key only: no cookie is looked at.
+fn introspection(routes: &mut web::ServiceConfig) {
+    for resource in api::introspection_resources() {
+        routes.service(resource.wrap(from_fn(identify)));
+    }
 }
 
 fn legacy_scope(app: &App, key: &Key, routes: &mut web::ServiceConfig) {

@@ -113,6 +113,7 @@ fn shown(key: RevokedKey) -> wire::RevokedApiKey {
     }
 }
 
-fn whom(party: Party) -> wire::Party {
+/// Somebody, as answers show them.
+pub fn whom(party: Party) -> wire::Party {
     wire::Party { kind: party.kind, id: party.id, name: (!party.name.is_empty()).then_some(party.name) }
 }

@@ -5,7 +5,7 @@
 //! role and profile is kept once ([`Standing`]), so that a million of them fit. Of the others the whole row is kept.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::HeaderValue;
@@ -124,6 +124,8 @@ pub struct Special {
     pub facts: KeyFacts,
     /// After this it is read again: a secret whose end moves with its use may have been used on another node.
     until: Option<Timestamp>,
+    /// Its last use was taken since it was read. Whoever gives it more changes it, and then it is read again.
+    used_up: AtomicBool,
 }
 
 /// How long a key is remembered whose older secret ends by not being used, in milliseconds.
@@ -156,6 +158,29 @@ impl KnownKey {
     /// Whether it may be used so often and no more.
     pub fn counts_uses(&self) -> bool {
         self.special.as_ref().is_some_and(|special| special.facts.bounds.constraints.remaining_uses.is_some())
+    }
+
+    /// Whether its last use was taken since it was read.
+    pub fn is_used_up(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.used_up.load(Ordering::Acquire))
+    }
+
+    /// Its last use was taken.
+    pub fn note_used_up(&self) {
+        if let Some(special) = &self.special {
+            special.used_up.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether one of its secrets lets somebody in at that moment, as far as can be said now.
+    pub fn has_secret(&self, at: Timestamp) -> bool {
+        self.special.as_ref().is_none_or(|special| special.facts.secrets.iter().any(|secret| secret.life.lives(at)))
+    }
+
+    /// When one of its secrets ends before it does, by the number of the secret's row.
+    pub fn secret_end(&self, secret: i64) -> Option<Timestamp> {
+        let secrets = self.special.as_ref().map(|special| &special.facts.secrets)?;
+        secrets.iter().find(|known| known.id == secret)?.life.end()
     }
 
     fn is_fresh(&self, freshness: &Freshness, now: Timestamp) -> bool {
@@ -298,7 +323,11 @@ impl KnownKey {
         let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
         let special = (!is_plain(&facts)).then(|| {
             let moving = facts.secrets.iter().any(|secret| secret.life.replaced.is_some() && secret.life.lives(now));
-            Box::new(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) })
+            Box::new(Special {
+                facts,
+                until: moving.then(|| now.plus(WHILE_ROTATING)),
+                used_up: AtomicBool::new(false),
+            })
         });
         Self { id, name, expires, standing, special, digest, secret, stamp, uses: AtomicU64::new(0) }
     }

@@ -359,6 +359,12 @@ fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
     Ok(())
 }
 
+/// When a secret was made, by the number of its row.
+pub fn secret_made(db: &mut Db, secret: i64) -> Result<Option<Timestamp>> {
+    let row = api_key_secrets::table.filter(api_key_secrets::id.eq(secret));
+    Ok(row.select(api_key_secrets::created).get_result(db).optional()?)
+}
+
 // ---- tenants ----
 
 /// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
@@ -385,6 +391,20 @@ pub fn take_use(db: &mut Db, id: ApiKeyID) -> Result<Option<Uses>> {
     let now: Option<Option<i64>> =
         api_keys::table.find(id).select(api_keys::remaining_uses).get_result(db).optional()?;
     Ok(now.filter(Option::is_none).map(Uses))
+}
+
+/// [`take_use`] of each of these, in their order. Rows are taken in the order of their numbers, or two of these could
+/// wait for each other.
+pub fn take_uses(db: &mut Db, ids: &[ApiKeyID]) -> Result<Vec<Option<Uses>>> {
+    let mut places: Vec<usize> = (0..ids.len()).collect();
+    places.sort_by_key(|place| ids.get(*place));
+    let mut taken: Vec<Option<Uses>> = ids.iter().map(|_| None).collect();
+    for place in places {
+        if let (Some(id), Some(uses)) = (ids.get(place), taken.get_mut(place)) {
+            *uses = take_use(db, *id)?;
+        }
+    }
+    Ok(taken)
 }
 
 /// The uses that a key has left; none where they are not bounded.
@@ -730,11 +750,19 @@ pub fn key_grant(
 
 /// What is known about a revoked key when somebody presents its ID.
 pub struct RevokedFacts {
+    /// Its number.
+    pub id: ApiKeyID,
+    /// Its name.
     pub name: String,
+    /// Whose it was.
     pub tenant: Tenant,
+    /// Why it was revoked.
     pub reason: String,
+    /// When.
     pub revoked: Timestamp,
+    /// When somebody last presented it since.
     pub last_presented: Option<Timestamp>,
+    /// Of the secrets that it had.
     pub digests: Vec<SecretDigest>,
 }
 
@@ -758,7 +786,7 @@ pub fn revoked_key(db: &mut Db, id: ApiKeyID) -> Result<Option<RevokedFacts>> {
         return Ok(None);
     };
     let tenant = Tenant { id: tenant, guid: guid(&tenant_guid)? };
-    Ok(Some(RevokedFacts { name, tenant, reason, revoked, last_presented, digests }))
+    Ok(Some(RevokedFacts { id, name, tenant, reason, revoked, last_presented, digests }))
 }
 
 /// Notes that a revoked key was presented, unless that was noted within the last minute; answers whether it was noted.

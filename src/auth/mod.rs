@@ -27,9 +27,10 @@ pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use check::Rule;
-pub use identify::{note_revoked, take_use, tenant_of};
+pub use identify::{note_revoked, take_use, take_uses, tenant_of};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };
+pub use lookup::{RevokedFacts, Uses, secret_made};
 pub use proof::{prove_known, was_right};
 pub use starter::{Acting, Starter};

@@ -149,7 +149,7 @@ async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error>
     let (client, at) = (Some(origin.address), app.now());
     let asked = Asked { demands: &demands, client, within, origin: &origin, at };
     Ok(match verify(app, presented, &asked).await? {
-        Verdict::Valid(key) => identity(&key),
+        Verdict::Valid(proven) => identity(&proven.key),
         Verdict::Refused(failure, _) => invalid(request, &failure),
     })
 }

@@ -133,7 +133,10 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["verify/"],
-        may_use: &["app", "audit", "auth", "clock", "error", "id", "observe", "reach", "secret", "wire"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "body", "clock", "error", "id", "observe", "reach", "rights", "secret",
+            "wire",
+        ],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
@@ -427,6 +430,7 @@ const TABLE: &[Part] = &[
             "contacts",
             "error",
             "jobs",
+            "observe",
             "openapi",
             "rights",
             "roles",
@@ -434,6 +438,7 @@ const TABLE: &[Part] = &[
             "tenants",
             "settings",
             "usage",
+            "verify",
             "webhooks",
             "wire",
         ],

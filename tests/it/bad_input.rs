@@ -364,6 +364,7 @@ both! {
             let limit = match route.operation {
                 "create_session" | "redeem_claim" | "change_password" | "enrol_totp" | "confirm_totp" | "remove_totp" | "authorize_api_type" => 4 * 1024,
                 "import_api_keys" => 4 * 1024 * 1024,
+                "verify_api_keys" => 2 * 1024 * 1024,
                 _ => 64 * 1024,
             };
             // each refusal waits half a second for the rest: the larger lengths are sent to a few routes only

@@ -32,6 +32,20 @@ fn the_page_of_settings_is_their_catalogue() {
     assert_eq!(page, settings::page(), "run the tests once with UPDATE_DOCS=1");
 }
 
+/// The codes of verifications, in their order, with what a gateway is told.
+#[test]
+fn the_page_of_verification_has_every_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verification.md");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        .filter(|cells| cells.len() == 5 && cells[1].starts_with('`') && cells[2].parse::<u16>().is_ok())
+        .collect();
+    let shown: Vec<(&str, &str)> = rows.iter().map(|cells| (cells[1].trim_matches('`'), cells[3])).collect();
+    assert_eq!(shown, firstkey::verify::rules::CODES);
+}
+
 /// A session of a person of this server's first tenant.
 fn session_of(app: &TestApp, name: &str, role: i64) -> (i64, Session) {
     let id = app.administrator(name, PASSWORD, role, 0);
