@@ -14,7 +14,7 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
 use crate::db::schema::api_keys;
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
@@ -271,7 +271,7 @@ pub fn insert(
     digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let id: ApiKeyID = diesel::insert_into(api_keys::table)
+    let insert = diesel::insert_into(api_keys::table)
         .values((
             PropertiesRow::from(properties),
             api_keys::tenant_id.eq(made_by.tenant),
@@ -284,9 +284,8 @@ pub fn insert(
             api_keys::made_by_key_id.eq(made_by.key),
             api_keys::made_with_initial_password.eq(made_by.initial_password),
         ))
-        .returning(api_keys::id)
-        .get_result(db)
-        .map_err(refused)?;
+        .returning(api_keys::id);
+    let id: ApiKeyID = inner!(db, inner => insert.get_result(inner)).map_err(refused)?;
     if let Some(digest) = digest.into() {
         secret_store::insert(db, made_by.tenant, id, digest, now)?;
     }

@@ -8,7 +8,7 @@ use super::{Actor, Event};
 use crate::auth::Caller;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{audit_chain, audit_cuts, audit_events, audit_seals};
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::Result;
 use crate::id::{AuditEventID, TenantID};
 use crate::name::fold;
@@ -111,7 +111,8 @@ pub fn insert(db: &mut Db, actor: &Actor, at: Timestamp, event: &Event) -> Resul
         actor_name_fold: fold(&actor.name),
         target_name_fold: fold(&event.target.name),
     };
-    diesel::insert_into(audit_events::table).values(row).execute(db)?;
+    let insert = diesel::insert_into(audit_events::table).values(row);
+    inner!(db, inner => insert.execute(inner))?;
     Ok(())
 }
 

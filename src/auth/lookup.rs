@@ -16,7 +16,7 @@ use crate::db::schema::{
     administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
     revoked_api_keys, roles, sessions, tenants,
 };
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
@@ -204,10 +204,9 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
     let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
     let key = key.left_join(administrators::table.on(issuer)).left_join(issuing_keys.on(issuing_key));
-    let rows: Vec<Row> = api_key_secrets::table
-        .inner_join(key)
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .select((
+    let query = api_key_secrets::table.inner_join(key).filter(api_key_secrets::api_key_id.eq(id));
+    let rows: Vec<Row> = inner!(db, inner => {
+        let columns = (
             SecretRow::as_select(),
             (api_keys::key_name, api_keys::active, api_keys::expiry_date, diesel::dsl::exists(for_types)),
             BoundsRow::as_select(),
@@ -215,8 +214,9 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             (administrators::active.nullable(), issuing_keys.field(api_keys::active).nullable()),
             ((tenants::id, tenants::guid, tenants::name, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
-        ))
-        .load(db)?;
+        );
+        query.select(columns).load(inner)
+    })?;
     let secrets = rows.iter().map(|row| row.0.known()).collect();
     let Some((_, (name, active, expires, has_types), bounds, profile, issuer, whose, grant)) = rows.into_iter().next()
     else {
@@ -265,7 +265,7 @@ pub struct PlainKey {
 }
 
 /// A plain key by its ID; none where it is not there, or is not plain. The statement of those verifications that find
-/// nothing in memory: it goes to the connection inside, which knows the statement by its type.
+/// nothing in memory.
 pub fn plain_key(db: &mut Db, id: ApiKeyID) -> Result<Option<PlainKey>> {
     type Key = (String, Option<Timestamp>, TenantID, RoleID, ProfileID);
     type Secret = (i64, SecretDigest, Option<Timestamp>, Option<Timestamp>);

@@ -4,12 +4,25 @@
 //! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool, but for what is only
 //! added, which shares commits there too.
 
+/// A statement on the connection inside, which knows it by its type and need not put its text together each time: for
+/// those behind every verification and every new key.
+macro_rules! inner {
+    ($db:expr, $connection:ident => $outcome:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite($connection) => $outcome,
+            $crate::db::Db::Postgres($connection) => $outcome,
+        }
+    };
+}
+
 mod connection;
 mod freshness;
 mod listener;
 pub mod migrations;
 pub mod schema;
 mod writer;
+
+pub(crate) use inner;
 
 use std::sync::Arc;
 use std::time::Duration;
