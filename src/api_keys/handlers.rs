@@ -25,7 +25,7 @@ use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
 use crate::constraints;
-use crate::db::Db;
+use crate::db::{Db, Deadline};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
@@ -246,9 +246,10 @@ pub async fn search(
     if filter.names("status") {
         app.key_usage.flush_all(&app.database).await?;
     }
+    let deadline = Deadline::after(app.rules.search_deadline);
     let found = app.database.read(move |db| {
         let moment = moment(db, &caller, now)?;
-        let keys = store::search(db, &caller, kinds, filter, &moment)?;
+        let keys = store::search(db, &caller, kinds, filter, &moment, deadline)?;
         let more = look.at(db, &caller, caller.tenant().id, &keys)?;
         Ok((keys, more))
     });

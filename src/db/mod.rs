@@ -4,6 +4,7 @@
 //! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
 
 mod connection;
+mod deadline;
 mod freshness;
 mod listener;
 pub mod migrations;
@@ -19,6 +20,7 @@ use diesel::r2d2::Pool;
 
 use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
+pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
 pub use listener::tell_nodes;
 use writer::Writer;
