@@ -205,7 +205,8 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         nice: config.sign_in.password_nice,
     });
     let (mailer, webhooks) = outgoing(config)?;
-    let database = Database::open(&config.database, config.database_connections)?;
+    let (url, replica) = (&config.database, config.database_replica.as_ref());
+    let database = Database::open_with(url, replica, config.database_connections)?;
     let app = App::new(Parts {
         known_keys: KnownKeys::new(config.keys_remembered, database.freshness().clone()),
         database,

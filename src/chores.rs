@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
-use crate::api_keys::{secrets, substrings};
 use crate::api_keys::{self, bulk, history};
+use crate::api_keys::{secrets, substrings};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;

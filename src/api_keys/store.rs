@@ -15,14 +15,14 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
 use crate::db::schema::api_keys;
-use crate::db::{Deadline, Db, MultiBackend};
+use crate::db::{Db, Deadline, MultiBackend};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName, fold};
 use crate::search::{
-    Comparison, Condition, Field, Filter, Inside, boolean, boolean_field, choice, choice_field, date, date_field, derived,
-    lower, number, number_field, text, text_field, with_index, without_index,
+    Comparison, Condition, Field, Filter, Inside, boolean, boolean_field, choice, choice_field, date, date_field,
+    derived, lower, number, number_field, text, text_field, with_index, without_index,
 };
 use crate::secret::SecretDigest;
 
@@ -385,7 +385,7 @@ pub fn search<R, V>(
 /// So many keys are looked at one by one without a thought: a millisecond or two.
 const FEW: i64 = 4_000;
 /// So many are looked at between two glances at the deadline.
-const STRIDE: i64 = 20_000;
+const STRIDE: i64 = 8_000;
 /// Candidates of the index that are looked at together: as many as are wanted at first, then more.
 const CANDIDATES: std::ops::RangeInclusive<i64> = 64..=2_000;
 
@@ -410,18 +410,16 @@ struct Walk<'a, R, V> {
 impl<R, V> Walk<'_, R, V> {
     fn go(&mut self, db: &mut Db) -> Result<()> {
         let inside = self.filter.inside(&substring_store::FIELDS);
-        match (&*db, inside) {
-            (Db::Sqlite(_), Some(inside)) => self.by_candidates(db, &inside),
-            (Db::Sqlite(_), None) => self.one_by_one(db),
-            (Db::Postgres(_), inside) => {
-                // what is found nearly everywhere is found here, where an index would name nearly all keys at once
-                let is_over = self.stride(db, FEW)?;
-                match inside.filter(Inside::has_word) {
-                    _ if is_over => Ok(()),
-                    Some(inside) if substring_store::has_indices(db)? => self.by_index(db, &inside),
-                    _ => self.one_by_one(db),
-                }
-            }
+        if let (Db::Sqlite(_), Some(inside)) = (&*db, &inside) {
+            return self.by_candidates(db, inside);
+        }
+        // what is found nearly everywhere is found here, where PostgreSQL's index would name nearly all keys at once
+        if self.stride(db, FEW)? {
+            return Ok(());
+        }
+        match inside.filter(Inside::has_word) {
+            Some(inside) if substring_store::has_indices(db)? => self.by_index(db, &inside),
+            _ => self.one_by_one(db),
         }
     }
 
@@ -445,10 +443,12 @@ impl<R, V> Walk<'_, R, V> {
 
     /// Through all keys of the tenant.
     fn one_by_one(&mut self, db: &mut Db) -> Result<()> {
-        while !self.stride(db, STRIDE)? {
+        loop {
             self.deadline.check().map_err(|_| too_broad())?;
+            if self.stride(db, STRIDE)? {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Looks at the next so many keys of the tenant; answers whether that was all there is, or all that is wanted.

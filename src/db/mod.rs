@@ -8,6 +8,7 @@ mod deadline;
 mod freshness;
 mod listener;
 pub mod migrations;
+mod replica;
 pub mod schema;
 mod writer;
 
@@ -23,6 +24,7 @@ pub use connection::{Db, MultiBackend, OpenError};
 pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
 pub use listener::tell_nodes;
+use replica::Replica;
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
@@ -40,6 +42,8 @@ struct Inner {
     freshness: Freshness,
     /// What SQLite has besides.
     sqlite: Option<Sqlite>,
+    /// Who answers lists and searches in its place.
+    replica: Option<Replica>,
 }
 
 struct Sqlite {
@@ -56,6 +60,11 @@ const IN_PLACE: u32 = 256;
 impl Database {
     /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
+        Self::open_with(url, None, connections)
+    }
+
+    /// [`Database::open`] with a replica of it, which may be away.
+    pub fn open_with(url: &DatabaseUrl, replica: Option<&DatabaseUrl>, connections: u32) -> Result<Self, OpenError> {
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);
         let freshness = Freshness::default();
@@ -69,7 +78,8 @@ impl Database {
                 None
             }
         };
-        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, sqlite })))
+        let replica = replica.map(|url| Replica::new(url, connections));
+        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, sqlite, replica })))
     }
 
     /// Whether other nodes may write to it.
@@ -90,6 +100,21 @@ impl Database {
     {
         let database = self.clone();
         off_the_worker(move || database.read_here(f)).await
+    }
+
+    /// [`Database::read`] for long lists and searches, whose rows may be a moment old: on the replica, where there is one
+    /// and it answers.
+    pub async fn read_list<T, F>(&self, f: F) -> Result<T>
+    where
+        F: Fn(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let database = self.clone();
+        off_the_worker(move || {
+            let answer = database.0.replica.as_ref().and_then(|replica| replica.read(&f));
+            answer.unwrap_or_else(|| database.read_here(&f))
+        })
+        .await
     }
 
     /// Runs a look-up by key: in place on SQLite, where it takes microseconds and a hop to another
