@@ -137,7 +137,7 @@ both! {
             }
             // in pages of any size each is there once
             for size in [1, 2, 700, 5_000] {
-                let (mut last, mut seen) = (0, Vec::new());
+                let (mut last, mut seen) = (0, Vec::<i64>::new());
                 loop {
                     let after = json!({ "idTest": "greater-than", "idValue": last });
                     let page = search(&app, &viewer, json!([text("keyName", "equal", "%o%k%"), after]), size);
