@@ -129,7 +129,59 @@ pub fn merge(db: &mut Db, pages: i64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::search::Filter;
+
+    /// The index as the migration makes it.
+    fn index() -> Db {
+        let up = include_str!("../../migrations/sqlite/2026-11-22-000001_substring_search/up.sql");
+        let (table, _) = up.split_once("CREATE VIEW").expect("the table comes first");
+        let mut db = SqliteConnection::establish(":memory:").expect("memory");
+        db.batch_execute(table).expect("FTS5 is there");
+        db.batch_execute("CREATE TABLE api_keys_substrings_pending (id INTEGER PRIMARY KEY NOT NULL)")
+            .expect("a table");
+        Db::Sqlite(db)
+    }
+
+    fn put(db: &mut Db, id: i64, tenant: TenantID, name: &str) {
+        let Db::Sqlite(inner) = db else { return };
+        diesel::sql_query(
+            "INSERT INTO api_keys_substrings (rowid, tenant, name_fold, description_fold) VALUES (?, ?, ?, '')",
+        )
+        .bind::<BigInt, _>(id)
+        .bind::<Text, _>(tenant_as_text(tenant))
+        .bind::<Text, _>(name)
+        .execute(inner)
+        .expect("it is indexed");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever is looked for, FTS5 understands the question, and finds the text that holds it, of its tenant only.
+        #[test]
+        fn every_question_is_understood(before in "[^\\x00%_]{0,4}", held in "[^\\x00%_\\\\\\u{FF3C}\\u{FE68}]{3,20}", after in "\\PC{0,4}") {
+            let value = json_escaped(&format!("%{held}%"));
+            let body = format!(r#"{{"searchCriteria":{{"fieldName":"keyName","stringValue":"{value}"}}}}"#);
+            let filter = Filter::read(crate::body::parse(body.as_bytes()).expect("a body")).expect("a search");
+            let Some(inside) = filter.inside(&FIELDS) else { return Ok(()) };
+            let mut db = index();
+            let folded = crate::name::fold(&held);
+            let text = format!("{before}{folded}{after}");
+            put(&mut db, 7, TenantID::new(3), &text);
+            put(&mut db, 8, TenantID::new(4), &text);
+            let (ids, end) = candidates(&mut db, TenantID::new(3), &inside, ApiKeyID::new(0), 64).expect("it is understood");
+            prop_assert_eq!((ids, end), (vec![ApiKeyID::new(7)], None), "{:?}", inside);
+        }
+    }
+
+    fn json_escaped(text: &str) -> String {
+        let quoted = serde_json::to_string(text).expect("a text");
+        quoted[1..quoted.len() - 1].to_owned()
+    }
 
     #[test]
     fn tenants_are_three_characters_each_and_no_two_the_same() {

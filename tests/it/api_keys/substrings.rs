@@ -158,6 +158,23 @@ both! {
         }
     }
 
+    /// What cannot be searched is told even where nothing would be found.
+    fn what_cannot_be_searched_is_told_first(app: TestApp) {
+        let viewer = app.full_key();
+        fill(&app, 0, FIRST, MANY);
+        index(&app);
+        for other in [
+            text("locale", "equal", "%en%"),
+            text("roleID", "equal", "%abc%"),
+            json!({ "fieldName": "keyName", "booleanTest": true }),
+            json!({ "fieldName": "kind", "choiceValue": "none" }),
+        ] {
+            let criteria = json!([text("keyName", "equal", "%quokka%"), other]);
+            let answer = app.post("/api/apikeys/search", json!({ "searchCriteria": criteria })).key(&viewer).send();
+            assert_refusal(answer.refusal(), (400, "bad_search"));
+        }
+    }
+
     /// A key that is changed, removed or made is found as it is, at once and when the index has caught up.
     fn the_index_follows_the_keys(app: TestApp) {
         let viewer = app.full_key();
