@@ -125,6 +125,8 @@ pub struct Rules {
     pub throttle_patience: Duration,
     /// How long a request's body may take to arrive.
     pub body_deadline: Duration,
+    /// How long a search may look at one object after the other.
+    pub search_deadline: Duration,
 }
 
 impl Default for Rules {
@@ -150,6 +152,7 @@ impl Default for Rules {
             legacy_login: false,
             throttle_patience: Duration::from_secs(2),
             body_deadline: Duration::from_secs(10),
+            search_deadline: Duration::from_secs(3),
             retain_events: 53 * WEEK,
         }
     }

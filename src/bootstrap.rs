@@ -23,7 +23,7 @@ use crate::clock::{Clock, DAY, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{Locked, MigrationError};
 use crate::db::schema::installation;
-use crate::db::{Database, Db, OpenError};
+use crate::db::{Connections, Database, Db, OpenError};
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
 use crate::id::{AdministratorID, RoleID, TenantID};
@@ -146,7 +146,7 @@ pub fn look(config: &Config) -> Result<(Database, Keyring), StartError> {
     {
         return Err(file_error(path)(std::io::ErrorKind::NotFound.into()));
     }
-    let database = Database::open(&config.database, 2, 1)?;
+    let database = Database::open(&config.database, &Connections { pool: 2, writers: 1, replica: None })?;
     let master = MasterKey::load(&config.master_key_file)?;
     let stored = database.read_here(canary)?;
     let master = master.ok_or_else(|| StartError::NoMasterKey(config.master_key_file.clone()))?;
@@ -206,7 +206,12 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         nice: config.sign_in.password_nice,
     });
     let (mailer, webhooks) = outgoing(config)?;
-    let database = Database::open(&config.database, config.database_connections, config.database_writers)?;
+    let connections = Connections {
+        pool: config.database_connections,
+        writers: config.database_writers,
+        replica: config.database_replica.as_ref(),
+    };
+    let database = Database::open(&config.database, &connections)?;
     let app = App::new(Parts {
         known_keys: KnownKeys::new(config.keys_remembered, database.freshness().clone()),
         database,

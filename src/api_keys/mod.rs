@@ -20,6 +20,8 @@ mod secret_store;
 pub mod secrets;
 mod status;
 mod store;
+mod substring_store;
+pub mod substrings;
 mod under_profile;
 
 pub use confirmation_store::{purge as purge_confirmations, sweep as sweep_confirmations};

@@ -16,9 +16,11 @@ macro_rules! inner {
 }
 
 mod connection;
+mod deadline;
 mod freshness;
 mod listener;
 pub mod migrations;
+mod replica;
 pub mod schema;
 mod writer;
 
@@ -33,9 +35,11 @@ use diesel::r2d2::Pool;
 
 use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
+pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
 use listener::Hearing;
 pub use listener::tell_nodes;
+use replica::Replica;
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
@@ -64,6 +68,8 @@ struct Postgres {
     /// Connections that many additions share.
     writer: Writer,
     hearing: Hearing,
+    /// Who answers lists and searches in its place.
+    replica: Option<Replica>,
 }
 
 struct Sqlite {
@@ -74,13 +80,22 @@ struct Sqlite {
     in_place: Pool<Opener>,
 }
 
+/// Which connections are opened.
+pub struct Connections<'a> {
+    /// For use by requests.
+    pub pool: u32,
+    /// On PostgreSQL: so many besides, which write what is added.
+    pub writers: usize,
+    /// On PostgreSQL: a replica, which may be away.
+    pub replica: Option<&'a DatabaseUrl>,
+}
+
 /// More than there can be workers.
 const IN_PLACE: u32 = 256;
 
 impl Database {
-    /// Opens it, with so many connections for use, and on PostgreSQL so many more that write; migrations are another
-    /// step ([`migrations::Locked::migrate`]).
-    pub fn open(url: &DatabaseUrl, connections: u32, writers: usize) -> Result<Self, OpenError> {
+    /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
+    pub fn open(url: &DatabaseUrl, connections: &Connections<'_>) -> Result<Self, OpenError> {
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);
         let freshness = Freshness::default();
@@ -90,11 +105,13 @@ impl Database {
                 Kind::Sqlite(Sqlite { writer, in_place: pool(url, IN_PLACE)? })
             }
             DatabaseUrl::Postgres(_) => {
+                let writer = Writer::lanes(&Opener::writing(url), &freshness, connections.writers)?;
                 let hearing = listener::start(Opener::reading(url), &freshness)?;
-                Kind::Postgres(Postgres { writer: Writer::lanes(&Opener::writing(url), &freshness, writers)?, hearing })
+                let replica = connections.replica.map(|url| Replica::new(url, connections.pool));
+                Kind::Postgres(Postgres { writer, hearing, replica })
             }
         };
-        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, kind })))
+        Ok(Self(Arc::new(Inner { pool: pool(url, connections.pool)?, freshness, kind })))
     }
 
     /// Whether other nodes may write to it.
@@ -115,6 +132,24 @@ impl Database {
     {
         let database = self.clone();
         self.unless_hung(off_the_worker(move || database.read_here(f))).await
+    }
+
+    /// [`Database::read`] for long lists and searches, whose rows may be a moment old: on the replica, where there is one
+    /// and it answers.
+    pub async fn read_list<T, F>(&self, f: F) -> Result<T>
+    where
+        F: Fn(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let database = self.clone();
+        self.unless_hung(off_the_worker(move || {
+            let replica = match &database.0.kind {
+                Kind::Postgres(postgres) => postgres.replica.as_ref(),
+                Kind::Sqlite(_) => None,
+            };
+            replica.and_then(|replica| replica.read(&f)).unwrap_or_else(|| database.read_here(&f))
+        }))
+        .await
     }
 
     /// Runs a look-up by key: in place on SQLite, where it takes microseconds and a hop to another

@@ -80,6 +80,8 @@ pub struct Setup {
     pub outgoing_ca_file: Option<PathBuf>,
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The URL of PostgreSQL's replica.
+    pub replica: Option<String>,
 }
 
 impl Setup {
@@ -99,6 +101,7 @@ impl Setup {
             outgoing_ca_file: None,
             public_url: None,
             trusted_proxies: Vec::new(),
+            replica: None,
         }
     }
 
@@ -152,6 +155,7 @@ impl TestApp {
         config.outgoing_ca_file = setup.outgoing_ca_file;
         config.public_url = setup.public_url;
         config.trusted_proxies = setup.trusted_proxies;
+        config.database_replica = setup.replica.map(|url| DatabaseUrl::Postgres(url.into()));
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());

@@ -296,7 +296,12 @@ const TABLE: &[Part] = &[
     },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs", "api_keys/secret_store.rs", "api_keys/confirmation_store.rs"],
+        files: &[
+            "*/store.rs",
+            "api_keys/secret_store.rs",
+            "api_keys/confirmation_store.rs",
+            "api_keys/substring_store.rs",
+        ],
         may_use: &[
             "auth",
             "clock",
@@ -353,6 +358,7 @@ const TABLE: &[Part] = &[
             "api_keys/import.rs",
             "api_keys/profiled.rs",
             "api_keys/secrets.rs",
+            "api_keys/substrings.rs",
             "sessions/legacy.rs",
         ],
         may_use: &[
@@ -541,6 +547,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("api_keys/confirmation_store.rs", &["spent_confirmations"]),
     ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys"]),
+    ("api_keys/substring_store.rs", &["api_keys"]), // an index of its own that only SQLite has, and a condition on keys
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),
     // a key leaves the one table for the other
     (

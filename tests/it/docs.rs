@@ -57,6 +57,7 @@ both! {
     fn every_code_can_be_had(app: TestApp, |setup| {
         setup.rules.body_deadline = std::time::Duration::from_millis(200);
         setup.rules.legacy_login = true;
+        setup.rules.search_deadline = std::time::Duration::ZERO;
         setup.rate_limit = RateLimit { user: 60, ..RateLimit::OFF };
     }) {
         let key = app.full_key();
@@ -222,6 +223,11 @@ both! {
             ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
             ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
             ("sign_in_throttled", throttled()),
+            ("search_too_broad", {
+                crate::api_keys::substrings::fill(&app, 0, 100_000, 4_500);
+                let criterion = json!({ "fieldName": "keyName", "stringValue": "%zx%" });
+                app.post("/api/apikeys/search", json!({ "searchCriteria": criterion })).key(&key).send()
+            }),
             ("no_more_ids", {
                 app.execute(match app.backend {
                     Backend::Sqlite => "update sqlite_sequence set seq = 2147483647 where name = 'api_keys'",

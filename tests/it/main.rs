@@ -9,6 +9,7 @@ mod http;
 mod migrations;
 mod readme;
 mod receivers;
+mod replica;
 
 mod administrators;
 mod nodes;
