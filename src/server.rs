@@ -106,7 +106,7 @@ pub fn serve_on(
             .app_data(queries.clone())
             .wrap(from_fn(observe))
             // the first route: each that stands in front of it costs every verification
-            .route(GATEWAY, web::to(gateway::verify_request))
+            .route(GATEWAY, web::to(gateway::verify_request::<App>))
             .service(open("/healthz", || actix_web::Route::new().to(alive)))
             .service(open("/readyz", || actix_web::Route::new().to(ready)))
             .service(open("/openapi.json", || actix_web::Route::new().to(openapi_page)))

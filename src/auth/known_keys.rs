@@ -293,6 +293,16 @@ impl KnownKey {
 
     fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Self {
         let standing = Arc::new(Standing::of(&facts));
+        Self::standing_there(id, facts, standing, stamp, now)
+    }
+
+    /// A key that nothing changes any more: whoever holds it is given all of them anew instead. What is not plain of
+    /// it is kept beside what it shares with others.
+    pub fn settled(id: ApiKeyID, facts: KeyFacts, standing: Arc<Standing>) -> Self {
+        Self::standing_there(id, facts, standing, Stamp::default(), Timestamp::from_millis(i64::MAX))
+    }
+
+    fn standing_there(id: ApiKeyID, facts: KeyFacts, standing: Arc<Standing>, stamp: Stamp, now: Timestamp) -> Self {
         let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
         let (digest, secret) = newest.map_or((SecretDigest::OF_NOBODY, 0), |secret| (secret.digest, secret.id));
         let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
@@ -305,7 +315,8 @@ impl KnownKey {
 }
 
 impl Standing {
-    fn of(facts: &KeyFacts) -> Self {
+    /// What the key has in common with others.
+    pub fn of(facts: &KeyFacts) -> Self {
         Self {
             tenant: facts.tenant,
             tenant_is_active: facts.tenant_is_active,

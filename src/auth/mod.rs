@@ -31,5 +31,6 @@ pub use identify::{note_revoked, take_use, tenant_of};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };
-pub use proof::{prove_known, was_right};
+pub use lookup::{RevokedFacts, TenantFacts};
+pub use proof::{Unproven, note_unproven, prove_known, was_right};
 pub use starter::{Acting, Starter};

@@ -8,16 +8,18 @@
 pub mod gateway;
 pub mod rules;
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::audit::Origin;
 use crate::auth::known_keys::{Found, KnownKey};
-use crate::auth::{self, Rule};
+use crate::auth::{self, RevokedFacts, Rule, Unproven};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::TenantID;
+use crate::id::{ApiKeyID, TenantID};
+use crate::reach::TenantLabel;
 use crate::secret::PresentedKey;
 use rules::{Demands, Failure};
 
@@ -45,26 +47,50 @@ pub enum Verdict {
 
 const NOT_FOUND: Verdict = Verdict::Refused(Failure::NotFound, None);
 
+/// Who knows keys and counts their uses: the server with its database, or an edge with nothing but a snapshot.
+pub trait Keys {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Which tenant it is whose URL a request came by; none where it is nobody's.
+    fn tenant_of(&self, label: &TenantLabel) -> impl Future<Output = Result<Option<TenantID>>>;
+
+    /// What an ID stands for.
+    fn find(&self, id: ApiKeyID, at: Timestamp) -> impl Future<Output = Result<Found>>;
+
+    /// Hears that a revoked key was presented, with the right secret or a wrong one.
+    fn heard_revoked(&self, key: &PresentedKey, facts: &RevokedFacts, asked: &Asked<'_>) -> impl Future<Output = ()>;
+
+    /// Hears that a key was presented with a wrong secret.
+    fn heard_unproven(&self, key: ApiKeyID, unproven: &Unproven, at: Timestamp);
+
+    /// Counts a use towards whatever bounds how many there may be; answers with what speaks against one more.
+    fn count(&self, known: &KnownKey, at: Timestamp) -> impl Future<Output = Result<Option<Failure>>>;
+
+    /// Hears that a key was used with success, by the secret of that row.
+    fn heard_used(&self, known: &Arc<KnownKey>, secret: i64, from: IpAddr, at: Timestamp);
+}
+
 /// Verifies what somebody presented, and counts it as a use if it is good.
-pub async fn verify(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Verdict> {
+pub async fn verify<K: Keys>(keys: &K, presented: &[u8], asked: &Asked<'_>) -> Result<Verdict> {
     let Some(key) = std::str::from_utf8(presented).ok().and_then(PresentedKey::parse) else { return Ok(NOT_FOUND) };
-    let found = match app.known_keys.remembered(key.id, asked.at) {
-        Some(found) => found,
-        None => app.known_keys.look_up(&app.database, &app.key_usage, key.id, asked.at).await?,
-    };
-    let known = match found {
+    let known = match keys.find(key.id, asked.at).await? {
         Found::Key(known) => Some(known),
         Found::Nobody => None,
         Found::Revoked(facts) => {
             let ours = asked.within.is_none_or(|tenant| tenant == facts.tenant.id);
-            auth::note_revoked(app, &key, &facts, asked.at, asked.origin).await;
+            keys.heard_revoked(&key, &facts, asked).await;
             let was_right = ours && auth::was_right(&key, &facts);
             return Ok(if was_right { Verdict::Refused(Failure::Revoked, None) } else { NOT_FOUND });
         }
     };
     let known = known.filter(|known| asked.within.is_none_or(|tenant| tenant == known.standing.tenant.id));
-    let Some((known, secret)) = auth::prove_known(app, &key, known, asked.at, asked.origin) else {
-        return Ok(NOT_FOUND);
+    let (known, secret) = match auth::prove_known(&key, known, asked.at, asked.origin) {
+        Ok(proven) => proven,
+        Err(unproven) => {
+            keys.heard_unproven(key.id, &unproven, asked.at);
+            return Ok(NOT_FOUND);
+        }
     };
     if !known.standing.tenant_is_active {
         return Ok(NOT_FOUND);
@@ -72,31 +98,59 @@ pub async fn verify(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Ve
     if let Some(failure) = rules::judge(&known, asked.demands, asked.client, asked.at) {
         return Ok(Verdict::Refused(failure, Some(known)));
     }
-    if let Some(rule) = count(app, &known, asked.at).await? {
-        return Ok(Verdict::Refused(Failure::Rule(rule), Some(known)));
+    if let Some(failure) = keys.count(&known, asked.at).await? {
+        return Ok(Verdict::Refused(failure, Some(known)));
     }
-    app.key_usage.used(&known, secret, asked.client.unwrap_or(asked.origin.address), asked.at);
+    keys.heard_used(&known, secret, asked.client.unwrap_or(asked.origin.address), asked.at);
     Ok(Verdict::Valid(known))
 }
 
-/// Counts a use towards whatever bounds how many there may be; answers with the bound that is reached.
-async fn count(app: &App, known: &KnownKey, at: Timestamp) -> Result<Option<Rule>> {
-    let counted = known.as_use();
-    if let Err(rule) = app.rate_limits.take_key(&counted, at) {
-        return Ok(Some(rule));
+impl Keys for App {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
     }
-    if !known.counts_uses() {
-        return Ok(None);
+
+    async fn tenant_of(&self, label: &TenantLabel) -> Result<Option<TenantID>> {
+        auth::tenant_of(self, label).await
     }
-    match auth::take_use(app, known.id).await {
-        Ok(Some(_)) => Ok(None),
-        Ok(None) => {
-            app.rate_limits.give_back(&counted, at);
-            Ok(Some(Rule::UsageExceeded))
+
+    async fn find(&self, id: ApiKeyID, at: Timestamp) -> Result<Found> {
+        match self.known_keys.remembered(id, at) {
+            Some(found) => Ok(found),
+            None => self.known_keys.look_up(&self.database, &self.key_usage, id, at).await,
         }
-        Err(error) => {
-            app.rate_limits.give_back(&counted, at);
-            Err(error)
+    }
+
+    async fn heard_revoked(&self, key: &PresentedKey, facts: &RevokedFacts, asked: &Asked<'_>) {
+        auth::note_revoked(self, key, facts, asked.at, asked.origin).await;
+    }
+
+    fn heard_unproven(&self, key: ApiKeyID, unproven: &Unproven, at: Timestamp) {
+        auth::note_unproven(self, key, unproven, at);
+    }
+
+    async fn count(&self, known: &KnownKey, at: Timestamp) -> Result<Option<Failure>> {
+        let counted = known.as_use();
+        if let Err(rule) = self.rate_limits.take_key(&counted, at) {
+            return Ok(Some(Failure::Rule(rule)));
         }
+        if !known.counts_uses() {
+            return Ok(None);
+        }
+        match auth::take_use(self, known.id).await {
+            Ok(Some(_)) => Ok(None),
+            Ok(None) => {
+                self.rate_limits.give_back(&counted, at);
+                Ok(Some(Failure::Rule(Rule::UsageExceeded)))
+            }
+            Err(error) => {
+                self.rate_limits.give_back(&counted, at);
+                Err(error)
+            }
+        }
+    }
+
+    fn heard_used(&self, known: &Arc<KnownKey>, secret: i64, from: IpAddr, at: Timestamp) {
+        self.key_usage.used(known, secret, from, at);
     }
 }

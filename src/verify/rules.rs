@@ -114,6 +114,8 @@ pub enum Failure {
     AuthorizationPending(Vec<String>),
     /// It is bound to networks, and nobody says from where it is used.
     AddressUnknown,
+    /// Its uses are counted, and whoever was asked cannot count them.
+    CountedElsewhere,
 }
 
 impl Failure {
@@ -126,6 +128,7 @@ impl Failure {
             Self::InsufficientRights => "INSUFFICIENT_RIGHTS",
             Self::AuthorizationPending(_) => "AUTHORIZATION_PENDING",
             Self::AddressUnknown => "ADDRESS_REFUSED",
+            Self::CountedElsewhere => "USAGE_EXCEEDED",
         }
     }
 
@@ -136,7 +139,10 @@ impl Failure {
             Self::Rule(rule) => {
                 matches!(rule, Rule::Expired(_) | Rule::NotYetValid(_) | Rule::Locked | Rule::IssuerDisabled)
             }
-            Self::InsufficientRights | Self::AuthorizationPending(_) | Self::AddressUnknown => false,
+            Self::InsufficientRights
+            | Self::AuthorizationPending(_)
+            | Self::AddressUnknown
+            | Self::CountedElsewhere => false,
         }
     }
 
@@ -159,6 +165,9 @@ impl Failure {
                 format!("The API key waits for the authorization of {}.", types.join(", "))
             }
             Self::AddressUnknown => "The API key is bound to networks: say from which address it is used.".to_owned(),
+            Self::CountedElsewhere => "The API key may be used so often and no more, and its uses are counted by the \
+                 server that issued it: it cannot be verified here (USAGE_EXCEEDED)."
+                .to_owned(),
         }
     }
 }
