@@ -133,6 +133,7 @@ pub mod secret_life;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+pub mod snapshot;
 pub mod tenants;
 pub mod tls;
 pub mod usage;

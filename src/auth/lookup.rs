@@ -68,13 +68,21 @@ const PENDING_DELETION: &str = "pending-deletion";
 
 /// What is known about a key when somebody presents it.
 pub struct KeyFacts {
+    /// Its name.
     pub name: String,
+    /// Whether it is not locked out.
     pub active: bool,
+    /// When it ends.
     pub expires: Option<Timestamp>,
+    /// Whose it is.
     pub tenant: Tenant,
+    /// That tenant's name.
     pub tenant_name: String,
+    /// Whether that tenant is neither suspended nor about to be removed.
     pub tenant_is_active: bool,
+    /// Its role.
     pub role: RoleID,
+    /// The role's name.
     pub role_name: String,
     /// What is left of the role's by the key's API types.
     pub grant: Grant,
@@ -100,7 +108,9 @@ pub struct KeyFacts {
 pub struct KnownSecret {
     /// The number of its row.
     pub id: i64,
+    /// What it is recognised by.
     pub digest: SecretDigest,
+    /// Until when it lets somebody in.
     pub life: SecretLife,
 }
 

@@ -31,6 +31,6 @@ pub use identify::{note_revoked, take_use, tenant_of};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };
-pub use lookup::{RevokedFacts, TenantFacts};
+pub use lookup::{KeyFacts, KnownSecret, RevokedFacts, TenantFacts, keys_of, revoked_keys_of, tenant_facts};
 pub use proof::{Unproven, note_unproven, prove_known, was_right};
 pub use starter::{Acting, Starter};

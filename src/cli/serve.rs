@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Failure;
 use crate::app::{App, Rules};
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, FirstAdministrator};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SECOND, Timestamp};
 use crate::config::{Config, Flags, Transport};
 use crate::logging::{self, LogFormat};
 use crate::server;
@@ -34,7 +34,12 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
         _ => Some(Certificate::of(&config, Clock::System.now())?),
     };
     let clock = Clock::System;
-    let rules = Rules { throttle: config.sign_in.throttle, legacy_login: config.legacy_login, ..Rules::default() };
+    let rules = Rules {
+        throttle: config.sign_in.throttle,
+        legacy_login: config.legacy_login,
+        snapshot_valid_for: config.snapshot_valid_for * SECOND,
+        ..Rules::default()
+    };
     let (app, first) = bootstrap::start(&config, clock, rules)?;
     let certificate = match own {
         Some(certificate) => certificate,

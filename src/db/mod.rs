@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::Connection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
@@ -88,6 +88,24 @@ impl Database {
     {
         let database = self.clone();
         off_the_worker(move || database.read_here(f)).await
+    }
+
+    /// [`Database::read`] where several statements must see one state, whatever is changed between them.
+    pub async fn read_at_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.read(|db| {
+            db.transaction(|db| {
+                // SQLite sees one state in any transaction
+                if let Db::Postgres(inner) = db {
+                    inner.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+                }
+                f(db)
+            })
+        })
+        .await
     }
 
     /// Runs a look-up by key: in place on SQLite, where it takes microseconds and a hop to another
