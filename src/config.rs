@@ -765,6 +765,8 @@ fn unknown_variable(name: &str) -> Option<String> {
     let taken = [CONFIG, DATABASE_URL_FILE, MAIL_URL_FILE, crate::logging::LEVELS];
     let known = !name.starts_with("FIRSTKEY_")
         || name.starts_with("FIRSTKEY_TEST_")
+        // flags of another command
+        || name.starts_with("FIRSTKEY_VERIFYD_")
         || taken.contains(&name)
         || SETTINGS.iter().any(|setting| variable(setting.name) == name);
     (!known).then(|| format!("{name} is no setting and was ignored; did you mean {}?", nearest(name, variable)))

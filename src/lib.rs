@@ -110,6 +110,7 @@ pub mod db;
 pub mod dialect;
 pub mod docs_page;
 pub mod duration;
+pub mod edge;
 pub mod error;
 pub mod forwarded;
 pub mod id;

@@ -35,15 +35,15 @@ use crate::verify::gateway;
 use crate::wire;
 
 /// How long a request's head may take.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long `/readyz` says no before the listeners close, so that whoever spreads the load looks elsewhere first.
-const DRAIN_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long requests that have begun may take when the server stops, in seconds.
-const DRAIN_DEADLINE: u64 = 30;
+pub(crate) const DRAIN_DEADLINE: u64 = 30;
 /// How often what was noted about keys is written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -153,7 +153,7 @@ pub fn listen(config: &Config) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
+pub(crate) fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
     api::resource(path, [(Method::GET, &make as &(dyn Fn() -> actix_web::Route + 'static))])
 }
 
@@ -199,7 +199,7 @@ fn sessions_of(app: &App, key: &Key) -> SessionMiddleware<DieselStore> {
 }
 
 /// The process is there.
-async fn alive() -> Json<wire::Health> {
+pub(crate) async fn alive() -> Json<wire::Health> {
     Json(wire::Health { status: "ok" })
 }
 

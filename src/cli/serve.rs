@@ -78,8 +78,14 @@ async fn serve(
 
 /// The certificate, where the server speaks TLS.
 #[derive(Clone)]
-struct Certificate {
+pub struct Certificate {
     store: Option<Arc<CertificateStore>>,
+}
+
+impl From<Option<Arc<CertificateStore>>> for Certificate {
+    fn from(store: Option<Arc<CertificateStore>>) -> Self {
+        Self { store }
+    }
 }
 
 impl Certificate {
@@ -143,14 +149,15 @@ fn names(config: &Config) -> Vec<String> {
 }
 
 /// The signals that mean something to a server.
-struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn watch() -> Self {
+    /// From now on they do not end the process.
+    pub fn watch() -> Self {
         let watch = |kind| signal(kind).expect("a process may watch its own signals");
         Self {
             terminate: watch(SignalKind::terminate()),
@@ -159,7 +166,8 @@ impl Signals {
         }
     }
 
-    async fn until_told_to_stop(mut self, certificate: &Certificate) {
+    /// Waits for the end; a hang-up has the certificate read again.
+    pub async fn until_told_to_stop(mut self, certificate: &Certificate) {
         loop {
             // in this order: a certificate that was renewed before the end is still read
             tokio::select! {
