@@ -162,7 +162,8 @@ fn about(route: &Route) -> Option<&'static str> {
         "read_snapshot" => Some(
             "For `firstkey verifyd`, which verifies keys where this server is far away: the tenant's keys with the digests \
              of their secrets, what bounds them, and keys that were revoked, as lines of JSON under an Ed25519 signature. \
-             Needs canViewSystemInformation too. Of keys that only their issuers see there are those that the caller sees. \
+             Needs canViewSystemInformation too, and has also the keys that only their issuers see in lists: whoever may read \
+             the audit trail knows of them. \
              With `If-None-Match` and the `ETag` of the last one it is 304 as long as nothing has changed. Each one that \
              is read is an event.",
         ),

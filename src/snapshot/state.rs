@@ -5,14 +5,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::lines::{CarriedTenant, VERSION};
 use super::seal::PublicKey;
-use crate::api_key_profiles::{self, Visibility};
 use crate::audit;
-use crate::auth::{self, Caller, KeyFacts, Who};
+use crate::auth::{self, Caller};
 use crate::clock::Timestamp;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::id::{AdministratorID, ApiKeyID, ProfileID};
 use crate::rights::ViewApiKeys;
+use crate::secret::random_bytes;
 
 /// Whose snapshot it is to be, and for how long.
 #[derive(Clone)]
@@ -27,21 +26,12 @@ pub struct Plan {
     pub valid_for: i64,
 }
 
-/// What stands in front of the keys: whose they are, and as whom they are seen.
+/// What stands in front of the keys.
 pub struct Frame {
-    /// The tenant.
+    /// Whose they are.
     pub tenant: CarriedTenant,
     /// The same as long as nothing has changed.
     pub state: String,
-    /// Profiles whose keys only their issuers see, if that keeps anything from the caller.
-    hidden: Vec<ProfileID>,
-    own: Own,
-}
-
-/// Who sees keys that others do not.
-enum Own {
-    Administrator(AdministratorID),
-    Key(ApiKeyID),
 }
 
 impl Frame {
@@ -50,18 +40,6 @@ impl Frame {
         let id = plan.caller.tenant().id;
         let facts = auth::tenant_facts(db, id)?.ok_or_else(|| Error::internal("a caller without a tenant"))?;
         let tenant = CarriedTenant::of(facts);
-        let hidden: Vec<ProfileID> = match plan.caller.has_full_access() {
-            true => Vec::new(),
-            false => {
-                let profiles = api_key_profiles::all_for(db, id)?;
-                let hidden = profiles.iter().filter(|(_, profile)| profile.visibility == Visibility::Own);
-                hidden.map(|(id, _)| *id).collect()
-            }
-        };
-        let own = match plan.caller.who() {
-            Who::Administrator(session) => Own::Administrator(session.administrator),
-            Who::ApiKey(key) => Own::Key(key.id),
-        };
         let mark = audit::mark(db, id, plan.made)?;
         let mut hash = Sha256::new();
         let mut add = |part: &[u8]| {
@@ -74,28 +52,12 @@ impl Frame {
         add(&serde_json::to_vec(&tenant).map_err(Error::internal)?);
         // anew when half of its time is over, so that whoever asks in time always has one that may be used
         add(&plan.made.millis().div_euclid((plan.valid_for / 2).max(1)).to_le_bytes());
-        if !hidden.is_empty() {
-            hidden.iter().for_each(|profile| add(&profile.get().to_le_bytes()));
-            match &own {
-                Own::Administrator(id) => add(format!("administrator {id}").as_bytes()),
-                Own::Key(id) => add(format!("key {id}").as_bytes()),
-            }
-        }
         mark.numbers.iter().for_each(|number| add(&number.to_le_bytes()));
         if !mark.is_settled {
             // so much is going on that what came last cannot be told from what came late: never the same twice
-            add(crate::secret::random_bytes::<16>()?.as_ref());
+            add(random_bytes::<16>()?.as_ref());
         }
         let state = data_encoding::HEXLOWER.encode(&hash.finalize()[..16]);
-        Ok(Self { tenant, state, hidden, own })
-    }
-
-    /// Whether the caller sees that key.
-    pub fn shows(&self, id: ApiKeyID, key: &KeyFacts) -> bool {
-        !self.hidden.contains(&key.bounds.profile)
-            || match self.own {
-                Own::Administrator(own) => key.bounds.administrator == Some(own),
-                Own::Key(own) => id == own || key.bounds.key == Some(own),
-            }
+        Ok(Self { tenant, state })
     }
 }

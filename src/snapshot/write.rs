@@ -43,7 +43,7 @@ pub fn write(
     let mut standings: HashMap<CarriedStanding, u32> = HashMap::new();
     let mut after = ApiKeyID::new(0);
     while let Some((keys, last)) = keys_of(db, tenant, after, PIECE)? {
-        for (id, mut facts) in keys.into_iter().filter(|(id, facts)| frame.shows(*id, facts)) {
+        for (id, mut facts) in keys {
             usage.lay_over(&mut facts);
             let standing = CarriedStanding::of(&facts);
             let next = u32::try_from(standings.len()).map_err(Error::internal)?;

@@ -25,6 +25,7 @@ mod contacts;
 mod dialects;
 mod docs;
 mod docs_page;
+mod edge;
 mod forwarded;
 mod jobs;
 mod notices;
