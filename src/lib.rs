@@ -69,7 +69,8 @@
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
 //! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
-//! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
+//! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s; [`snapshot`] writes down
+//! all that it needs as one signed text, and an [`edge`] verifies from that, far from any database. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!

@@ -136,6 +136,56 @@ const TABLE: &[Part] = &[
         may_use: &["app", "audit", "auth", "clock", "error", "id", "observe", "reach", "secret", "wire"],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
     },
+    // ---- the same where there is no database ----
+    Part {
+        files: &["snapshot/seal.rs"],
+        may_use: &["error"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
+    },
+    Part {
+        files: &["snapshot/lines.rs", "snapshot/read.rs"],
+        may_use: &[
+            "api_key_profiles",
+            "auth",
+            "clock",
+            "constraints",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "secret_life",
+        ],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
+    },
+    // Waits for its reader, piece by piece, and for its turn.
+    Part {
+        files: &["snapshot/"],
+        may_use: &["app", "audit", "auth", "clock", "db", "error", "id", "rights", "secret"],
+        may_not: &["actix_session", "diesel", "chrono"],
+    },
+    // A server of its own, put together of the same layers.
+    Part {
+        files: &["edge/"],
+        may_use: &[
+            "api",
+            "auth",
+            "clock",
+            "config",
+            "error",
+            "forwarded",
+            "id",
+            "observe",
+            "outgoing",
+            "reach",
+            "secret",
+            "server",
+            "snapshot",
+            "tls",
+            "verify",
+            "wire",
+        ],
+        may_not: &["actix_session", "diesel", "chrono"],
+    },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
     // Folds names, reads for callers and searches as every store does; the chain is functions of values.
     Part {
@@ -402,6 +452,7 @@ const TABLE: &[Part] = &[
             "outgoing",
             "reach",
             "settings",
+            "snapshot",
             "usage",
         ],
         may_not: DIESEL,
@@ -430,6 +481,7 @@ const TABLE: &[Part] = &[
             "rights",
             "roles",
             "sessions",
+            "snapshot",
             "tenants",
             "settings",
             "usage",
@@ -487,6 +539,7 @@ const TABLE: &[Part] = &[
             "reach",
             "roles",
             "secret",
+            "snapshot",
             "tenants",
             "usage",
         ],
@@ -496,6 +549,11 @@ const TABLE: &[Part] = &[
     Part {
         files: &["cli/serve.rs"],
         may_use: &["app", "bootstrap", "clock", "config", "logging", "server", "tls"],
+        may_not: DIESEL,
+    },
+    Part {
+        files: &["cli/verifyd.rs"],
+        may_use: &["bootstrap", "clock", "config", "edge", "logging", "outgoing", "server", "snapshot", "tls"],
         may_not: DIESEL,
     },
     Part {
@@ -521,6 +579,7 @@ const TABLE: &[Part] = &[
             "secret",
             "sessions",
             "settings",
+            "snapshot",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
