@@ -96,7 +96,9 @@ impl Arguments {
             }
         };
         PublicKey::parse(text.trim()).ok_or_else(|| {
-            Failure::Refused("--public-key: ed25519: and base64 are expected, as `firstkey snapshot-key` prints them".into())
+            Failure::Refused(
+                "--public-key: ed25519: and base64 are expected, as `firstkey snapshot-key` prints them".into(),
+            )
         })
     }
 
@@ -114,7 +116,9 @@ impl Arguments {
                 "--api-key-file, or {VARIABLE} in the environment, is needed: an API key whose role has canViewApiKeys and \
                  canViewSystemInformation"
             ))),
-            (Some(_), Some(_)) => Err(Failure::Refused(format!("--api-key-file and {VARIABLE}: one of them is enough"))),
+            (Some(_), Some(_)) => {
+                Err(Failure::Refused(format!("--api-key-file and {VARIABLE}: one of them is enough")))
+            }
         }
     }
 
@@ -156,7 +160,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let (public_key, source) = (arguments.public_key()?, arguments.source()?);
     let edge = Edge::new(Settings { public_key, go_on_for: arguments.go_on_for * SECOND, clock: Clock::System });
-    if let Some(folder) = arguments.keep.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) =
+        arguments.keep.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
+    {
         bootstrap::make_private_folder(folder)?;
     }
     match source.recall(&edge) {

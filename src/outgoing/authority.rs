@@ -92,7 +92,9 @@ impl Authority {
             304 if tag.is_some() => return Ok(Fetched::NotModified),
             401 => return Err("answered 401: the API key is not valid there".to_owned()),
             403 => {
-                return Err("answered 403: the API key's role needs canViewApiKeys and canViewSystemInformation".to_owned());
+                return Err(
+                    "answered 403: the API key's role needs canViewApiKeys and canViewSystemInformation".to_owned()
+                );
             }
             status => return Err(format!("answered {status}")),
         }

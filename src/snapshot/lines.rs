@@ -212,7 +212,13 @@ impl CarriedStanding {
         let throttle = Throttle { key: self.calls_per_minute, tenant: self.tenant_calls_per_minute, window };
         let (whose, name) = (tenant.tenant(), tenant.name.clone());
         let profile = ProfileID::new(self.profile);
-        Ok(Standing::new((whose, name, tenant.active), self.role, rights(&self.rights), self.web_service, (profile, throttle)))
+        Ok(Standing::new(
+            (whose, name, tenant.active),
+            self.role,
+            rights(&self.rights),
+            self.web_service,
+            (profile, throttle),
+        ))
     }
 }
 

@@ -112,7 +112,8 @@ impl Reader {
         };
         // a key's name may be in an error's text, which goes into the log: the place will do
         let read = serde_json::from_slice(line);
-        let read = read.map_err(|error| Fault::Line(format!("it is no line of a snapshot (column {})", error.column())))?;
+        let read =
+            read.map_err(|error| Fault::Line(format!("it is no line of a snapshot (column {})", error.column())))?;
         match read {
             Line::Snapshot(_) => return Err("there is a second head".into()),
             Line::Standing(standing) => {

@@ -59,7 +59,8 @@ pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, Sign
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
 pub use webhook::{
-    CalendarMade, CalendarText, SnapshotText, NewWebhook, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret, Webhooks,
+    CalendarMade, CalendarText, NewWebhook, SnapshotText, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret,
+    Webhooks,
 };
 
 use serde::Serialize;

@@ -19,10 +19,8 @@ use serde_json::{Value, json};
 use crate::app::{Call, TestApp, secret};
 use crate::http::{Answer, Connection, Request, trusting};
 
-pub const RIGHTS: [&str; 2] = [
-    "platformRights.apikeyRights.canViewApiKeys",
-    "platformRights.systemInformationRights.canViewSystemInformation",
-];
+pub const RIGHTS: [&str; 2] =
+    ["platformRights.apikeyRights.canViewApiKeys", "platformRights.systemInformationRights.canViewSystemInformation"];
 const HOUR: i64 = 3_600_000;
 
 /// A snapshot as a key of the primary tenant, or of another, reads it.
@@ -123,7 +121,8 @@ fn serve(edge: &Edge, app: &TestApp) -> SocketAddr {
 
 /// All of an answer but what is of this one request.
 fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
-    let differs = |name: &str| ["x-request-id", "date", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let differs =
+        |name: &str| ["x-request-id", "date", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known));
     let mut headers: Vec<_> =
         answer.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
     headers.retain(|(name, _)| !differs(name));
