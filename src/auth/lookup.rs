@@ -273,36 +273,36 @@ fn facts_of(db: &mut Db, id: ApiKeyID, rows: Vec<KeyRow>) -> Result<Option<KeyFa
     Ok(Some(facts))
 }
 
-/// The next keys of a tenant behind an ID, in the order of their IDs, so many at most, and the last ID that was looked
-/// at; none where there are no more. Keys that have no secret at all are not among them.
-pub fn keys_of(
-    db: &mut Db,
-    tenant: TenantID,
-    after: ApiKeyID,
-    most: i64,
-) -> Result<Option<(Vec<(ApiKeyID, KeyFacts)>, ApiKeyID)>> {
+/// Some keys of a tenant, and where to read on.
+pub struct KeysRead {
+    /// In the order of their IDs. Keys that have no secret at all are not among them.
+    pub keys: Vec<(ApiKeyID, KeyFacts)>,
+    /// The last ID that was looked at.
+    pub last: ApiKeyID,
+}
+
+/// The next keys of a tenant behind an ID, so many at most; none where there are no more.
+pub fn keys_of(db: &mut Db, tenant: TenantID, after: ApiKeyID, most: i64) -> Result<Option<KeysRead>> {
     let of_tenant = api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.gt(after));
     let ids: Vec<ApiKeyID> = of_tenant.order(api_keys::id).limit(most).select(api_keys::id).load(db)?;
     let Some(last) = ids.last().copied() else { return Ok(None) };
-    let rows: Vec<(ApiKeyID, KeyRow)> = {
-        let rows: Vec<KeyRow> = key_rows!()
-            .filter(api_keys::tenant_id.eq(tenant))
-            .filter(api_keys::id.gt(after))
-            .filter(api_keys::id.le(last))
-            .order((api_keys::id, api_key_secrets::id))
-            .load(db)?;
-        rows.into_iter().map(|row| (row.0.api_key_id, row)).collect()
-    };
+    let rows: Vec<KeyRow> = key_rows!()
+        .filter(api_keys::tenant_id.eq(tenant))
+        .filter(api_keys::id.gt(after))
+        .filter(api_keys::id.le(last))
+        .order((api_keys::id, api_key_secrets::id))
+        .load(db)?;
     let mut keys = Vec::with_capacity(ids.len());
     let mut rows = rows.into_iter().peekable();
-    while let Some((id, first)) = rows.next() {
+    while let Some(first) = rows.next() {
+        let id = first.0.api_key_id;
         let mut of_key = vec![first];
-        while let Some((_, row)) = rows.next_if(|(next, _)| *next == id) {
+        while let Some(row) = rows.next_if(|row| row.0.api_key_id == id) {
             of_key.push(row);
         }
         keys.extend(facts_of(db, id, of_key)?.map(|facts| (id, facts)));
     }
-    Ok(Some((keys, last)))
+    Ok(Some(KeysRead { keys, last }))
 }
 
 /// A key with one secret, no bounds but an end, and no API types, as far as its own rows tell; whether its profile lets

@@ -42,8 +42,8 @@ pub fn write(
     let tenant = plan.caller.tenant().id;
     let mut standings: HashMap<CarriedStanding, u32> = HashMap::new();
     let mut after = ApiKeyID::new(0);
-    while let Some((keys, last)) = keys_of(db, tenant, after, PIECE)? {
-        for (id, mut facts) in keys {
+    while let Some(read) = keys_of(db, tenant, after, PIECE)? {
+        for (id, mut facts) in read.keys {
             usage.lay_over(&mut facts);
             let standing = CarriedStanding::of(&facts);
             let next = u32::try_from(standings.len()).map_err(Error::internal)?;
@@ -57,7 +57,7 @@ pub fn write(
             out.line(&Line::Key(carried))?;
             count.keys += 1;
         }
-        after = last;
+        after = read.last;
     }
     let mut after = ApiKeyID::new(0);
     loop {
