@@ -31,6 +31,7 @@ use crate::rights::{
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
 use crate::settings::handlers as settings;
+use crate::snapshot::handlers as snapshot;
 use crate::tenants::handlers as tenants;
 use crate::usage::handlers as usage;
 use crate::verify::{calls as verify, explain, introspection};
@@ -215,6 +216,7 @@ pub fn routes() -> Vec<Route> {
         route(DELETE, "/webhooks/{webhookID}", "delete_webhook", "Delete a webhook", webhooks::delete).to(Any).needs::<EditSettings>(),
         route(POST, "/webhooks/{webhookID}/secret", "replace_webhook_secret", "Give a webhook a new signing secret", webhooks::replace_secret).to(Any).needs::<EditSettings>().gives::<wire::WebhookWithSecret>(),
         route(POST, "/webhooks/{webhookID}/test", "test_webhook", "Send a webhook a test message", webhooks::test).to(Any).needs::<EditSettings>(),
+        route(GET, "/snapshot", "read_snapshot", "Read what verification needs, signed", snapshot::read).to(Any).needs::<ViewApiKeys>().gives::<wire::SnapshotText>(),
         route(POST, "/calendar", "create_calendar", "Make the secret URL of one's calendar of keys that expire", calendar::make).to(Any).needs::<ViewApiKeys>().gives::<wire::CalendarMade>(),
         route(DELETE, "/calendar", "delete_calendar", "Take the URL of one's calendar away", calendar::remove).to(Any),
         route(GET, "/calendar/{secret}.ics", "read_calendar", "Read the calendar under a secret URL", calendar::read).to(Open).gives::<wire::CalendarText>(),

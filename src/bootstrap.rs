@@ -36,6 +36,7 @@ use crate::outgoing::{Client, Fence, Mailer};
 use crate::reach::PublicUrl;
 use crate::roles;
 use crate::secret::{Password, random_guid};
+use crate::snapshot::Turns;
 use crate::tenants;
 use crate::usage::CallLog;
 
@@ -231,6 +232,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),
+        snapshots: Turns::default(),
         draining: AtomicBool::new(false),
     });
     Ok((app, first))

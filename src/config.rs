@@ -83,6 +83,7 @@ settings! {
     "outgoing.ca_file": "PEM file", "the public authorities", "Whose certificates mail servers and receivers of webhooks may have, in place of the public authorities.";
     "trusted_proxies": "list of networks", "none", "Proxies whose `X-Forwarded-For` is believed, as `10.20.0.5` or `10.20.0.0/24`: the client's address is then the last one there that is none of them. Nobody else's is.";
     "verify.keys": "1 to 10000000", "`100000`", "Keys that each node remembers for verification, about 250 bytes each; for others it asks the database.";
+    "snapshot.valid_for": "60 to 2592000", "`3600`", "Seconds for which an edge may verify from a snapshot; it fetches another when half of them are over.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
     "database.writers": "1 to 64", "`2`", "PostgreSQL only: connections besides, by which new keys are written, many to a commit.";
@@ -356,6 +357,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Keys that are remembered for verification, at least 1.
     pub keys_remembered: usize,
+    /// How long a snapshot may be used, in seconds.
+    pub snapshot_valid_for: i64,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
@@ -427,6 +430,7 @@ impl Config {
             outgoing_ca_file: from.path("outgoing.ca_file")?,
             trusted_proxies: from.trusted_proxies()?,
             keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(100_000),
+            snapshot_valid_for: from.number("snapshot.valid_for", 60..=2_592_000)?.unwrap_or(3_600),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
             database_writers: from.number("database.writers", 1..=64)?.unwrap_or(2),
@@ -803,6 +807,8 @@ fn unknown_variable(name: &str) -> Option<String> {
     let taken = [CONFIG, DATABASE_URL_FILE, REPLICA_URL_FILE, MAIL_URL_FILE, crate::logging::LEVELS];
     let known = !name.starts_with("FIRSTKEY_")
         || name.starts_with("FIRSTKEY_TEST_")
+        // flags of another command
+        || name.starts_with("FIRSTKEY_VERIFYD_")
         || taken.contains(&name)
         || SETTINGS.iter().any(|setting| variable(setting.name) == name);
     (!known).then(|| format!("{name} is no setting and was ignored; did you mean {}?", nearest(name, variable)))

@@ -70,7 +70,8 @@
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
 //! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
 //! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s, whoever asks: a gateway, a
-//! service in JSON or as an OAuth client, or a person who wants to know why. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
+//! service in JSON or as an OAuth client, or a person who wants to know why; [`snapshot`] writes down all that it needs as
+//! one signed text, and an [`edge`] verifies from that, far from any database. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -111,6 +112,7 @@ pub mod db;
 pub mod dialect;
 pub mod docs_page;
 pub mod duration;
+pub mod edge;
 pub mod error;
 pub mod forwarded;
 pub mod id;
@@ -135,6 +137,7 @@ pub mod secret_life;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+pub mod snapshot;
 pub mod tenants;
 pub mod tls;
 pub mod usage;

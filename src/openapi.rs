@@ -96,10 +96,17 @@ fn operation(route: &Route, error: &Shape, problem: &Shape) -> Value {
                 let schema = content(shape)["application/json"].clone();
                 json!({ "description": "Done.", "content": { "text/calendar": schema } })
             }
+            Some(shape) if route.operation == "read_snapshot" => {
+                let schema = content(shape)["application/json"].clone();
+                json!({ "description": "Done.", "content": { "application/x-ndjson": schema } })
+            }
             Some(shape) => json!({ "description": "Done.", "content": content(shape) }),
             None => json!({ "description": "Done." }),
         },
     );
+    if route.operation == "read_snapshot" {
+        responses.insert("304".to_owned(), json!({ "description": "Nothing has changed since `If-None-Match`." }));
+    }
     for status in refusals(route) {
         let reasons: Vec<&str> =
             Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.code()).collect();
@@ -151,6 +158,14 @@ fn about(route: &Route) -> Option<&'static str> {
              secret that is in this answer only. 2xx is success; anything else is tried again for four days, with the same \
              `webhook-id`; 410 switches the webhook off. Redirects are not followed. The URL must lead to the public \
              Internet, or to where the operator lets it. The caller needs the right to see what the events tell.",
+        ),
+        "read_snapshot" => Some(
+            "For `firstkey verifyd`, which verifies keys where this server is far away: the tenant's keys with the digests \
+             of their secrets, what bounds them, and keys that were revoked, as lines of JSON under an Ed25519 signature. \
+             Needs canViewSystemInformation too, and has also the keys that only their issuers see in lists: whoever may read \
+             the audit trail knows of them. \
+             With `If-None-Match` and the `ETag` of the last one it is 304 as long as nothing has changed. Each one that \
+             is read is an event.",
         ),
         "create_calendar" => Some(
             "One for each person and each key; making it again gives it another URL, and the old one is of no use from then \
@@ -310,6 +325,10 @@ fn more_parameters(route: &Route) -> Vec<Value> {
                 "schema": { "type": "string", "pattern": "^sha256:[0-9A-Fa-f]{64}$" },
             }),
         ],
+        "read_snapshot" => vec![json!({
+            "name": "If-None-Match", "in": "header", "required": false,
+            "description": "The `ETag` of the snapshot that is there already.", "schema": { "type": "string" },
+        })],
         "delete_api_key" => vec![
             json!({
                 "name": "reason", "in": "query", "required": false, "description": "Why; `unspecified` when missing.",

@@ -318,6 +318,16 @@ impl KnownKey {
 
     fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Self {
         let standing = Arc::new(Standing::of(&facts));
+        Self::standing_there(id, facts, standing, stamp, now)
+    }
+
+    /// A key that nothing changes any more: whoever holds it is given all of them anew instead. What is not plain of
+    /// it is kept beside what it shares with others.
+    pub fn settled(id: ApiKeyID, facts: KeyFacts, standing: Arc<Standing>) -> Self {
+        Self::standing_there(id, facts, standing, Stamp::default(), Timestamp::from_millis(i64::MAX))
+    }
+
+    fn standing_there(id: ApiKeyID, facts: KeyFacts, standing: Arc<Standing>, stamp: Stamp, now: Timestamp) -> Self {
         let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
         let (digest, secret) = newest.map_or((SecretDigest::OF_NOBODY, 0), |secret| (secret.digest, secret.id));
         let (name, expires) = (facts.name.clone().into_boxed_str(), facts.expires);
@@ -335,21 +345,30 @@ impl KnownKey {
 
 impl Standing {
     fn of(facts: &KeyFacts) -> Self {
-        Self {
-            tenant: facts.tenant,
-            tenant_is_active: facts.tenant_is_active,
-            rights: facts.grant.rights,
-            web_service: facts.grant.ways.web_service,
-            profile: facts.bounds.profile,
-            throttle: facts.throttle,
-            headers: StandingHeaders {
-                role: header_text(&facts.role_name),
-                tenant: header_text(&facts.tenant_name),
-                tenant_id: header_text(&facts.tenant.guid.hyphenated().to_string()),
-            },
-            role_name: facts.role_name.clone(),
-            tenant_name: facts.tenant_name.clone(),
-        }
+        Self::new(
+            (facts.tenant, facts.tenant_name.clone(), facts.tenant_is_active),
+            facts.role_name.clone(),
+            facts.grant.rights,
+            facts.grant.ways.web_service,
+            (facts.bounds.profile, facts.throttle),
+        )
+    }
+
+    /// Puts it together: a tenant, its name and whether it is active; a role's name, what it lets them do, and whether
+    /// by the web service; a profile, and how often it lets keys be used.
+    pub fn new(
+        (tenant, tenant_name, tenant_is_active): (Tenant, String, bool),
+        role_name: String,
+        rights: Rights,
+        web_service: bool,
+        (profile, throttle): (ProfileID, Throttle),
+    ) -> Self {
+        let headers = StandingHeaders {
+            role: header_text(&role_name),
+            tenant: header_text(&tenant_name),
+            tenant_id: header_text(&tenant.guid.hyphenated().to_string()),
+        };
+        Self { tenant, tenant_name, tenant_is_active, role_name, rights, web_service, profile, throttle, headers }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use inner;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::Connection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
@@ -149,6 +149,24 @@ impl Database {
             };
             replica.and_then(|replica| replica.read(&f)).unwrap_or_else(|| database.read_here(&f))
         }))
+        .await
+    }
+
+    /// [`Database::read`] where several statements must see one state, whatever is changed between them.
+    pub async fn read_at_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.read(|db| {
+            db.transaction(|db| {
+                // SQLite sees one state in any transaction
+                if let Db::Postgres(inner) = db {
+                    inner.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+                }
+                f(db)
+            })
+        })
         .await
     }
 

@@ -14,16 +14,18 @@ pub mod gateway;
 pub mod introspection;
 pub mod rules;
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::audit::Origin;
 use crate::auth::known_keys::{Found, KnownKey};
-use crate::auth::{self, RevokedFacts, Rule, Uses};
+use crate::auth::{self, RevokedFacts, Rule, Unproven, Uses};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::TenantID;
+use crate::id::{ApiKeyID, TenantID};
+use crate::reach::TenantLabel;
 use crate::secret::PresentedKey;
 use rules::{Demands, Failure};
 
@@ -72,12 +74,36 @@ type Considered = Result<(Arc<KnownKey>, i64), (Failure, Option<Whose>)>;
 
 const NOT_FOUND: Considered = Err((Failure::NotFound, None));
 
+/// Who knows keys and counts their uses: the server with its database, or an edge with nothing but a snapshot.
+pub trait Keys {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Which tenant it is whose URL a request came by; none where it is nobody's.
+    fn tenant_of(&self, label: &TenantLabel) -> impl Future<Output = Result<Option<TenantID>>>;
+
+    /// What an ID stands for.
+    fn find(&self, id: ApiKeyID, at: Timestamp) -> impl Future<Output = Result<Found>>;
+
+    /// Hears that a revoked key was presented, with the right secret or a wrong one.
+    fn heard_revoked(&self, key: &PresentedKey, facts: &RevokedFacts, asked: &Asked<'_>) -> impl Future<Output = ()>;
+
+    /// Hears that a key was presented with a wrong secret.
+    fn heard_unproven(&self, key: ApiKeyID, unproven: &Unproven, at: Timestamp);
+
+    /// Counts a use towards whatever bounds how many there may be.
+    fn count(&self, known: &KnownKey, at: Timestamp) -> impl Future<Output = Result<Counted>>;
+
+    /// Hears that a key was used with success, by the secret of that row.
+    fn heard_used(&self, known: &Arc<KnownKey>, secret: i64, from: IpAddr, at: Timestamp);
+}
+
 /// Verifies what somebody presented, and counts it as a use if it is good.
-pub async fn verify(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Verdict> {
-    match consider(app, presented, asked).await? {
-        Ok((key, secret)) => Ok(match count(app, &key, asked.at).await? {
-            Ok(left) => used(app, asked, Proven { key, secret, left }),
-            Err(rule) => Verdict::Refused(Failure::Rule(rule), Some(Whose::Key(key))),
+pub async fn verify<K: Keys>(keys: &K, presented: &[u8], asked: &Asked<'_>) -> Result<Verdict> {
+    match consider(keys, presented, asked).await? {
+        Ok((key, secret)) => Ok(match keys.count(&key, asked.at).await? {
+            Ok(left) => used(keys, asked, Proven { key, secret, left }),
+            Err(failure) => Verdict::Refused(failure, Some(Whose::Key(key))),
         }),
         Err((failure, whose)) => Ok(Verdict::Refused(failure, whose)),
     }
@@ -94,7 +120,7 @@ pub async fn verify_all(app: &App, questions: &[(&[u8], Asked<'_>)]) -> Result<V
     let verdicts = questions.iter().zip(considered).zip(counted).map(|(((_, asked), considered), counted)| {
         match (considered, counted) {
             (Ok((key, secret)), Ok(left)) => used(app, asked, Proven { key, secret, left }),
-            (Ok((key, _)), Err(rule)) => Verdict::Refused(Failure::Rule(rule), Some(Whose::Key(key))),
+            (Ok((key, _)), Err(failure)) => Verdict::Refused(failure, Some(Whose::Key(key))),
             (Err((failure, whose)), _) => Verdict::Refused(failure, whose),
         }
     });
@@ -102,25 +128,25 @@ pub async fn verify_all(app: &App, questions: &[(&[u8], Asked<'_>)]) -> Result<V
 }
 
 /// Everything but what is counted.
-async fn consider(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Considered> {
+async fn consider<K: Keys>(keys: &K, presented: &[u8], asked: &Asked<'_>) -> Result<Considered> {
     let Some(key) = std::str::from_utf8(presented).ok().and_then(PresentedKey::parse) else { return Ok(NOT_FOUND) };
-    let found = match app.known_keys.remembered(key.id, asked.at) {
-        Some(found) => found,
-        None => app.known_keys.look_up(&app.database, &app.key_usage, key.id, asked.at).await?,
-    };
-    let known = match found {
+    let known = match keys.find(key.id, asked.at).await? {
         Found::Key(known) => Some(known),
         Found::Nobody => None,
         Found::Revoked(facts) => {
             let ours = asked.within.is_none_or(|tenant| tenant == facts.tenant.id);
-            auth::note_revoked(app, &key, &facts, asked.at, asked.origin).await;
+            keys.heard_revoked(&key, &facts, asked).await;
             let was_right = ours && auth::was_right(&key, &facts);
             return Ok(if was_right { Err((Failure::Revoked, Some(Whose::Revoked(facts)))) } else { NOT_FOUND });
         }
     };
     let known = known.filter(|known| asked.within.is_none_or(|tenant| tenant == known.standing.tenant.id));
-    let Some((known, secret)) = auth::prove_known(app, &key, known, asked.at, asked.origin) else {
-        return Ok(NOT_FOUND);
+    let (known, secret) = match auth::prove_known(&key, known, asked.at, asked.origin) {
+        Ok(proven) => proven,
+        Err(unproven) => {
+            keys.heard_unproven(key.id, &unproven, asked.at);
+            return Ok(NOT_FOUND);
+        }
     };
     if !known.standing.tenant_is_active {
         return Ok(NOT_FOUND);
@@ -132,33 +158,61 @@ async fn consider(app: &App, presented: &[u8], asked: &Asked<'_>) -> Result<Cons
 }
 
 /// Notes the use of a key that is good.
-fn used(app: &App, asked: &Asked<'_>, proven: Proven) -> Verdict {
+fn used<K: Keys>(keys: &K, asked: &Asked<'_>, proven: Proven) -> Verdict {
     let from = asked.client.unwrap_or(asked.origin.address);
-    app.key_usage.used(&proven.key, proven.secret, from, asked.at);
+    keys.heard_used(&proven.key, proven.secret, from, asked.at);
     Verdict::Valid(proven)
 }
 
-/// What counting a use comes to: how many are left, where they are counted, or the bound that is reached.
-type Counted = Result<Option<i64>, Rule>;
+/// What counting a use comes to: how many are left, where they are counted, or what speaks against one more.
+pub type Counted = Result<Option<i64>, Failure>;
 
-/// Counts a use towards whatever bounds how many there may be.
-async fn count(app: &App, known: &KnownKey, at: Timestamp) -> Result<Counted> {
-    if let Err(rule) = pace(app, known, at) {
-        return Ok(Err(rule));
+impl Keys for App {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
     }
-    if !known.counts_uses() {
-        return Ok(Ok(None));
+
+    async fn tenant_of(&self, label: &TenantLabel) -> Result<Option<TenantID>> {
+        auth::tenant_of(self, label).await
     }
-    match auth::take_use(app, known.id).await {
-        Ok(uses) => Ok(taken(app, known, uses, at)),
-        Err(error) => {
-            app.rate_limits.give_back(&known.as_use(), at);
-            Err(error)
+
+    async fn find(&self, id: ApiKeyID, at: Timestamp) -> Result<Found> {
+        match self.known_keys.remembered(id, at) {
+            Some(found) => Ok(found),
+            None => self.known_keys.look_up(&self.database, &self.key_usage, id, at).await,
         }
+    }
+
+    async fn heard_revoked(&self, key: &PresentedKey, facts: &RevokedFacts, asked: &Asked<'_>) {
+        auth::note_revoked(self, key, facts, asked.at, asked.origin).await;
+    }
+
+    fn heard_unproven(&self, key: ApiKeyID, unproven: &Unproven, at: Timestamp) {
+        auth::note_unproven(self, key, unproven, at);
+    }
+
+    async fn count(&self, known: &KnownKey, at: Timestamp) -> Result<Counted> {
+        if let Err(failure) = pace(self, known, at) {
+            return Ok(Err(failure));
+        }
+        if !known.counts_uses() {
+            return Ok(Ok(None));
+        }
+        match auth::take_use(self, known.id).await {
+            Ok(uses) => Ok(taken(self, known, uses, at)),
+            Err(error) => {
+                self.rate_limits.give_back(&known.as_use(), at);
+                Err(error)
+            }
+        }
+    }
+
+    fn heard_used(&self, known: &Arc<KnownKey>, secret: i64, from: IpAddr, at: Timestamp) {
+        self.key_usage.used(known, secret, from, at);
     }
 }
 
-/// [`count`] for all of those that nothing else speaks against, in their order.
+/// [`Keys::count`] for all of those that nothing else speaks against, in their order.
 async fn count_all(app: &App, questions: &[(&[u8], Asked<'_>)], considered: &[Considered]) -> Result<Vec<Counted>> {
     let mut counted: Vec<Counted> = Vec::with_capacity(considered.len());
     for ((_, asked), considered) in questions.iter().zip(considered) {
@@ -187,7 +241,7 @@ async fn count_all(app: &App, questions: &[(&[u8], Asked<'_>)], considered: &[Co
         match counted {
             Ok(_) if known.counts_uses() => *counted = taken(app, known, uses.next().flatten(), asked.at),
             // what stood before it in the list has taken the last one
-            Err(_) if known.is_used_up() => *counted = Err(Rule::UsageExceeded),
+            Err(_) if known.is_used_up() => *counted = Err(Failure::Rule(Rule::UsageExceeded)),
             _ => {}
         }
     }
@@ -195,11 +249,11 @@ async fn count_all(app: &App, questions: &[(&[u8], Asked<'_>)], considered: &[Co
 }
 
 /// Counts a use in memory. One that has no use left is told that, and not that it comes too often.
-fn pace(app: &App, known: &KnownKey, at: Timestamp) -> Result<(), Rule> {
+fn pace(app: &App, known: &KnownKey, at: Timestamp) -> Result<(), Failure> {
     if known.is_used_up() {
-        return Err(Rule::UsageExceeded);
+        return Err(Failure::Rule(Rule::UsageExceeded));
     }
-    app.rate_limits.take_key(&known.as_use(), at)
+    app.rate_limits.take_key(&known.as_use(), at).map_err(Failure::Rule)
 }
 
 /// What came of taking one of the uses that a key has left.
@@ -211,7 +265,7 @@ fn taken(app: &App, known: &KnownKey, uses: Option<Uses>, at: Timestamp) -> Coun
         Some(uses) => Ok(uses.0),
         None => {
             app.rate_limits.give_back(&known.as_use(), at);
-            Err(Rule::UsageExceeded)
+            Err(Failure::Rule(Rule::UsageExceeded))
         }
     }
 }

@@ -144,6 +144,8 @@ pub enum Failure {
     AuthorizationPending(Vec<String>),
     /// It is bound to networks, and nobody says from where it is used.
     AddressUnknown,
+    /// Its uses are counted, and whoever was asked cannot count them.
+    CountedElsewhere,
 }
 
 impl Failure {
@@ -156,6 +158,7 @@ impl Failure {
             Self::InsufficientRights => "INSUFFICIENT_RIGHTS",
             Self::AuthorizationPending(_) => "AUTHORIZATION_PENDING",
             Self::AddressUnknown => "ADDRESS_REFUSED",
+            Self::CountedElsewhere => "USAGE_EXCEEDED",
         }
     }
 
@@ -166,7 +169,10 @@ impl Failure {
             Self::Rule(rule) => {
                 matches!(rule, Rule::Expired(_) | Rule::NotYetValid(_) | Rule::Locked | Rule::IssuerDisabled)
             }
-            Self::InsufficientRights | Self::AuthorizationPending(_) | Self::AddressUnknown => false,
+            Self::InsufficientRights
+            | Self::AuthorizationPending(_)
+            | Self::AddressUnknown
+            | Self::CountedElsewhere => false,
         }
     }
 
@@ -192,6 +198,7 @@ impl Failure {
                 format!("Authorize {}: POST /api/apikeys/{{ID}}/authorizations, in a session.", types.join(", "))
             }
             Self::AddressUnknown => "Say in address from where it is used.".to_owned(),
+            Self::CountedElsewhere => "Ask the server itself, or set constraints.remainingUses to null.".to_owned(),
             Self::Rule(rule) => match rule {
                 Rule::Expired(_) => "Move its expiryDate ahead, or create a new key.".to_owned(),
                 Rule::NotYetValid(begin) => {
@@ -225,6 +232,9 @@ impl Failure {
                 format!("The API key waits for the authorization of {}.", types.join(", "))
             }
             Self::AddressUnknown => "The API key is bound to networks: say from which address it is used.".to_owned(),
+            Self::CountedElsewhere => "The API key may be used so often and no more, and its uses are counted by the \
+                 server that issued it: it cannot be verified here (USAGE_EXCEEDED)."
+                .to_owned(),
         }
     }
 }

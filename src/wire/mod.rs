@@ -64,7 +64,8 @@ pub use verification::{
     OAuthErrorBody, Verification, VerificationWish, VerificationWishes, Verifications, VerifiedKey,
 };
 pub use webhook::{
-    CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret, Webhooks,
+    CalendarMade, CalendarText, NewWebhook, SnapshotText, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret,
+    Webhooks,
 };
 
 use serde::Serialize;

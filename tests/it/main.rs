@@ -26,6 +26,7 @@ mod contacts;
 mod dialects;
 mod docs;
 mod docs_page;
+mod edge;
 mod forwarded;
 mod jobs;
 mod notices;

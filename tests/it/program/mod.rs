@@ -6,6 +6,7 @@ mod canary;
 mod clients;
 mod commands;
 mod documented;
+mod edge;
 mod first_start;
 mod gateways;
 mod init;
