@@ -94,7 +94,7 @@ impl Bench {
     fn script(&self, server: &Server) -> String {
         let file = self.folder.path().join(format!("mint-{}.lua", server.process().0));
         let text = format!(
-            "local threads, number, at = 0, 0, 0\n\
+            "local threads, at = 0, 0\n\
              function setup(thread)\n  thread:set(\"number\", threads)\n  threads = threads + 1\nend\n\
              function init(args)\n  at = os.time() * 1000000\nend\n\
              wrk.method = \"POST\"\n\

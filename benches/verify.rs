@@ -17,9 +17,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use diesel::SqliteConnection;
 
-use support::{Fill, Options, Process, SUMMARY, Server, announced, argument, bytes, fill, median, wrk};
+use support::keys::{QUERY, fill, key, warm};
+use support::{Fill, Options, Process, SUMMARY, Server, announced, argument, median, wrk};
 
-const QUERY: &str = "/auth/verify?right=platformRights.computerRights.canViewOtherComputers";
 const CONNECTIONS: usize = 32;
 
 fn main() {
@@ -124,7 +124,7 @@ impl Bench {
                 of("10,000 in rotation", &usual, &ten),
             ],
         );
-        self.warm(&all, keys);
+        warm(all.address, keys);
         self.compare(
             &format!("HTTP, {keys} keys at random"),
             &[
@@ -163,18 +163,6 @@ impl Bench {
                 },
             ],
         );
-    }
-
-    /// Every key once, so that it is remembered if there is room.
-    fn warm(&self, server: &Server, keys: i64) {
-        std::thread::scope(|scope| {
-            for part in 0..4 {
-                scope.spawn(move || {
-                    let stream = std::net::TcpStream::connect(server.address).expect("it is there");
-                    warm_over(stream, (part..keys).step_by(4));
-                });
-            }
-        });
     }
 
     /// The targets in turn, and the first one's share of each.
@@ -220,7 +208,7 @@ impl Bench {
 
     /// A script that presents one key.
     fn one(&self, key: &str) -> Script {
-        let refused = key != self::key(1);
+        let refused = key != support::keys::key(1);
         self.script(&format!("wrk.headers[\"api-secret-key\"] = \"{key}\"\n"), refused)
     }
 
@@ -248,33 +236,6 @@ impl Bench {
         std::fs::write(&file, format!("{head}{SUMMARY}")).expect("written");
         Script { file: file.to_str().expect("a path").to_owned(), refused }
     }
-}
-
-/// Presents keys one after the other, a hundred at a time on the wire.
-fn warm_over(stream: std::net::TcpStream, numbers: impl Iterator<Item = i64>) {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-    let (mut writer, numbers) = (stream, numbers.collect::<Vec<_>>());
-    for chunk in numbers.chunks(100) {
-        let mut text = String::new();
-        for number in chunk {
-            let _ = write!(text, "GET {QUERY} HTTP/1.1\r\nHost: x\r\napi-secret-key: {}\r\n\r\n", key(number + 1));
-        }
-        writer.write_all(text.as_bytes()).expect("it is taken");
-        let mut ends = 0;
-        let mut line = String::new();
-        while ends < chunk.len() {
-            line.clear();
-            assert!(reader.read_line(&mut line).expect("an answer") > 0, "the server hung up");
-            assert!(!line.starts_with("HTTP/1.1 4"), "{line}");
-            ends += usize::from(line == "\r\n");
-        }
-    }
-}
-
-/// The n-th of the made-up keys: its ID is one more, behind the first key.
-fn key(number: i64) -> String {
-    format!("{}:{}", number + 1, STANDARD.encode(bytes(number)))
 }
 
 /// A plain actix-web server, in a process of its own.

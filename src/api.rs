@@ -20,6 +20,7 @@ use crate::claims::handlers as claims;
 use crate::contacts::handlers as contacts;
 use crate::error::{Error, Reason};
 use crate::jobs::handlers as jobs;
+use crate::observe::INTROSPECTION;
 use crate::rights::{
     CreateAdministrators, CreateApiKeys, CreateClaims, CreateContacts, CreateRoles, CreateTenants,
     DeleteAdministrators, DeleteApiKeys, DeleteContacts, DeleteRoles, DeleteTenants, Demand, EditAdministrators,
@@ -30,8 +31,10 @@ use crate::rights::{
 use crate::roles::handlers as roles;
 use crate::sessions::{handlers as sessions, legacy};
 use crate::settings::handlers as settings;
+use crate::snapshot::handlers as snapshot;
 use crate::tenants::handlers as tenants;
 use crate::usage::handlers as usage;
+use crate::verify::{calls as verify, explain, introspection};
 use crate::webhooks::handlers as webhooks;
 use crate::wire;
 
@@ -135,6 +138,9 @@ pub fn routes() -> Vec<Route> {
         route(PUT, "/apikeys/by-name/{keyName}", "ensure_api_key", "Make the API key of a name what it is to be", ensure::ensure).to(Any).needs::<EnsureApiKeys>().takes::<wire::WantedApiKey>().gives::<wire::ApiKeyEnsured>(),
         route(POST, "/apikeys/{apiKeyID}/authorizations", "authorize_api_type", "Authorize an API type of an API key", authorizations::give).to(Session).needs::<EditApiKeys>().takes::<wire::AuthorizationGrant>().gives::<wire::KeyApiTypes>(),
         route(DELETE, "/apikeys/{apiKeyID}/authorizations/{apiTypeName}", "withdraw_api_type_authorization", "Take back the authorization of an API type of an API key", authorizations::withdraw).to(Session).needs::<EditApiKeys>(),
+        route(POST, "/apikeys/verify", "verify_api_key", "Ask whether an API key is good", verify::one).to(Any).needs::<ViewApiKeys>().takes::<wire::VerificationWish>().gives::<wire::Verification>(),
+        route(POST, "/apikeys/verify/batch", "verify_api_keys", "Ask whether many API keys are good", verify::many).to(Any).needs::<ViewApiKeys>().takes::<wire::VerificationWishes>().gives::<wire::Verifications>(),
+        route(POST, "/apikeys/explain", "explain_api_key", "Ask why an API key is or would be let in or not", explain::explain).to(Any).needs::<ViewApiKeys>().takes::<wire::ExplanationWish>().gives::<wire::Explanation>(),
         // the rules that keys live under, and what they can be for
         route(GET, "/apikeyprofiles", "list_api_key_profiles", "List API key profiles", profiles::list).to(Any).needs::<ViewSettings>().gives::<wire::Profiles>(),
         route(POST, "/apikeyprofiles", "create_api_key_profile", "Create an API key profile", profiles::create).to(Any).needs::<EditSettings>().takes::<wire::NewProfile>().gives::<wire::Profile>(),
@@ -210,6 +216,7 @@ pub fn routes() -> Vec<Route> {
         route(DELETE, "/webhooks/{webhookID}", "delete_webhook", "Delete a webhook", webhooks::delete).to(Any).needs::<EditSettings>(),
         route(POST, "/webhooks/{webhookID}/secret", "replace_webhook_secret", "Give a webhook a new signing secret", webhooks::replace_secret).to(Any).needs::<EditSettings>().gives::<wire::WebhookWithSecret>(),
         route(POST, "/webhooks/{webhookID}/test", "test_webhook", "Send a webhook a test message", webhooks::test).to(Any).needs::<EditSettings>(),
+        route(GET, "/snapshot", "read_snapshot", "Read what verification needs, signed", snapshot::read).to(Any).needs::<ViewApiKeys>().gives::<wire::SnapshotText>(),
         route(POST, "/calendar", "create_calendar", "Make the secret URL of one's calendar of keys that expire", calendar::make).to(Any).needs::<ViewApiKeys>().gives::<wire::CalendarMade>(),
         route(DELETE, "/calendar", "delete_calendar", "Take the URL of one's calendar away", calendar::remove).to(Any),
         route(GET, "/calendar/{secret}.ics", "read_calendar", "Read the calendar under a secret URL", calendar::read).to(Open).gives::<wire::CalendarText>(),
@@ -293,6 +300,11 @@ pub fn legacy_resources() -> Vec<Resource> {
         route(Method::POST, "/authentication/login/primary", "legacy_login_primary", "Sign in", legacy::login_primary),
         route(Method::DELETE, "/authentication/logout", "legacy_logout", "Sign out", legacy::logout),
     ])
+}
+
+/// What OAuth clients ask. No part of the table either: its path and its refusals are as RFC 7662 has them.
+pub fn introspection_resources() -> Vec<Resource> {
+    resources_of(vec![route(Method::POST, INTROSPECTION, "introspect_token", "Introspect", introspection::introspect)])
 }
 
 fn resources_of(mut routes: Vec<Route>) -> Vec<Resource> {

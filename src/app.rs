@@ -27,6 +27,7 @@ use crate::locale::TimeZone;
 use crate::outgoing::{Client, Mailer};
 use crate::reach::PublicUrl;
 use crate::settings;
+use crate::snapshot::Turns;
 use crate::usage::CallLog;
 
 /// The program's parts, shared by all workers; cheap to clone.
@@ -71,6 +72,8 @@ pub struct Parts {
     pub time_zone: TimeZone,
     /// The file with the first start's password, removed when that password is changed.
     pub initial_password_file: PathBuf,
+    /// Whose turn it is to be written a snapshot.
+    pub snapshots: Turns,
     /// Set when the server has been told to stop.
     pub draining: AtomicBool,
 }
@@ -117,6 +120,8 @@ pub struct Rules {
     pub terms_enforced: bool,
     /// How long events are kept, in milliseconds.
     pub retain_events: i64,
+    /// How long a snapshot may be verified from, in milliseconds.
+    pub snapshot_valid_for: i64,
     /// Whether wrong passwords slow down further attempts; off only under load tests.
     pub throttle: bool,
     /// Whether the older API's sign-in is offered.
@@ -125,6 +130,8 @@ pub struct Rules {
     pub throttle_patience: Duration,
     /// How long a request's body may take to arrive.
     pub body_deadline: Duration,
+    /// How long a search may look at one object after the other.
+    pub search_deadline: Duration,
 }
 
 impl Default for Rules {
@@ -150,7 +157,9 @@ impl Default for Rules {
             legacy_login: false,
             throttle_patience: Duration::from_secs(2),
             body_deadline: Duration::from_secs(10),
+            search_deadline: Duration::from_secs(3),
             retain_events: 53 * WEEK,
+            snapshot_valid_for: HOUR,
         }
     }
 }

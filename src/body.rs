@@ -32,6 +32,9 @@ pub trait Incoming: DeserializeOwned + 'static {
     /// Whether refusals must not show what was sent: it may be a password in the wrong form or place.
     const SECRET: bool = false;
 
+    /// The most members, at all depths together.
+    const MOST_MEMBERS: usize = MOST_MEMBERS;
+
     /// What an empty body stands for; a refusal where it stands for nothing.
     fn when_empty() -> Option<Self> {
         None
@@ -118,6 +121,19 @@ impl Incoming for wire::PresentedClaim {
     const MOST_BYTES: usize = SIGN_IN;
     const SECRET: bool = true;
 }
+// a key may stand in the wrong place
+impl Incoming for wire::VerificationWish {
+    const SECRET: bool = true;
+}
+// a thousand questions with a handful of demands each
+impl Incoming for wire::VerificationWishes {
+    const MOST_BYTES: usize = 2 * 1024 * 1024;
+    const MOST_MEMBERS: usize = 16 * 1024;
+    const SECRET: bool = true;
+}
+impl Incoming for wire::ExplanationWish {
+    const SECRET: bool = true;
+}
 impl Incoming for wire::SettingChange {}
 impl Incoming for wire::SettingsChange {}
 impl Incoming for wire::SearchFilter {
@@ -165,7 +181,7 @@ impl<T: Incoming> FromRequest for Body<T> {
                 }
                 return Err(not_json());
             }
-            parse_as(&bytes, T::SECRET).map(Self)
+            parse_incoming(&bytes).map(Self)
         })
     }
 }
@@ -219,6 +235,41 @@ impl FromRequest for Upload {
     }
 }
 
+/// A form as browsers and OAuth clients send it, not yet understood.
+pub struct Form {
+    /// As they came.
+    pub bytes: Bytes,
+}
+
+impl Form {
+    /// The longest form, in bytes.
+    pub const MOST_BYTES: usize = 64 * 1024;
+}
+
+impl FromRequest for Form {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        const KIND: &str = "application/x-www-form-urlencoded";
+        let announced = announced_length(request);
+        let is_form = is_of(request, KIND) && request.headers().contains_key(CONTENT_TYPE);
+        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let payload = payload.take();
+        Box::pin(async move {
+            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            let bytes = arrived(payload, announced, Self::MOST_BYTES, deadline).await?;
+            match is_form {
+                true => Ok(Self { bytes }),
+                false => Err(Error::new(
+                    Reason::NotJson,
+                    format!("Send the body as a form, with the header Content-Type: {KIND}."),
+                )),
+            }
+        })
+    }
+}
+
 fn not_json() -> Error {
     Error::new(Reason::NotJson, "Send the body as JSON, with the header Content-Type: application/json.")
 }
@@ -262,7 +313,7 @@ async fn collect(mut payload: Payload, most: usize) -> Result<Bytes> {
 
 /// JSON as a value of the type, or a refusal that names the member at fault.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    parse_as(bytes, false)
+    parse_wide(bytes, MOST_MEMBERS)
 }
 
 /// [`parse`] for long lists, which have more members than other bodies.
@@ -271,9 +322,10 @@ pub fn parse_wide<T: DeserializeOwned>(bytes: &[u8], most_members: usize) -> Res
     parse_bounded(bytes, false)
 }
 
-fn parse_as<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
-    refuse_bombs(bytes, MOST_MEMBERS)?;
-    parse_bounded(bytes, secret)
+/// A body as its shape bounds it.
+pub fn parse_incoming<T: Incoming>(bytes: &[u8]) -> Result<T> {
+    refuse_bombs(bytes, T::MOST_MEMBERS)?;
+    parse_bounded(bytes, T::SECRET)
 }
 
 fn parse_bounded<T: DeserializeOwned>(bytes: &[u8], secret: bool) -> Result<T> {
@@ -567,7 +619,7 @@ mod tests {
     #[test]
     fn a_refusal_shows_no_value_where_it_may_be_a_secret() {
         let message = |json: &str| {
-            let refused = parse_as::<wire::SignIn>(json.as_bytes(), true).err();
+            let refused = parse_incoming::<wire::SignIn>(json.as_bytes()).err();
             refused.map(|error| error.message().to_owned()).unwrap_or_default()
         };
         assert_eq!(message(r#"{"password": 31415926535}"#), "password: a string is expected.");

@@ -23,7 +23,7 @@ use crate::clock::{Clock, DAY, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{Locked, MigrationError};
 use crate::db::schema::installation;
-use crate::db::{Database, Db, OpenError};
+use crate::db::{Connections, Database, Db, OpenError};
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
 use crate::id::{AdministratorID, RoleID, TenantID};
@@ -36,6 +36,7 @@ use crate::outgoing::{Client, Fence, Mailer};
 use crate::reach::PublicUrl;
 use crate::roles;
 use crate::secret::{Password, random_guid};
+use crate::snapshot::Turns;
 use crate::tenants;
 use crate::usage::CallLog;
 
@@ -146,7 +147,7 @@ pub fn look(config: &Config) -> Result<(Database, Keyring), StartError> {
     {
         return Err(file_error(path)(std::io::ErrorKind::NotFound.into()));
     }
-    let database = Database::open(&config.database, 2)?;
+    let database = Database::open(&config.database, &Connections { pool: 2, writers: 1, replica: None })?;
     let master = MasterKey::load(&config.master_key_file)?;
     let stored = database.read_here(canary)?;
     let master = master.ok_or_else(|| StartError::NoMasterKey(config.master_key_file.clone()))?;
@@ -206,7 +207,12 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         nice: config.sign_in.password_nice,
     });
     let (mailer, webhooks) = outgoing(config)?;
-    let database = Database::open(&config.database, config.database_connections)?;
+    let connections = Connections {
+        pool: config.database_connections,
+        writers: config.database_writers,
+        replica: config.database_replica.as_ref(),
+    };
+    let database = Database::open(&config.database, &connections)?;
     let key_usage = KeyUsage::new(config.keys_remembered);
     let app = App::new(Parts {
         known_keys: KnownKeys::new(key_usage.clone(), database.freshness().clone()),
@@ -227,6 +233,7 @@ pub fn start(config: &Config, clock: Clock, rules: Rules) -> Result<(App, FirstA
         urls: PublicUrl::new(config.public_url.as_deref()),
         time_zone: TimeZone::of_this_machine(std::env::var("TZ").ok().as_deref()),
         initial_password_file: initial_password_file(config),
+        snapshots: Turns::default(),
         draining: AtomicBool::new(false),
     });
     Ok((app, first))

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde_json::json;
 
-use crate::api_keys::secrets;
 use crate::api_keys::{self, bulk, history};
+use crate::api_keys::{secrets, substrings};
 use crate::app::App;
 use crate::audit::{self, Actor, Event, EventKind, Target};
 use crate::auth::throttle;
@@ -36,6 +36,7 @@ const CHORES: &[Chore] = &[
     }),
     ("sending of notices", seconds(2), |app| async move { notices::deliver(&app).await.map(drop) }.boxed_local()),
     ("sweeping of notices", seconds(3_600), |app| async move { sweep_notices(&app).await }.boxed_local()),
+    ("indexing of keys' texts", seconds(1), |app| async move { substrings::index(&app).await.map(drop) }.boxed_local()),
     ("going on with jobs", seconds(10), |app| async move { go_on(&app).await }.boxed_local()),
     ("sweeping of the history", seconds(6 * 3_600), |app| async move { sweep_history(&app).await }.boxed_local()),
     ("retention of audit events", seconds(6 * 3_600), |app| async move { retain(&app).await }.boxed_local()),

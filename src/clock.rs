@@ -73,6 +73,12 @@ impl Timestamp {
     pub fn system_time(self) -> std::time::SystemTime {
         std::time::UNIX_EPOCH + std::time::Duration::from_secs(self.unix_seconds())
     }
+
+    /// A moment of the standard library's, such as that at which a file was written; none before 1970.
+    pub fn of_system_time(at: std::time::SystemTime) -> Option<Self> {
+        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Self)
+    }
 }
 
 /// RFC 3339 in UTC with milliseconds; the bare number where the calendar has no such year.

@@ -83,8 +83,11 @@ settings! {
     "outgoing.ca_file": "PEM file", "the public authorities", "Whose certificates mail servers and receivers of webhooks may have, in place of the public authorities.";
     "trusted_proxies": "list of networks", "none", "Proxies whose `X-Forwarded-For` is believed, as `10.20.0.5` or `10.20.0.0/24`: the client's address is then the last one there that is none of them. Nobody else's is.";
     "verify.keys": "1 to 10000000", "`100000`", "Keys that each node remembers for verification, about 250 bytes each; for others it asks the database.";
+    "snapshot.valid_for": "60 to 2592000", "`3600`", "Seconds for which an edge may verify from a snapshot; it fetches another when half of them are over.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
+    "database.writers": "1 to 64", "`2`", "PostgreSQL only: connections besides, by which new keys are written, many to a commit.";
+    "database.replica_url": "secret URL", "none", "A replica of the PostgreSQL database, `postgres://…`: long lists, searches, counts and exports are read there, see [databases.md](databases.md). They may be a moment old, 30 seconds at most; a replica that is away or further behind is not asked.";
 }
 
 /// `sign_in.bcrypt_cost` in the environment: `FIRSTKEY_SIGN_IN_BCRYPT_COST`.
@@ -94,6 +97,8 @@ fn variable(name: &str) -> String {
 
 /// The variable that names a file with the secret, so that it stands in no list of processes.
 const DATABASE_URL_FILE: &str = "FIRSTKEY_DATABASE_URL_FILE";
+/// The same for its replica.
+const REPLICA_URL_FILE: &str = "FIRSTKEY_DATABASE_REPLICA_URL_FILE";
 /// The same for the mail server.
 const MAIL_URL_FILE: &str = "FIRSTKEY_MAIL_URL_FILE";
 /// The variable that names the file of settings.
@@ -162,6 +167,8 @@ pub struct Surroundings {
     pub file: Option<(PathBuf, String)>,
     /// What the file holds that `FIRSTKEY_DATABASE_URL_FILE` names.
     pub database_url_file: Option<SecretString>,
+    /// What the file holds that `FIRSTKEY_DATABASE_REPLICA_URL_FILE` names.
+    pub replica_url_file: Option<SecretString>,
     /// What the file holds that `FIRSTKEY_MAIL_URL_FILE` names.
     pub mail_url_file: Option<SecretString>,
     /// `$CREDENTIALS_DIRECTORY/master.key`, where there is one.
@@ -192,11 +199,20 @@ impl Surroundings {
             environment.get(variable).map(|path| read(Path::new(path)).map(SecretString::from)).transpose()
         };
         let (database_url_file, mail_url_file) = (secret_in(DATABASE_URL_FILE)?, secret_in(MAIL_URL_FILE)?);
+        let replica_url_file = secret_in(REPLICA_URL_FILE)?;
         let credential = environment
             .get("CREDENTIALS_DIRECTORY")
             .map(|folder| Path::new(folder).join("master.key"))
             .filter(|path| path.is_file());
-        Ok(Self { environment, file, database_url_file, mail_url_file, credential, processors: processors() })
+        Ok(Self {
+            environment,
+            file,
+            database_url_file,
+            replica_url_file,
+            mail_url_file,
+            credential,
+            processors: processors(),
+        })
     }
 }
 
@@ -341,10 +357,16 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Keys that are remembered for verification, at least 1.
     pub keys_remembered: usize,
+    /// How long a snapshot may be used, in seconds.
+    pub snapshot_valid_for: i64,
     /// Open connections for each worker.
     pub most_connections: usize,
     /// Connections to the database that are kept.
     pub database_connections: u32,
+    /// Connections besides, by which additions are written.
+    pub database_writers: usize,
+    /// Where long lists and searches are read, if elsewhere.
+    pub database_replica: Option<DatabaseUrl>,
     /// What the operator should know; to be logged once logging has started.
     pub warnings: Vec<String>,
     origins: BTreeMap<&'static str, Origin>,
@@ -374,8 +396,8 @@ impl Config {
         let listen =
             named.unwrap_or_else(|| vec![(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()]);
         let processors = around.processors.max(1);
+        let database = from.database(&data)?;
         Ok(Self {
-            database: from.database(&data)?,
             transport: from.transport(&listen)?,
             public_url: from.public_url()?,
             master_key_file: from.master_key_file(&data)?,
@@ -408,8 +430,12 @@ impl Config {
             outgoing_ca_file: from.path("outgoing.ca_file")?,
             trusted_proxies: from.trusted_proxies()?,
             keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(100_000),
+            snapshot_valid_for: from.number("snapshot.valid_for", 60..=2_592_000)?.unwrap_or(3_600),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),
+            database_writers: from.number("database.writers", 1..=64)?.unwrap_or(2),
+            database_replica: from.replica(&database)?,
+            database,
             data,
             listen,
             listen_is_default,
@@ -483,6 +509,7 @@ impl<'a> Sources<'a> {
         let value = self.around.environment.get(&variable).cloned();
         let (secret, in_file) = match name {
             "database_url" => (self.around.database_url_file.as_ref(), DATABASE_URL_FILE),
+            "database.replica_url" => (self.around.replica_url_file.as_ref(), REPLICA_URL_FILE),
             "mail.url" => (self.around.mail_url_file.as_ref(), MAIL_URL_FILE),
             _ => (None, ""),
         };
@@ -605,18 +632,37 @@ impl<'a> Sources<'a> {
         let Some(text) = self.text("database_url")? else {
             return Ok(DatabaseUrl::Sqlite(data.join("firstkey.db")));
         };
-        let url = DatabaseUrl::parse(&text).map_err(|problem| self.refuse("database_url", problem))?;
-        let libpq = |name: &str| self.around.environment.get(name).map(String::as_str);
-        let warning = url
-            .check_way(libpq, cfg!(feature = "postgres-tls"))
-            .map_err(|problem| self.refuse("database_url", problem))?;
-        self.warnings.extend(warning.map(str::to_owned));
+        let url = self.database_url("database_url", &text)?;
         if matches!(self.origins.get("database_url"), Some(Origin::Flag(_))) && url.holds_password() {
             self.warnings.push(format!(
                 "every user of this machine can read the password in --database-url; {DATABASE_URL_FILE} names a file instead"
             ));
         }
         Ok(url)
+    }
+
+    fn database_url(&mut self, name: &'static str, text: &str) -> Result<DatabaseUrl, ConfigError> {
+        let url = DatabaseUrl::parse(text).map_err(|problem| self.refuse(name, problem))?;
+        let libpq = |name: &str| self.around.environment.get(name).map(String::as_str);
+        let warning =
+            url.check_way(libpq, cfg!(feature = "postgres-tls")).map_err(|problem| self.refuse(name, problem))?;
+        self.warnings.extend(warning.map(str::to_owned));
+        Ok(url)
+    }
+
+    /// SQLite has no server that could follow another.
+    fn replica(&mut self, database: &DatabaseUrl) -> Result<Option<DatabaseUrl>, ConfigError> {
+        const NAME: &str = "database.replica_url";
+        let Some(text) = self.text(NAME)? else { return Ok(None) };
+        match (database, self.database_url(NAME, &text)?) {
+            (DatabaseUrl::Postgres(_), replica @ DatabaseUrl::Postgres(_)) => Ok(Some(replica)),
+            (DatabaseUrl::Postgres(_), DatabaseUrl::Sqlite(_)) => {
+                Err(self.refuse(NAME, "must begin with postgres:// or postgresql://"))
+            }
+            (DatabaseUrl::Sqlite(_), _) => {
+                Err(self.refuse(NAME, "only PostgreSQL has replicas, and database_url is SQLite; leave it out"))
+            }
+        }
     }
 
     fn transport(&mut self, listen: &[SocketAddr]) -> Result<Transport, ConfigError> {
@@ -758,9 +804,11 @@ fn flatten(prefix: &str, table: toml::Table, values: &mut BTreeMap<String, toml:
 /// A warning about a variable that looks like a setting and is none. No error: Kubernetes puts such
 /// variables into every container beside a service named `firstkey`.
 fn unknown_variable(name: &str) -> Option<String> {
-    let taken = [CONFIG, DATABASE_URL_FILE, MAIL_URL_FILE, crate::logging::LEVELS];
+    let taken = [CONFIG, DATABASE_URL_FILE, REPLICA_URL_FILE, MAIL_URL_FILE, crate::logging::LEVELS];
     let known = !name.starts_with("FIRSTKEY_")
         || name.starts_with("FIRSTKEY_TEST_")
+        // flags of another command
+        || name.starts_with("FIRSTKEY_VERIFYD_")
         || taken.contains(&name)
         || SETTINGS.iter().any(|setting| variable(setting.name) == name);
     (!known).then(|| format!("{name} is no setting and was ignored; did you mean {}?", nearest(name, variable)))
@@ -784,7 +832,7 @@ pub fn page() -> String {
          * In the environment a name is `FIRSTKEY_` and upper case, with `_` for the dot: `FIRSTKEY_SIGN_IN_BCRYPT_COST`. An\n\
          \x20 empty variable counts as not set; an unknown one is warned about.\n\
          * `FIRSTKEY_DATABASE_URL_FILE` names a file that holds the database's URL, so that its password stands neither in\n\
-         \x20 the environment nor in a list of processes; `FIRSTKEY_MAIL_URL_FILE` does so for the mail server.\n\
+         \x20 the environment nor in a list of processes; `FIRSTKEY_MAIL_URL_FILE` does so for the mail server, `FIRSTKEY_DATABASE_REPLICA_URL_FILE` for the replica.\n\
          * `FIRSTKEY_LOG` sets the levels of the log: `info` (the default), `warn`, `firstkey=debug`. Code of others is never\n\
          \x20 logged below `info`, since it would log headers with keys in them.\n\
          * Relative paths start at the folder in which the program was started.\n\n\

@@ -56,6 +56,8 @@ reasons! {
     ExpiryOutOfRange = 400 "expiry_out_of_range";
     /// A search names a field that cannot be searched, or tests it in a way it does not take.
     BadSearch = 400 "bad_search";
+    /// The search has to look at one object after the other and there are too many; the message says how to narrow it.
+    SearchTooBroad = 400 "search_too_broad";
     /// The new password does not meet the rules; the message says which.
     WeakPassword = 400 "weak_password";
     /// The setting's value is not one that the setting takes; the message says which it takes.

@@ -1,5 +1,5 @@
 //! The master key and what is derived from it: the pepper of passwords, the seals on TOTP seeds and on what calls to
-//! webhooks are signed with, the key of the throttle's buckets, the key of the audit chain. It lives in a file, never in the database.
+//! webhooks are signed with, the key of the throttle's buckets, the key of the audit chain, and what snapshots are signed with. It lives in a file, never in the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -14,6 +14,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::id::{AdministratorID, TenantID, WebhookID};
@@ -101,6 +102,7 @@ pub struct Keyring {
     canary: Zeroizing<[u8; 32]>,
     confirmations: Zeroizing<[u8; 32]>,
     audit: AuditKey,
+    snapshots: Zeroizing<[u8; 32]>,
 }
 
 impl Keyring {
@@ -121,6 +123,7 @@ impl Keyring {
             canary: derived("canary/v1"),
             confirmations: derived("confirmation/v1"),
             audit: AuditKey(derived("audit-mac/v1")),
+            snapshots: derived("snapshot-signing/v1"),
         }
     }
 
@@ -203,6 +206,12 @@ impl Keyring {
     /// The key under which audit events are sealed.
     pub fn audit_key(&self) -> &AuditKey {
         &self.audit
+    }
+
+    /// The seed of the key with which a tenant's snapshots are signed: one of its own for each, so that nobody takes
+    /// one tenant's snapshot for another's.
+    pub fn snapshot_seed(&self, tenant: Uuid) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(mac(&self.snapshots, &[b"ed25519", tenant.as_bytes()]))
     }
 
     /// What the database keeps to recognise its master key by.

@@ -11,7 +11,7 @@
 //!    the bytes of every error. Nobody else writes an error's body.
 //! 3. Around `/api` only: [`auth::sid_cookie`] signs the bare cookie for actix-session, which asks
 //!    [`auth::session_store`] what it stands for, and [`auth::identify`] finds out who is calling. None of the three
-//!    refuses anything: a path that does not exist is 404 for everybody.
+//!    refuses anything: a path that does not exist is 404 for everybody. Around `/oauth2/introspect` stands the last alone.
 //!    Outside of them [`usage`] notes which call was answered how, for `/api/apiusagemetrics`.
 //! 4. [`api`]: the table of routes, one screen. An unknown method is 405 there.
 //! 5. The handler's arguments, in their order. [`auth::Caller`] comes first and asks nothing of the network, so its
@@ -69,7 +69,9 @@
 //! The slices, one folder for each resource, with the same three files: `handlers.rs` reads like its route's sentence,
 //! `rules.rs` holds functions of values, `store.rs` the statements on its own tables:
 //! [`sessions`] · [`api_keys`] · [`api_key_profiles`] · [`api_types`] · [`roles`] · [`administrators`] · [`claims`] · [`contacts`] · [`tenants`] · [`settings`] · [`usage`] ·
-//! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
+//! [`jobs`] · [`webhooks`] · [`calendar`]. Whether a key is good, and for what, is [`verify`]'s, whoever asks: a gateway, a
+//! service in JSON or as an OAuth client, or a person who wants to know why; [`snapshot`] writes down all that it needs as
+//! one signed text, and an [`edge`] verifies from that, far from any database. Who is told what, by mail and by webhooks, and when it is sent: [`notices`].
 //! What a person does about
 //! their own account stands in `administrators/own_account.rs`.
 //!
@@ -110,6 +112,7 @@ pub mod db;
 pub mod dialect;
 pub mod docs_page;
 pub mod duration;
+pub mod edge;
 pub mod error;
 pub mod forwarded;
 pub mod id;
@@ -134,6 +137,7 @@ pub mod secret_life;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+pub mod snapshot;
 pub mod tenants;
 pub mod tls;
 pub mod usage;

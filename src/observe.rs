@@ -25,7 +25,7 @@ use crate::forwarded::{TrustedProxies, Unreadable};
 use crate::in_flight::OfWorker;
 use crate::reach;
 use crate::secret::trace_bytes;
-use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, ProblemBody, TrendErrorBody};
+use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, OAuthErrorBody, ProblemBody, TrendErrorBody};
 
 /// On every answer, unless the handler has set the header itself.
 const ALWAYS: &[(&str, &str)] = &[
@@ -108,6 +108,9 @@ fn unreadable(request: ServiceRequest) -> ServiceResponse<BoxBody> {
 /// Where gateways ask; its answers are logged only where somebody wants to know it all.
 pub const GATEWAY: &str = "/auth/verify";
 
+/// Where OAuth clients ask, and read refusals as RFC 6749 §5.2 has them.
+pub const INTROSPECTION: &str = "/oauth2/introspect";
+
 /// A request's body, kept hold of: a refusal that leaves it unread resets the stream under HTTP/2, and
 /// clients (curl 7.88 among them) then report the reset instead of the answer.
 #[derive(Clone)]
@@ -184,7 +187,9 @@ fn render(response: ServiceResponse, trace_id: &str) -> (ServiceResponse, Option
     if let Some(allow) = error.allowed_methods().and_then(|methods| HeaderValue::from_str(methods).ok()) {
         rendered.headers_mut().insert(header::ALLOW, allow);
     }
-    if let Some(challenge) = challenge(error.reason(), response.request().headers()) {
+    let spoke_it =
+        response.request().path() == INTROSPECTION || response.request().headers().contains_key(header::AUTHORIZATION);
+    if let Some(challenge) = challenge(error.reason()).filter(|_| spoke_it) {
         rendered.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     let fault = Fault { reason: error.reason(), cause: error.cause() };
@@ -206,6 +211,14 @@ fn in_words(error: &Error, request: &HttpRequest, trace_id: &str) -> HttpRespons
     if request.app_data::<LegacyErrors>().is_some() {
         return answer.json(LegacyErrorBody { error: LegacyError { message } });
     }
+    if request.path() == INTROSPECTION {
+        return answer.json(OAuthErrorBody {
+            error: oauth_word(reason),
+            error_description: &oauth_text(message),
+            code: reason.code(),
+            trace_id,
+        });
+    }
     let of_profile = request.extensions().get::<ErrorDialect>().copied();
     match dialect::asked_for(request.headers()).or(of_profile).unwrap_or_default() {
         ErrorDialect::DeepSecurity => answer.json(ErrorBody { message, code: reason.code(), trace_id, accepted }),
@@ -225,10 +238,28 @@ fn in_words(error: &Error, request: &HttpRequest, trace_id: &str) -> HttpRespons
     }
 }
 
+/// The word for a refusal among those of RFC 6749 §4.1.2.1 and §5.2 and RFC 6750 §3.1.
+fn oauth_word(reason: Reason) -> &'static str {
+    match (reason.status(), reason) {
+        (401, _) => "invalid_client",
+        (_, Reason::NotAuthorized | Reason::AuthorizationPending) => "insufficient_scope",
+        (403, _) => "unauthorized_client",
+        (429 | 503, _) => "temporarily_unavailable",
+        (500.., _) => "server_error",
+        _ => "invalid_request",
+    }
+}
+
+/// A message with the characters that RFC 6749 §5.2 allows there.
+fn oauth_text(message: &str) -> String {
+    let allowed = |c: char| matches!(c, ' ' | '!' | '#'..='[' | ']'..='~');
+    message.chars().map(|c| if allowed(c) { c } else { '\'' }).collect()
+}
+
 /// What a refused caller is challenged to (RFC 9110 §11.6.1, RFC 6750 §3), where it spoke that language: the original
 /// sends no such header, and scripts were written against it.
-fn challenge(reason: Reason, headers: &HeaderMap) -> Option<&'static str> {
-    if reason.status() != 401 || !headers.contains_key(header::AUTHORIZATION) {
+fn challenge(reason: Reason) -> Option<&'static str> {
+    if reason.status() != 401 {
         return None;
     }
     Some(match reason {

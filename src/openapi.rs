@@ -33,7 +33,7 @@ pub fn page() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Signs people in and turns them into role-bound API keys. Numbers and booleans may come as \
                 the strings that spell them; read-only members are ignored, and unknown ones too, but for those of \
-                what bounds a key and of profiles, claims and rotations, which are refused. A refusal is problem details (RFC \
+                what bounds a key and of profiles, claims, rotations and verifications, which are refused. A refusal is problem details (RFC \
                 9457) where `Accept` names `application/problem+json`, and has the shape of Trend Micro Cloud App \
                 Security where it names `application/vnd.firstkey.cas+json`. Every path is also there below `/v1`, and below the \
                 tenant's own URL, which `GET /api/about` answers.",
@@ -96,10 +96,17 @@ fn operation(route: &Route, error: &Shape, problem: &Shape) -> Value {
                 let schema = content(shape)["application/json"].clone();
                 json!({ "description": "Done.", "content": { "text/calendar": schema } })
             }
+            Some(shape) if route.operation == "read_snapshot" => {
+                let schema = content(shape)["application/json"].clone();
+                json!({ "description": "Done.", "content": { "application/x-ndjson": schema } })
+            }
             Some(shape) => json!({ "description": "Done.", "content": content(shape) }),
             None => json!({ "description": "Done." }),
         },
     );
+    if route.operation == "read_snapshot" {
+        responses.insert("304".to_owned(), json!({ "description": "Nothing has changed since `If-None-Match`." }));
+    }
     for status in refusals(route) {
         let reasons: Vec<&str> =
             Reason::ALL.iter().filter(|reason| reason.status() == status).map(|reason| reason.code()).collect();
@@ -151,6 +158,14 @@ fn about(route: &Route) -> Option<&'static str> {
              secret that is in this answer only. 2xx is success; anything else is tried again for four days, with the same \
              `webhook-id`; 410 switches the webhook off. Redirects are not followed. The URL must lead to the public \
              Internet, or to where the operator lets it. The caller needs the right to see what the events tell.",
+        ),
+        "read_snapshot" => Some(
+            "For `firstkey verifyd`, which verifies keys where this server is far away: the tenant's keys with the digests \
+             of their secrets, what bounds them, and keys that were revoked, as lines of JSON under an Ed25519 signature. \
+             Needs canViewSystemInformation too, and has also the keys that only their issuers see in lists: whoever may read \
+             the audit trail knows of them. \
+             With `If-None-Match` and the `ETag` of the last one it is 304 as long as nothing has changed. Each one that \
+             is read is an event.",
         ),
         "create_calendar" => Some(
             "One for each person and each key; making it again gives it another URL, and the old one is of no use from then \
@@ -211,6 +226,23 @@ fn about(route: &Route) -> Option<&'static str> {
              a key of the tenant has, or had until it was replaced, or a key further up in the list, makes its line \
              `invalid`; it is `conflict` only where that key was made in the very same moment.",
         ),
+        "verify_api_key" => Some(
+            "For services that are handed a key. The answer is 200 whatever comes of it: `code` says what speaks against the \
+             key, the first in the order of the list, and who it is only where its secret proved right. Of keys of other \
+             tenants nothing is known. `VALID` was a use of the key, and counts towards whatever bounds its uses; a wrong \
+             secret is counted against it and locks nothing. The call itself is one of the caller's. A demand that nobody can \
+             meet, because there is no such right, is refused with those that are most like it.",
+        ),
+        "verify_api_keys" => Some(
+            "At most 1,000 questions, 2 MiB and 16,384 members. They are answered in their order, as if one had come after \
+             the other; where one cannot be understood nothing is answered or counted of any. Uses that keys have left are \
+             taken of all or, where the database goes away, of none.",
+        ),
+        "explain_api_key" => Some(
+            "For people. Nothing is counted, and no secret is needed: the caller must see the key. What is judged is what is \
+             known now, at the moment that is asked about; how often the key was used within a minute only from now on. \
+             `code` is what a verification with its secret would answer; `NOT_FOUND` stands for a key without one.",
+        ),
         "create_claim" => Some(
             "For machines that boot: the code is handed to one, and the key is made, with a secret of that moment, when \
              it redeems the code. Whoever makes the claim must be able to make the key, now and then; the code can be \
@@ -225,9 +257,9 @@ fn about(route: &Route) -> Option<&'static str> {
     }
 }
 
-/// A search without a body finds everything.
+/// A search without a body finds everything; a secret that is replaced without one stops at once.
 fn is_optional(shape: &Shape) -> bool {
-    shape.name == "SearchFilter"
+    matches!(&*shape.name, "SearchFilter" | "RotationWish")
 }
 
 fn content(shape: &Shape) -> Value {
@@ -293,6 +325,10 @@ fn more_parameters(route: &Route) -> Vec<Value> {
                 "schema": { "type": "string", "pattern": "^sha256:[0-9A-Fa-f]{64}$" },
             }),
         ],
+        "read_snapshot" => vec![json!({
+            "name": "If-None-Match", "in": "header", "required": false,
+            "description": "The `ETag` of the snapshot that is there already.", "schema": { "type": "string" },
+        })],
         "delete_api_key" => vec![
             json!({
                 "name": "reason", "in": "query", "required": false, "description": "Why; `unspecified` when missing.",
@@ -368,7 +404,9 @@ fn refusals(route: &Route) -> Vec<u16> {
     }
     // a calendar that is not there cannot be taken away; and at a tenant's own URL those who belong elsewhere are told
     // that there is no such route, by the calls that say who one is
-    let is_at_a_door = matches!(route.operation, "describe_about" | "describe_current_api_key" | "create_session");
+    // the key that is to be explained is named in the body
+    let is_at_a_door =
+        matches!(route.operation, "describe_about" | "describe_current_api_key" | "create_session" | "explain_api_key");
     if route.path.contains('{') || route.operation == "delete_calendar" || is_at_a_door {
         statuses.push(404);
     }

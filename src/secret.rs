@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -114,6 +114,16 @@ impl SecretDigest {
         });
         // what everybody knows needs no constant time
         KNOWN.contains(&self.0)
+    }
+
+    /// The whole digest in base64 without padding, for where there are many: 43 characters.
+    pub fn to_base64(&self) -> String {
+        STANDARD_NO_PAD.encode(self.0)
+    }
+
+    /// Reads what [`SecretDigest::to_base64`] wrote.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        Some(Self(STANDARD_NO_PAD.decode(text).ok()?.try_into().ok()?))
     }
 
     /// Reads what [`SecretDigest::to_hex`] wrote.

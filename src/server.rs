@@ -1,6 +1,6 @@
 //! The HTTP server: what wraps what, the limits, TLS, starting and stopping.
 //!
-//! Outermost first: `observe` around everything; around `/api` the note of the call, the bare cookie, actix-session, `identify`. Around `/rest`,
+//! Outermost first: `observe` around everything; `identify` around the introspection of tokens; around `/api` the note of the call, the bare cookie, actix-session, `identify`. Around `/rest`,
 //! where that is offered, the same, and outside them what takes the session ID from the query.
 
 use std::io;
@@ -27,6 +27,7 @@ use crate::chores;
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
+use crate::in_flight::InFlight;
 use crate::observe::{GATEWAY, LegacyErrors, Observer, observe};
 use crate::openapi;
 use crate::tls::{self, CertificateStore};
@@ -35,15 +36,15 @@ use crate::verify::gateway;
 use crate::wire;
 
 /// How long a request's head may take.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long `/readyz` says no before the listeners close, so that whoever spreads the load looks elsewhere first.
-const DRAIN_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long requests that have begun may take when the server stops, in seconds.
-const DRAIN_DEADLINE: u64 = 30;
+pub(crate) const DRAIN_DEADLINE: u64 = 30;
 /// When nothing was asked and nothing is being answered for so long, whatever connections there are do not matter.
 const QUIET: Duration = Duration::from_millis(500);
 /// How often what was noted about keys is written down.
@@ -107,13 +108,14 @@ pub fn serve_on(
             .app_data(queries.clone())
             .wrap(from_fn(observe))
             // the first route: each that stands in front of it costs every verification
-            .route(GATEWAY, web::to(gateway::verify_request))
+            .route(GATEWAY, web::to(gateway::verify_request::<App>))
             .service(open("/healthz", || actix_web::Route::new().to(alive)))
             .service(open("/readyz", || actix_web::Route::new().to(ready)))
             .service(open("/openapi.json", || actix_web::Route::new().to(openapi_page)))
             .service(open("/docs", || actix_web::Route::new().to(docs_page::index)))
             .service(open("/docs/errors", || actix_web::Route::new().to(docs_page::errors)))
             .service(open("/docs/{file:[a-z0-9.-]*}", || actix_web::Route::new().to(docs_page::file)))
+            .configure(introspection)
             .service(api_scope(&shared, &key))
             .configure(|routes| legacy_scope(&shared, &key, routes))
             .default_service(web::to(api::no_such_route))
@@ -154,7 +156,7 @@ pub fn listen(config: &Config) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
+pub(crate) fn open(path: &str, make: fn() -> actix_web::Route) -> actix_web::Resource {
     api::resource(path, [(Method::GET, &make as &(dyn Fn() -> actix_web::Route + 'static))])
 }
 
@@ -170,6 +172,13 @@ fn api_scope(app: &App, key: &Key) -> impl actix_web::dev::HttpServiceFactory + 
         .wrap(sessions_of(app, key))
         .wrap(from_fn(move |request, next| bare_sid(key_of_cookies.clone(), request, next)))
         .wrap(from_fn(note_call))
+}
+
+/// Who asks is known as by any call, but by a key only: no cookie is looked at.
+fn introspection(routes: &mut web::ServiceConfig) {
+    for resource in api::introspection_resources() {
+        routes.service(resource.wrap(from_fn(identify)));
+    }
 }
 
 fn legacy_scope(app: &App, key: &Key, routes: &mut web::ServiceConfig) {
@@ -200,7 +209,7 @@ fn sessions_of(app: &App, key: &Key) -> SessionMiddleware<DieselStore> {
 }
 
 /// The process is there.
-async fn alive() -> Json<wire::Health> {
+pub(crate) async fn alive() -> Json<wire::Health> {
     Json(wire::Health { status: "ok" })
 }
 
@@ -246,16 +255,21 @@ pub async fn flush(app: &App) {
     }
 }
 
+/// Closes the listeners and waits until what has begun is finished. The server itself waits for connections, and one of
+/// HTTP/2 with nothing on it never ends.
+pub(crate) async fn finish(server: &ServerHandle, in_flight: &InFlight) {
+    tokio::select! {
+        () = server.stop(true) => {}
+        () = in_flight.quiet(QUIET) => {}
+    }
+}
+
 /// Stops in order: `/readyz` says no, what has begun is finished, what was noted is written down.
 pub async fn stop(app: &App, server: &ServerHandle) {
     app.drain();
     log::info!("stopping");
     tokio::time::sleep(DRAIN_DELAY).await;
-    // the server itself waits for connections, and one of HTTP/2 with nothing on it never ends
-    tokio::select! {
-        () = server.stop(true) => {}
-        () = app.in_flight.quiet(QUIET) => {}
-    }
+    finish(server, &app.in_flight).await;
     flush(app).await;
     if let Err(error) = app.key_usage.flush_all(&app.database).await {
         log::error!(cause = error.cause().unwrap_or_default().as_str(); "what keys were used could not be written down");

@@ -3,11 +3,12 @@
 
 #[path = "../../tests/it/http.rs"]
 pub mod http;
+pub mod keys;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,26 +60,14 @@ pub struct Server {
     /// Its first key, which may do everything.
     pub key: String,
     pub certificate: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Server {
     pub fn start(options: &Options<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (data, key) = (folder.path().join("data"), folder.path().join("key"));
-        let program = || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
-            command.env_clear().env("FIRSTKEY_DATA", &data).env("FIRSTKEY_SIGN_IN_THROTTLE", "false");
-            for whose in ["USER", "TENANT", "NODE"] {
-                command.env(format!("FIRSTKEY_RATE_LIMIT_{whose}"), "0");
-            }
-            if let Some(url) = &options.database {
-                command.env("FIRSTKEY_DATABASE_URL", url);
-            }
-            command.envs(options.settings.iter().copied());
-            command
-        };
-        let mut init = program();
+        let mut init = program(&data, options);
         init.args(["init", "--password-stdin", "--first-key-name", "bench", "--first-key-role", "1"]);
         init.arg("--first-key-file").arg(&key).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut init = init.spawn().expect("the program runs");
@@ -94,7 +83,17 @@ impl Server {
                 }
             }
         }
-        let mut serve = program();
+        Self::serve(Arc::new(folder), options)
+    }
+
+    /// Another node, with the same master key; on the same database, if the options say so.
+    pub fn beside(&self, options: &Options<'_>) -> Self {
+        Self::serve(self.folder.clone(), options)
+    }
+
+    fn serve(folder: Arc<tempfile::TempDir>, options: &Options<'_>) -> Self {
+        let (data, key) = (folder.path().join("data"), folder.path().join("key"));
+        let mut serve = program(&data, options);
         // a log that nobody reads would hold the server up
         serve.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
         if options.plain_http {
@@ -109,7 +108,7 @@ impl Server {
             tls: (!options.plain_http).then(|| http::trusting(&certificate)),
             key: std::fs::read_to_string(&key).expect("the first key"),
             certificate,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -134,6 +133,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn program(data: &Path, options: &Options<'_>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firstkey"));
+    command.env_clear().env("FIRSTKEY_DATA", data).env("FIRSTKEY_SIGN_IN_THROTTLE", "false");
+    for whose in ["USER", "TENANT", "NODE"] {
+        command.env(format!("FIRSTKEY_RATE_LIMIT_{whose}"), "0");
+    }
+    if let Some(url) = &options.database {
+        command.env("FIRSTKEY_DATABASE_URL", url);
+    }
+    command.envs(options.settings.iter().copied());
+    command
 }
 
 /// The address in the line `ready http(s)://…`.

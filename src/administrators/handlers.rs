@@ -34,7 +34,7 @@ pub async fn list(caller: Caller<ViewAdministrators>, app: App) -> Result<HttpRe
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let after = AdministratorID::new(after);
-            let people = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let people = app.database.read_list(move |db| store::list(db, &caller, after, list::PIECE)).await?;
             let last = people.last().map(|person| person.id.get());
             Ok(Piece { last, items: people.into_iter().map(|person| shown(person, now)).collect() })
         }
@@ -49,7 +49,7 @@ pub async fn search(
     app: App,
 ) -> Result<Found<wire::Administrators>> {
     let filter = Filter::read(filter.0)?;
-    let people = app.database.read(move |db| store::search(db, &caller, filter)).await?;
+    let people = app.database.read_list(move |db| store::search(db, &caller, filter.clone())).await?;
     let now = app.now();
     Ok(Found(
         people.len(),

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::rules::{Dialect, Profile, RightsFrom, Throttle, Visibility, Window};
 use crate::auth::Caller;
 use crate::db::schema::{api_key_profiles, default_api_key_profiles};
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{ProfileID, TenantID};
 use crate::name::fold;
@@ -157,8 +157,10 @@ fn visible_to(tenant: TenantID) -> api_key_profiles::BoxedQuery<'static, MultiBa
 
 /// One profile that a tenant's keys can be of.
 pub fn find_for(db: &mut Db, tenant: TenantID, id: ProfileID) -> Result<Option<Profile>> {
-    let query = visible_to(tenant).filter(api_key_profiles::id.eq(id)).select(Row::as_select());
-    query.get_result(db).optional()?.map(Row::into_profile).transpose()
+    let visible = api_key_profiles::tenant_id.eq(tenant).or(api_key_profiles::tenant_id.is_null());
+    let query = api_key_profiles::table.filter(visible).filter(api_key_profiles::id.eq(id));
+    let row: Option<Row> = inner!(db, inner => query.select(Row::as_select()).get_result(inner)).optional()?;
+    row.map(Row::into_profile).transpose()
 }
 
 /// Every profile that a tenant's keys can be of.
@@ -203,11 +205,10 @@ pub fn of_issuers(db: &mut Db, tenant: TenantID) -> Result<Vec<ProfileID>> {
 
 /// The ID of the profile of keys that name none.
 pub fn default_id(db: &mut Db, tenant: TenantID) -> Result<ProfileID> {
-    let id: Option<ProfileID> = default_api_key_profiles::table
+    let query = default_api_key_profiles::table
         .filter(default_api_key_profiles::tenant_id.eq(tenant))
-        .select(default_api_key_profiles::profile_id)
-        .get_result(db)
-        .optional()?;
+        .select(default_api_key_profiles::profile_id);
+    let id: Option<ProfileID> = inner!(db, inner => query.get_result(inner)).optional()?;
     Ok(id.unwrap_or(ProfileID::DEEP_SECURITY))
 }
 

@@ -25,7 +25,7 @@ use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
 use crate::constraints;
-use crate::db::Db;
+use crate::db::{Db, Deadline};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
@@ -53,7 +53,7 @@ pub async fn create(
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
-        .change_across(&caller, move |db, caller| {
+        .add(&caller, move |db, caller| {
             let (key, mut events) = mint(db, caller, plan, digest, now)?;
             events.extend(spent(db, caller, now)?);
             let more = look.at_one(db, caller, &key)?;
@@ -199,7 +199,7 @@ async fn all(caller: Caller<ViewApiKeys>, kinds: Kinds, look: Look, app: App) ->
         let (caller, look, app) = (caller.clone(), look.clone(), app.clone());
         async move {
             let after = ApiKeyID::new(after);
-            let page = app.database.read(move |db| {
+            let page = app.database.read_list(move |db| {
                 let keys = store::list(db, &caller, kinds, after, list::PIECE)?;
                 let more = look.at(db, &caller, caller.tenant().id, &keys)?;
                 Ok((keys, more))
@@ -221,7 +221,7 @@ async fn all_as_csv(caller: Caller<ViewApiKeys>, kinds: Kinds, app: App) -> Resu
             let read = move |db: &mut Db| {
                 Ok((store::list(db, &caller, kinds, after, list::PIECE)?, roles::names(db, &caller)?))
             };
-            let (keys, names) = app.database.read(read).await?;
+            let (keys, names) = app.database.read_list(read).await?;
             // a role that was taken from a key and removed between the two reads has no name any more
             let name = |key: &ApiKey| names.get(&key.properties.role).cloned().unwrap_or_default();
             let line =
@@ -246,9 +246,10 @@ pub async fn search(
     if filter.names("status") {
         app.key_usage.flush_all(&app.database).await?;
     }
-    let found = app.database.read(move |db| {
+    let deadline = Deadline::after(app.rules.search_deadline);
+    let found = app.database.read_list(move |db| {
         let moment = moment(db, &caller, now)?;
-        let keys = store::search(db, &caller, kinds, filter, &moment)?;
+        let keys = store::search(db, &caller, kinds, filter.clone(), &moment, deadline)?;
         let more = look.at(db, &caller, caller.tenant().id, &keys)?;
         Ok((keys, more))
     });
@@ -261,7 +262,7 @@ pub async fn search(
 pub async fn counts(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<Json<wire::ApiKeyCounts>> {
     let (kinds, now) = (kinds(&query)?, app.now());
     app.key_usage.flush_all(&app.database).await?;
-    let counted = app.database.read(move |db| {
+    let counted = app.database.read_list(move |db| {
         let moment = moment(db, &caller, now)?;
         store::counts(db, &caller, kinds, &moment)
     });

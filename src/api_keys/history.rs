@@ -26,7 +26,7 @@ pub async fn list(caller: Caller<ViewApiKeys>, app: App) -> Result<HttpResponse>
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let after = ApiKeyID::new(after);
-            let keys = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let keys = app.database.read_list(move |db| store::list(db, &caller, after, list::PIECE)).await?;
             Ok(Piece { last: keys.last().map(|key| key.id.get()), items: keys.into_iter().map(shown).collect() })
         }
     })
@@ -40,7 +40,7 @@ pub async fn search(
     app: App,
 ) -> Result<Found<wire::RevokedApiKeys>> {
     let filter = Filter::read(filter.0)?;
-    let keys = app.database.read(move |db| store::search(db, &caller, filter)).await?;
+    let keys = app.database.read_list(move |db| store::search(db, &caller, filter.clone())).await?;
     let revoked_api_keys = keys.into_iter().map(shown).collect::<Vec<_>>();
     Ok(Found(revoked_api_keys.len(), wire::RevokedApiKeys { revoked_api_keys }))
 }
@@ -113,6 +113,7 @@ fn shown(key: RevokedKey) -> wire::RevokedApiKey {
     }
 }
 
-fn whom(party: Party) -> wire::Party {
+/// Somebody, as answers show them.
+pub fn whom(party: Party) -> wire::Party {
     wire::Party { kind: party.kind, id: party.id, name: (!party.name.is_empty()).then_some(party.name) }
 }

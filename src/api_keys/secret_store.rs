@@ -8,7 +8,7 @@ use super::rotation::{KEPT, Secret, Secrets};
 use crate::auth::key_usage::{KeyUsage, SecretUse};
 use crate::clock::Timestamp;
 use crate::db::schema::api_key_secrets;
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{ApiKeyID, TenantID};
 use crate::secret::{SecretDigest, SecretKey};
@@ -88,15 +88,14 @@ pub fn made(db: &mut Db, tenant: TenantID, key: ApiKeyID) -> Result<Option<Times
 
 /// Gives a key a secret, by its digest.
 pub fn insert(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
-    diesel::insert_into(api_key_secrets::table)
-        .values((
-            api_key_secrets::tenant_id.eq(tenant),
-            api_key_secrets::api_key_id.eq(key),
-            api_key_secrets::digest.eq(digest),
-            api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-            api_key_secrets::created.eq(now),
-        ))
-        .execute(db)
+    let insert = diesel::insert_into(api_key_secrets::table).values((
+        api_key_secrets::tenant_id.eq(tenant),
+        api_key_secrets::api_key_id.eq(key),
+        api_key_secrets::digest.eq(digest),
+        api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
+        api_key_secrets::created.eq(now),
+    ));
+    inner!(db, inner => insert.execute(inner))
         .map_err(|error| if is_unique_violation(&error) { is_in_use() } else { error.into() })?;
     Ok(())
 }

@@ -10,18 +10,19 @@ use super::rotation::KEPT;
 use super::rules::{ApiKey, Issuer, Kind, Kinds, Properties};
 use super::secret_store;
 use super::status::Status;
+use super::substring_store;
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
 use crate::db::schema::api_keys;
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, Deadline, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
 use crate::name::{Description, ObjectName, fold};
 use crate::search::{
-    Comparison, Condition, Field, Filter, boolean, boolean_field, choice, choice_field, date, date_field, derived,
-    lower, number, number_field, text, text_field, with_index, without_index,
+    Comparison, Condition, Field, Filter, Inside, boolean, boolean_field, choice, choice_field, date, date_field,
+    derived, lower, number, number_field, text, text_field, with_index, without_index,
 };
 use crate::secret::SecretDigest;
 
@@ -271,7 +272,7 @@ pub fn insert(
     digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let id: ApiKeyID = diesel::insert_into(api_keys::table)
+    let insert = diesel::insert_into(api_keys::table)
         .values((
             PropertiesRow::from(properties),
             api_keys::tenant_id.eq(made_by.tenant),
@@ -284,9 +285,8 @@ pub fn insert(
             api_keys::made_by_key_id.eq(made_by.key),
             api_keys::made_with_initial_password.eq(made_by.initial_password),
         ))
-        .returning(api_keys::id)
-        .get_result(db)
-        .map_err(refused)?;
+        .returning(api_keys::id);
+    let id: ApiKeyID = inner!(db, inner => insert.get_result(inner)).map_err(refused)?;
     if let Some(digest) = digest.into() {
         secret_store::insert(db, made_by.tenant, id, digest, now)?;
     }
@@ -357,14 +357,22 @@ pub fn list<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, after: ApiKe
     rows.into_iter().map(Row::into_key).collect()
 }
 
-/// The caller's keys of some kinds that meet every criterion, by ID. Statuses are those of `moment`.
+/// The caller's keys of some kinds that meet every criterion, by ID. Statuses are those of `moment`. What can only be
+/// found by looking at one key after the other is looked for until the deadline.
 pub fn search<R, V>(
     db: &mut Db,
     caller: &Caller<R, V>,
     kinds: Kinds,
     filter: Filter,
     moment: &Moment,
+    deadline: Deadline,
 ) -> Result<Vec<ApiKey>> {
+    // an index may know that nothing is found before anybody looks at the other criteria
+    meeting(caller, kinds, filter.clone(), FIELDS, moment)?;
+    if filter.has_pattern() && are_many(db, caller, kinds, &filter.without_patterns(), moment)? {
+        let mut walk = Walk { caller, kinds, filter, moment, deadline, found: Vec::new(), after: ApiKeyID::new(0) };
+        return db.transaction(|db| walk.go(db).map(|()| walk.found));
+    }
     let most = filter.most;
     let (fields, moment) = match is_broad(db, caller, kinds, &filter, moment)? {
         true => (IN_ORDER_OF_ID, moment.in_order_of_id()),
@@ -373,6 +381,138 @@ pub fn search<R, V>(
     let query = meeting(caller, kinds, filter, fields, &moment)?.order(api_keys::id).limit(most);
     let rows: Vec<Row> = query.select(Row::as_select()).load(db)?;
     rows.into_iter().map(Row::into_key).collect()
+}
+
+/// So many keys are looked at one by one without a thought: a millisecond or two.
+const FEW: i64 = 4_000;
+/// So many are looked at between two glances at the deadline, where the database does not know it.
+const STRIDE: i64 = 8_000;
+/// Candidates of the index that are looked at together: as many as are wanted at first, then more.
+const CANDIDATES: std::ops::RangeInclusive<i64> = 64..=2_000;
+
+/// Whether more than a few keys meet every criterion.
+fn are_many<R, V>(db: &mut Db, caller: &Caller<R, V>, kinds: Kinds, filter: &Filter, moment: &Moment) -> Result<bool> {
+    let query = meeting(caller, kinds, filter.clone(), FIELDS, moment)?.select(api_keys::id).offset(FEW).limit(1);
+    Ok(query.load::<ApiKeyID>(db)?.len() == 1)
+}
+
+/// A search for a pattern among many keys, in the order of their IDs.
+struct Walk<'a, R, V> {
+    caller: &'a Caller<R, V>,
+    kinds: Kinds,
+    filter: Filter,
+    moment: &'a Moment,
+    deadline: Deadline,
+    found: Vec<ApiKey>,
+    /// Up to here every key was looked at.
+    after: ApiKeyID,
+}
+
+impl<R, V> Walk<'_, R, V> {
+    fn go(&mut self, db: &mut Db) -> Result<()> {
+        let inside = self.filter.inside(&substring_store::FIELDS);
+        if let (Db::Sqlite(_), Some(inside)) = (&*db, &inside) {
+            return self.by_candidates(db, inside);
+        }
+        // what is found nearly everywhere is found here, where PostgreSQL's index would name nearly all keys at once
+        if self.stride(db, FEW)? {
+            return Ok(());
+        }
+        match inside.filter(Inside::has_word) {
+            Some(inside) if substring_store::has_indices(db)? => self.by_index(db, &inside),
+            _ => self.one_by_one(db),
+        }
+    }
+
+    fn missing(&self) -> i64 {
+        self.filter.most - self.found.len() as i64
+    }
+
+    /// Keys that meet every criterion, behind those that were looked at.
+    fn rest(&self) -> Result<api_keys::BoxedQuery<'static, MultiBackend>> {
+        let keys = meeting(self.caller, self.kinds, self.filter.clone(), FIELDS, self.moment)?;
+        Ok(keys.filter(api_keys::id.gt(self.after)))
+    }
+
+    fn take(&mut self, db: &mut Db, query: api_keys::BoxedQuery<'static, MultiBackend>) -> Result<()> {
+        let rows: Vec<Row> = query.order(api_keys::id).limit(self.missing()).select(Row::as_select()).load(db)?;
+        for row in rows {
+            self.found.push(row.into_key()?);
+        }
+        Ok(())
+    }
+
+    /// Through all keys of the tenant. PostgreSQL ends a statement by itself when its time is over.
+    fn one_by_one(&mut self, db: &mut Db) -> Result<()> {
+        if let Db::Postgres(_) = db {
+            let query = self.rest()?;
+            return self.take_in_time(db, query);
+        }
+        loop {
+            self.deadline.check().map_err(|_| too_broad())?;
+            if self.stride(db, STRIDE)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks at the next so many keys of the tenant; answers whether that was all there is, or all that is wanted.
+    fn stride(&mut self, db: &mut Db, keys: i64) -> Result<bool> {
+        let own = api_keys::table.filter(api_keys::tenant_id.eq(self.caller.tenant().id));
+        let next = own.filter(api_keys::id.gt(self.after)).order(api_keys::id).offset(keys - 1).limit(1);
+        let end: Option<ApiKeyID> = next.select(api_keys::id).get_result(db).optional()?;
+        let (fields, moment) = match db {
+            Db::Sqlite(_) => (IN_ORDER_OF_ID, self.moment.in_order_of_id()),
+            Db::Postgres(_) => (FIELDS, self.moment.clone()),
+        };
+        let mut query = meeting(self.caller, self.kinds, self.filter.clone(), fields, &moment)?;
+        query = query.filter(api_keys::id.gt(self.after));
+        if let Some(end) = end {
+            query = query.filter(api_keys::id.le(end));
+        }
+        self.take(db, query)?;
+        if let Some(end) = end {
+            self.after = end;
+        }
+        Ok(end.is_none() || self.missing() == 0)
+    }
+
+    /// SQLite: through the keys that the index names, and those that it does not know yet.
+    fn by_candidates(&mut self, db: &mut Db, inside: &Inside) -> Result<()> {
+        let mut most = self.filter.most.clamp(*CANDIDATES.start(), *CANDIDATES.end());
+        loop {
+            let tenant = self.caller.tenant().id;
+            let (ids, end) = substring_store::candidates(db, tenant, inside, self.after, most)?;
+            if !ids.is_empty() {
+                let query = self.rest()?.filter(api_keys::id.eq_any(ids));
+                self.take(db, query)?;
+            }
+            match end {
+                Some(end) if self.missing() > 0 => self.after = end,
+                _ => return Ok(()),
+            }
+            most = (most * 4).min(*CANDIDATES.end());
+            self.deadline.check().map_err(|_| too_broad())?;
+        }
+    }
+
+    /// PostgreSQL: with the index of its extension.
+    fn by_index(&mut self, db: &mut Db, inside: &Inside) -> Result<()> {
+        let query = self.rest()?.filter(substring_store::indexed_pattern(inside));
+        self.take_in_time(db, query)
+    }
+
+    fn take_in_time(&mut self, db: &mut Db, query: api_keys::BoxedQuery<'static, MultiBackend>) -> Result<()> {
+        self.deadline.check().map_err(|_| too_broad())?;
+        self.deadline.limit_statements(db)?;
+        self.take(db, query).map_err(|error| if Deadline::was_missed(&error) { too_broad() } else { error })
+    }
+}
+
+fn too_broad() -> Error {
+    let message = "searchCriteria: what is looked for cannot be found in time among so many keys. Ask for three letters \
+                   or digits in a row, or narrow the search by another criterion, a range of IDs for one.";
+    Error::new(Reason::SearchTooBroad, message)
 }
 
 fn meeting<R, V>(

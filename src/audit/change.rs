@@ -1,6 +1,7 @@
 //! The one way to change something: a transaction that will not commit without its events.
 
-use super::{Actor, Event, EventKind, store};
+use super::store::{self, Mark};
+use super::{Actor, Event, EventKind, Target};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock::Timestamp;
@@ -31,12 +32,50 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        let (actor, caller, now) = (Actor::caller(caller), caller.clone(), self.now());
-        let change = move |db: &mut Db| {
+        self.change_as(Actor::caller(caller), self.while_standing(caller, f)).await
+    }
+
+    /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
+    /// share a commit, on PostgreSQL too.
+    pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        T: Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        self.database.add(self.recorded(Actor::caller(caller), self.while_standing(caller, f))).await
+    }
+
+    /// `f` as soon as it is seen that the caller is still who they were when the call began.
+    fn while_standing<T, R, V, F>(
+        &self,
+        caller: &Caller<R, V>,
+        f: F,
+    ) -> impl FnOnce(&mut Db) -> Result<T> + Send + use<T, R, V, F>
+    where
+        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<T> + Send + 'static,
+        R: 'static,
+        V: 'static,
+    {
+        let (caller, now) = (caller.clone(), self.now());
+        move |db| {
             caller.must_stand(db, now)?;
             f(db, &caller)
-        };
-        self.change_as(actor, change).await
+        }
+    }
+
+    /// `f`, and behind it its events; what was touched.
+    fn recorded<T, F>(&self, actor: Actor, f: F) -> impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
+    where
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
+    {
+        let (now, with_mail) = (self.now(), self.mailer.is_some());
+        move |db| {
+            let (outcome, events) = f(db)?;
+            let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
+            Ok((outcome, touched))
+        }
     }
 
     /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.
@@ -45,14 +84,7 @@ impl App {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
     {
-        let (now, with_mail) = (self.now(), self.mailer.is_some());
-        self.database
-            .change(move |db| {
-                let (outcome, events) = f(db)?;
-                let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
-                Ok((outcome, touched))
-            })
-            .await
+        self.database.change(self.recorded(actor, f)).await
     }
 }
 
@@ -83,6 +115,14 @@ fn record_and_tell(
     }
     tell_nodes(db, &touched)?;
     Ok(touched)
+}
+
+/// The same numbers as long as nothing has changed in a tenant on which verification depends: its events of those kinds
+/// of which something is touched. Uses of keys are no events.
+pub fn mark(db: &mut Db, tenant: TenantID, now: Timestamp) -> Result<Mark> {
+    let touches = |kind: &EventKind| touched_by(&Event::new(*kind, Target::default()), tenant).is_some();
+    let kinds: Vec<i64> = EventKind::ALL.iter().filter(|kind| touches(kind)).map(|kind| kind.number()).collect();
+    store::mark(db, tenant, &kinds, now)
 }
 
 /// So many things at once are told one by one.
@@ -158,6 +198,7 @@ fn touched_by(event: &Event, tenant: TenantID) -> Option<Touched> {
         | Kind::ClaimDeleted
         | Kind::ProfileCreated
         | Kind::ApiTypeCreated
+        | Kind::SnapshotRead
         | Kind::Initialised => return None,
     })
 }

@@ -19,7 +19,7 @@ pub async fn list(caller: Caller<ViewSystemInformation>, app: App) -> Result<Htt
     list::answer("auditEvents", move |after| {
         let (caller, app) = (caller.clone(), app.clone());
         async move {
-            let rows = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let rows = app.database.read_list(move |db| store::list(db, &caller, after, list::PIECE)).await?;
             let last = rows.last().map(|row| row.id.get());
             Ok(Piece { last, items: rows.into_iter().map(shown).collect() })
         }
@@ -34,7 +34,7 @@ pub async fn search(
     app: App,
 ) -> Result<Json<wire::AuditEvents>> {
     let filter = Filter::read(filter.0)?;
-    let rows = app.database.read(move |db| store::search(db, &caller, filter)).await?;
+    let rows = app.database.read_list(move |db| store::search(db, &caller, filter.clone())).await?;
     Ok(Json(wire::AuditEvents { audit_events: rows.into_iter().map(shown).collect() }))
 }
 

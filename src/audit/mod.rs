@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use crate::auth::{Caller, Starter, Who};
 use crate::id::{ApiKeyID, TenantID};
 
-pub use change::record;
+pub use change::{mark, record};
 pub use sealing::{begin_epoch, head, log_head, retain, seal};
+pub use store::Mark;
 
 macro_rules! kinds {
     ($($(#[doc = $about:literal])+ $kind:ident = $number:literal $level:ident $name:literal;)*) => {
@@ -169,6 +170,8 @@ kinds! {
     AuthorizationGranted = 5166 info "API Key Authorization Granted";
     /// An API type of a key was taken its authorization.
     AuthorizationWithdrawn = 5167 info "API Key Authorization Withdrawn";
+    /// Everything that verification needs was read, for somebody who verifies elsewhere.
+    SnapshotRead = 5200 info "Snapshot Read";
     /// The server was set up.
     Initialised = 5030 info "Server Initialised";
     /// The master key was replaced; passwords and second factors were reset.

@@ -8,7 +8,7 @@ use super::{Actor, Event};
 use crate::auth::Caller;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{audit_chain, audit_cuts, audit_events, audit_seals};
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::Result;
 use crate::id::{AuditEventID, TenantID};
 use crate::name::fold;
@@ -111,7 +111,8 @@ pub fn insert(db: &mut Db, actor: &Actor, at: Timestamp, event: &Event) -> Resul
         actor_name_fold: fold(&actor.name),
         target_name_fold: fold(&event.target.name),
     };
-    diesel::insert_into(audit_events::table).values(row).execute(db)?;
+    let insert = diesel::insert_into(audit_events::table).values(row);
+    inner!(db, inner => insert.execute(inner))?;
     Ok(())
 }
 
@@ -157,6 +158,44 @@ pub fn search<R, V>(db: &mut Db, caller: &Caller<R, V>, filter: Filter) -> Resul
         query = query.filter(criterion.condition(FIELDS, ID)?);
     }
     Ok(query.order(audit_events::id).limit(filter.most).select(Row::as_select()).load(db)?)
+}
+
+// ---- whether anything has changed ----
+
+/// Events behind each of which the next ones are looked at one by one.
+const WINDOW: i64 = 4_096;
+
+/// What the events of a tenant say about whether anything has changed: the same numbers as long as nothing has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Where the looking began, and the events of the given kinds behind it.
+    pub numbers: Vec<i64>,
+    /// Whether no event can still come to light in front of where it began. Numbers of a mark that is not settled say
+    /// nothing.
+    pub is_settled: bool,
+}
+
+/// Looks at the events of some kinds, of a tenant, from some 4,000 before the newest of all tenants' on. It begins where
+/// it began before until as many are new, so that what is older changes nothing.
+pub fn mark(db: &mut Db, tenant: TenantID, kinds: &[i64], now: Timestamp) -> Result<Mark> {
+    let newest: Option<AuditEventID> = audit_events::table.select(diesel::dsl::max(audit_events::id)).get_result(db)?;
+    let newest = newest.map_or(0, AuditEventID::get);
+    let begin = AuditEventID::new((newest - WINDOW).max(0) / WINDOW * WINDOW);
+    let behind = audit_events::table.filter(audit_events::id.gt(begin));
+    // below the beginning nothing comes to light once the first behind it is old enough; one writer numbers in order
+    let is_settled = match db {
+        Db::Sqlite(_) => true,
+        Db::Postgres(_) if begin.get() == 0 => true,
+        Db::Postgres(_) => {
+            let first: Option<Timestamp> =
+                behind.order(audit_events::id).limit(1).select(audit_events::at).get_result(db).optional()?;
+            first.is_some_and(|at| at < now.minus(LATE))
+        }
+    };
+    let of_tenant = behind.filter(audit_events::tenant_id.eq(tenant)).order(audit_events::id);
+    let events: Vec<(AuditEventID, i64)> = of_tenant.select((audit_events::id, audit_events::number)).load(db)?;
+    let touching = events.into_iter().filter(|(_, number)| kinds.contains(number)).map(|(id, _)| id.get());
+    Ok(Mark { numbers: std::iter::once(begin.get()).chain(touching).collect(), is_settled })
 }
 
 // ---- the chain ----

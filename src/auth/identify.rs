@@ -242,6 +242,11 @@ pub async fn take_use(app: &App, id: ApiKeyID) -> Result<Option<Uses>> {
     app.database.write(move |db| lookup::take_use(db, id)).await
 }
 
+/// [`take_use`] of each of these, in their order: all of it has happened when this returns `Ok`, none of it otherwise.
+pub async fn take_uses(app: &App, ids: Vec<ApiKeyID>) -> Result<Vec<Option<Uses>>> {
+    app.database.write(move |db| lookup::take_uses(db, &ids)).await
+}
+
 /// Counts a use of a key that nothing else speaks against, in memory and in its row. Where it may not be used so often
 /// nothing is counted.
 async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Timestamp) -> Result<Identity> {

@@ -7,7 +7,7 @@
 //! What they have counted of their uses is not lost when they are forgotten: see [`key_notes`](super::key_notes).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::HeaderValue;
@@ -137,6 +137,8 @@ pub struct Special {
     pub facts: KeyFacts,
     /// After this it is read again: a secret whose end moves with its use may have been used on another node.
     until: Option<Timestamp>,
+    /// Its last use was taken since it was read. Whoever gives it more changes it, and then it is read again.
+    used_up: AtomicBool,
 }
 
 /// How long a key is remembered whose older secret ends by not being used, in milliseconds.
@@ -187,6 +189,29 @@ impl KnownKey {
     /// Whether it may be used so often and no more.
     pub fn counts_uses(&self) -> bool {
         self.special().is_some_and(|special| special.facts.bounds.constraints.remaining_uses.is_some())
+    }
+
+    /// Whether its last use was taken since it was read.
+    pub fn is_used_up(&self) -> bool {
+        self.special().is_some_and(|special| special.used_up.load(Ordering::Acquire))
+    }
+
+    /// Its last use was taken.
+    pub fn note_used_up(&self) {
+        if let Some(special) = self.special() {
+            special.used_up.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether one of its secrets lets somebody in at that moment, as far as can be said now.
+    pub fn has_secret(&self, at: Timestamp) -> bool {
+        self.special().is_none_or(|special| special.facts.secrets.iter().any(|secret| secret.life.lives(at)))
+    }
+
+    /// When one of its secrets ends before it does, by the number of the secret's row.
+    pub fn secret_end(&self, secret: i64) -> Option<Timestamp> {
+        let secrets = self.special().map(|special| &special.facts.secrets)?;
+        secrets.iter().find(|known| known.id == secret)?.life.end()
     }
 
     fn is_fresh(&self, freshness: &Freshness, now: Timestamp) -> bool {
@@ -374,17 +399,35 @@ impl KnownKey {
     }
 
     fn of(id: ApiKeyID, facts: KeyFacts, stamp: Stamp, now: Timestamp) -> Result<Self> {
+        let standing = Arc::new(Standing::of(&facts));
+        Self::standing_there(id, facts, standing, stamp, now)
+    }
+
+    /// A key that nothing changes any more: whoever holds it is given all of them anew instead. What is plain of it is
+    /// kept once with others.
+    pub fn settled(id: ApiKeyID, facts: KeyFacts, standing: Arc<Standing>) -> Result<Self> {
+        Self::standing_there(id, facts, standing, Stamp::default(), Timestamp::from_millis(i64::MAX))
+    }
+
+    fn standing_there(
+        id: ApiKeyID,
+        facts: KeyFacts,
+        mut standing: Arc<Standing>,
+        stamp: Stamp,
+        now: Timestamp,
+    ) -> Result<Self> {
         let newest = facts.secrets.iter().max_by_key(|secret| secret.id);
         // a secret whose end moves with its use, and one that does not fit, have every use noted by itself
         let counted = newest.filter(|secret| secret.life.replaced.is_none() && fits(secret.id, None));
         let secret = counted.map_or((0, SecretDigest::OF_NOBODY), |secret| (secret.id, secret.digest));
         let (name, expires) = (SmolStr::new(&facts.name), facts.expires);
-        let mut standing = Standing::of(&facts);
         if !is_plain(&facts) {
             let moving = facts.secrets.iter().any(|secret| secret.life.replaced.is_some() && secret.life.lives(now));
-            standing.special = Some(Special { facts, until: moving.then(|| now.plus(WHILE_ROTATING)) });
+            let (until, used_up) = (moving.then(|| now.plus(WHILE_ROTATING)), AtomicBool::new(false));
+            standing =
+                Arc::new(Standing { special: Some(Special { facts, until, used_up }), ..Standing::like(&standing) });
         }
-        Self::new(id, name, Arc::new(standing), secret, expires, stamp)
+        Self::new(id, name, standing, secret, expires, stamp)
     }
 
     fn new(
@@ -405,21 +448,52 @@ impl KnownKey {
 
 impl Standing {
     fn of(facts: &KeyFacts) -> Self {
+        Self::new(
+            (facts.tenant, facts.tenant_name.clone(), facts.tenant_is_active),
+            facts.role_name.clone(),
+            facts.grant.rights,
+            facts.grant.ways.web_service,
+            (facts.bounds.profile, facts.throttle),
+        )
+    }
+
+    /// The same for one key that is not plain; what is special of it is put in by whoever knows.
+    fn like(shared: &Self) -> Self {
+        Self::new(
+            (shared.tenant, shared.tenant_name.clone(), shared.tenant_is_active),
+            shared.role_name.clone(),
+            shared.rights,
+            shared.web_service,
+            (shared.profile, shared.throttle),
+        )
+    }
+
+    /// Puts it together: a tenant, its name and whether it is active; a role's name, what it lets them do, and whether
+    /// by the web service; a profile, and how often it lets keys be used.
+    pub fn new(
+        (tenant, tenant_name, tenant_is_active): (Tenant, String, bool),
+        role_name: String,
+        rights: Rights,
+        web_service: bool,
+        (profile, throttle): (ProfileID, Throttle),
+    ) -> Self {
+        let headers = StandingHeaders {
+            role: header_text(&role_name),
+            tenant: header_text(&tenant_name),
+            tenant_id: header_text(&tenant.guid.hyphenated().to_string()),
+        };
+        let special = None;
         Self {
-            tenant: facts.tenant,
-            tenant_is_active: facts.tenant_is_active,
-            rights: facts.grant.rights,
-            web_service: facts.grant.ways.web_service,
-            profile: facts.bounds.profile,
-            throttle: facts.throttle,
-            headers: StandingHeaders {
-                role: header_text(&facts.role_name),
-                tenant: header_text(&facts.tenant_name),
-                tenant_id: header_text(&facts.tenant.guid.hyphenated().to_string()),
-            },
-            role_name: facts.role_name.clone(),
-            tenant_name: facts.tenant_name.clone(),
-            special: None,
+            tenant,
+            tenant_name,
+            tenant_is_active,
+            role_name,
+            rights,
+            web_service,
+            profile,
+            throttle,
+            headers,
+            special,
         }
     }
 }

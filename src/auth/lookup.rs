@@ -16,7 +16,7 @@ use crate::db::schema::{
     administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
     revoked_api_keys, roles, sessions, tenants,
 };
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
@@ -68,13 +68,21 @@ const PENDING_DELETION: &str = "pending-deletion";
 
 /// What is known about a key when somebody presents it.
 pub struct KeyFacts {
+    /// Its name.
     pub name: String,
+    /// Whether it is not locked out.
     pub active: bool,
+    /// When it ends.
     pub expires: Option<Timestamp>,
+    /// Whose it is.
     pub tenant: Tenant,
+    /// That tenant's name.
     pub tenant_name: String,
+    /// Whether that tenant is neither suspended nor about to be removed.
     pub tenant_is_active: bool,
+    /// Its role.
     pub role: RoleID,
+    /// The role's name.
     pub role_name: String,
     /// What is left of the role's by the key's API types.
     pub grant: Grant,
@@ -100,7 +108,9 @@ pub struct KeyFacts {
 pub struct KnownSecret {
     /// The number of its row.
     pub id: i64,
+    /// What it is recognised by.
     pub digest: SecretDigest,
+    /// Until when it lets somebody in.
     pub life: SecretLife,
 }
 
@@ -109,6 +119,7 @@ pub struct KnownSecret {
 #[diesel(table_name = api_key_secrets, check_for_backend(MultiBackend))]
 struct SecretRow {
     id: i64,
+    api_key_id: ApiKeyID,
     digest: SecretDigest,
     created: Timestamp,
     last_used: Option<Timestamp>,
@@ -193,21 +204,22 @@ impl ProfileRow {
 
 diesel::alias!(api_keys as issuing_keys: IssuingKeys);
 
-/// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
-pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
-    type Issuer = (Option<bool>, Option<bool>);
-    type Key = (String, bool, Option<Timestamp>, bool);
-    type Whose = ((TenantID, String, String, String), (RoleID, String));
-    type Row = (SecretRow, Key, BoundsRow, ProfileRow, Issuer, Whose, GrantRow);
-    let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
-    let key = api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
-    let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
-    let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
-    let key = key.left_join(administrators::table.on(issuer)).left_join(issuing_keys.on(issuing_key));
-    let rows: Vec<Row> = api_key_secrets::table
-        .inner_join(key)
-        .filter(api_key_secrets::api_key_id.eq(id))
-        .select((
+type IssuerRow = (Option<bool>, Option<bool>);
+type NamesRow = (String, bool, Option<Timestamp>, bool);
+type WhoseRow = ((TenantID, String, String, String), (RoleID, String));
+/// One of a key's secrets, and everything about the key.
+type KeyRow = (SecretRow, NamesRow, BoundsRow, ProfileRow, IssuerRow, WhoseRow, GrantRow);
+
+/// The statement that reads [`KeyRow`]s, of all keys yet.
+macro_rules! key_rows {
+    () => {{
+        let for_types = api_key_api_types::table.filter(api_key_api_types::api_key_id.eq(api_keys::id));
+        let key =
+            api_keys::table.inner_join(roles::table).inner_join(tenants::table).inner_join(api_key_profiles::table);
+        let issuer = administrators::id.nullable().eq(api_keys::made_by_administrator_id);
+        let issuing_key = issuing_keys.field(api_keys::id).nullable().eq(api_keys::made_by_key_id);
+        let key = key.left_join(administrators::table.on(issuer)).left_join(issuing_keys.on(issuing_key));
+        api_key_secrets::table.inner_join(key).select((
             SecretRow::as_select(),
             (api_keys::key_name, api_keys::active, api_keys::expiry_date, diesel::dsl::exists(for_types)),
             BoundsRow::as_select(),
@@ -216,7 +228,18 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
             ((tenants::id, tenants::guid, tenants::name, tenants::state), (roles::id, roles::name)),
             GrantRow::as_select(),
         ))
-        .load(db)?;
+    }};
+}
+
+/// Everything about one key, by its ID. No LIMIT: SQLite would plan it anew on each call.
+pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
+    let of_key = api_key_secrets::api_key_id.eq(id);
+    let rows: Vec<KeyRow> = inner!(db, inner => key_rows!().filter(of_key).load(inner))?;
+    facts_of(db, id, rows)
+}
+
+/// What the rows of one key come to.
+fn facts_of(db: &mut Db, id: ApiKeyID, rows: Vec<KeyRow>) -> Result<Option<KeyFacts>> {
     let secrets = rows.iter().map(|row| row.0.known()).collect();
     let Some((_, (name, active, expires, has_types), bounds, profile, issuer, whose, grant)) = rows.into_iter().next()
     else {
@@ -251,6 +274,38 @@ pub fn key(db: &mut Db, id: ApiKeyID) -> Result<Option<KeyFacts>> {
     Ok(Some(facts))
 }
 
+/// Some keys of a tenant, and where to read on.
+pub struct KeysRead {
+    /// In the order of their IDs. Keys that have no secret at all are not among them.
+    pub keys: Vec<(ApiKeyID, KeyFacts)>,
+    /// The last ID that was looked at.
+    pub last: ApiKeyID,
+}
+
+/// The next keys of a tenant behind an ID, so many at most; none where there are no more.
+pub fn keys_of(db: &mut Db, tenant: TenantID, after: ApiKeyID, most: i64) -> Result<Option<KeysRead>> {
+    let of_tenant = api_keys::table.filter(api_keys::tenant_id.eq(tenant)).filter(api_keys::id.gt(after));
+    let ids: Vec<ApiKeyID> = of_tenant.order(api_keys::id).limit(most).select(api_keys::id).load(db)?;
+    let Some(last) = ids.last().copied() else { return Ok(None) };
+    let rows: Vec<KeyRow> = key_rows!()
+        .filter(api_keys::tenant_id.eq(tenant))
+        .filter(api_keys::id.gt(after))
+        .filter(api_keys::id.le(last))
+        .order((api_keys::id, api_key_secrets::id))
+        .load(db)?;
+    let mut keys = Vec::with_capacity(ids.len());
+    let mut rows = rows.into_iter().peekable();
+    while let Some(first) = rows.next() {
+        let id = first.0.api_key_id;
+        let mut of_key = vec![first];
+        while let Some(row) = rows.next_if(|row| row.0.api_key_id == id) {
+            of_key.push(row);
+        }
+        keys.extend(facts_of(db, id, of_key)?.map(|facts| (id, facts)));
+    }
+    Ok(Some(KeysRead { keys, last }))
+}
+
 /// A key with one secret, no bounds but an end, and no API types, as far as its own rows tell; whether its profile lets
 /// it stand by itself its [`KeyFacts`] tell.
 pub struct PlainKey {
@@ -265,7 +320,7 @@ pub struct PlainKey {
 }
 
 /// A plain key by its ID; none where it is not there, or is not plain. The statement of those verifications that find
-/// nothing in memory: it goes to the connection inside, which knows the statement by its type.
+/// nothing in memory.
 pub fn plain_key(db: &mut Db, id: ApiKeyID) -> Result<Option<PlainKey>> {
     type Key = (String, Option<Timestamp>, TenantID, RoleID, ProfileID);
     type Secret = (i64, SecretDigest, Option<Timestamp>, Option<Timestamp>);
@@ -359,6 +414,12 @@ fn cut_to_types(db: &mut Db, id: ApiKeyID, facts: &mut KeyFacts) -> Result<()> {
     Ok(())
 }
 
+/// When a secret was made, by the number of its row.
+pub fn secret_made(db: &mut Db, secret: i64) -> Result<Option<Timestamp>> {
+    let row = api_key_secrets::table.filter(api_key_secrets::id.eq(secret));
+    Ok(row.select(api_key_secrets::created).get_result(db).optional()?)
+}
+
 // ---- tenants ----
 
 /// Whose label stands in a URL, and that tenant's name, folded: none where it is nobody's.
@@ -367,6 +428,31 @@ pub fn tenant_by_label(db: &mut Db, label: &str) -> Result<Option<(TenantID, Str
     let is_its = tenants::slug.eq(label).or(tenants::slug.is_null().and(tenants::guid.eq(label)));
     let known = tenants::table.filter(is_its).filter(tenants::state.ne(PENDING_DELETION));
     Ok(known.select((tenants::id, tenants::name_fold)).get_result(db).optional()?)
+}
+
+/// What is known of a tenant when its keys are looked at.
+pub struct TenantFacts {
+    /// Which it is.
+    pub tenant: Tenant,
+    /// Its name.
+    pub name: String,
+    /// Whether it is neither suspended nor about to be removed.
+    pub is_active: bool,
+    /// What stands for it in URLs; none where none leads there.
+    pub label: Option<String>,
+}
+
+/// A tenant by its ID.
+pub fn tenant_facts(db: &mut Db, id: TenantID) -> Result<Option<TenantFacts>> {
+    type Row = (String, String, String, Option<String>);
+    let columns = (tenants::guid, tenants::name, tenants::state, tenants::slug);
+    let row: Option<Row> = tenants::table.find(id).select(columns).get_result(db).optional()?;
+    row.map(|(its_guid, name, state, slug)| {
+        let tenant = Tenant { id, guid: guid(&its_guid)? };
+        let label = Some(slug.unwrap_or(its_guid)).filter(|_| state != PENDING_DELETION);
+        Ok(TenantFacts { tenant, name, is_active: state == ACTIVE, label })
+    })
+    .transpose()
 }
 
 /// Takes one of the uses that a key has left, and answers how many are left then; nothing where it has none. Of many
@@ -385,6 +471,20 @@ pub fn take_use(db: &mut Db, id: ApiKeyID) -> Result<Option<Uses>> {
     let now: Option<Option<i64>> =
         api_keys::table.find(id).select(api_keys::remaining_uses).get_result(db).optional()?;
     Ok(now.filter(Option::is_none).map(Uses))
+}
+
+/// [`take_use`] of each of these, in their order. Rows are taken in the order of their numbers, or two of these could
+/// wait for each other.
+pub fn take_uses(db: &mut Db, ids: &[ApiKeyID]) -> Result<Vec<Option<Uses>>> {
+    let mut places: Vec<usize> = (0..ids.len()).collect();
+    places.sort_by_key(|place| ids.get(*place));
+    let mut taken: Vec<Option<Uses>> = ids.iter().map(|_| None).collect();
+    for place in places {
+        if let (Some(id), Some(uses)) = (ids.get(place), taken.get_mut(place)) {
+            *uses = take_use(db, *id)?;
+        }
+    }
+    Ok(taken)
 }
 
 /// The uses that a key has left; none where they are not bounded.
@@ -730,11 +830,19 @@ pub fn key_grant(
 
 /// What is known about a revoked key when somebody presents its ID.
 pub struct RevokedFacts {
+    /// Its number.
+    pub id: ApiKeyID,
+    /// Its name.
     pub name: String,
+    /// Whose it was.
     pub tenant: Tenant,
+    /// Why it was revoked.
     pub reason: String,
+    /// When.
     pub revoked: Timestamp,
+    /// When somebody last presented it since.
     pub last_presented: Option<Timestamp>,
+    /// Of the secrets that it had.
     pub digests: Vec<SecretDigest>,
 }
 
@@ -758,7 +866,32 @@ pub fn revoked_key(db: &mut Db, id: ApiKeyID) -> Result<Option<RevokedFacts>> {
         return Ok(None);
     };
     let tenant = Tenant { id: tenant, guid: guid(&tenant_guid)? };
-    Ok(Some(RevokedFacts { name, tenant, reason, revoked, last_presented, digests }))
+    Ok(Some(RevokedFacts { id, name, tenant, reason, revoked, last_presented, digests }))
+}
+
+/// The next revoked keys of a tenant behind an ID, in the order of their IDs, so many at most: their IDs, and the digests
+/// of the secrets that each had.
+pub fn revoked_keys_of(
+    db: &mut Db,
+    tenant: TenantID,
+    after: ApiKeyID,
+    most: i64,
+) -> Result<Vec<(ApiKeyID, Vec<SecretDigest>)>> {
+    let of_tenant = revoked_api_keys::table.filter(revoked_api_keys::tenant_id.eq(tenant));
+    let of_tenant = of_tenant.filter(revoked_api_keys::id.gt(after)).order(revoked_api_keys::id);
+    let ids: Vec<ApiKeyID> = of_tenant.limit(most).select(revoked_api_keys::id).load(db)?;
+    let Some(last) = ids.last().copied() else { return Ok(Vec::new()) };
+    let rows: Vec<(ApiKeyID, SecretDigest)> = revoked_api_key_secrets::table
+        .inner_join(revoked_api_keys::table)
+        .filter(revoked_api_keys::tenant_id.eq(tenant))
+        .filter(revoked_api_keys::id.gt(after))
+        .filter(revoked_api_keys::id.le(last))
+        .order(revoked_api_keys::id)
+        .select((revoked_api_keys::id, revoked_api_key_secrets::digest))
+        .load(db)?;
+    let mut rows = rows.into_iter().peekable();
+    let mut digests = |id| std::iter::from_fn(|| rows.next_if(|(of, _)| *of == id)).map(|row| row.1).collect();
+    Ok(ids.into_iter().map(|id| (id, digests(id))).collect())
 }
 
 /// Notes that a revoked key was presented, unless that was noted within the last minute; answers whether it was noted.

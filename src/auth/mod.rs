@@ -28,9 +28,12 @@ pub mod throttle;
 
 pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
 pub use check::Rule;
-pub use identify::{note_revoked, take_use, tenant_of};
+pub use identify::{note_revoked, take_use, take_uses, tenant_of};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };
-pub use proof::{prove_known, was_right};
+pub use lookup::{
+    KeyFacts, KnownSecret, RevokedFacts, TenantFacts, Uses, keys_of, revoked_keys_of, secret_made, tenant_facts,
+};
+pub use proof::{Unproven, note_unproven, prove_known, was_right};
 pub use starter::{Acting, Starter};

@@ -48,30 +48,22 @@ pub fn prove(key: &PresentedKey, known: Option<&KeyFacts>, now: Timestamp, origi
     }
 }
 
-/// `prove` for a key that is remembered, and what is noted of a wrong secret besides. Answers with the number of the
-/// secret's row.
+/// `prove` for a key that is remembered. Answers with the number of the secret's row beside it.
 pub fn prove_known(
-    app: &App,
     key: &PresentedKey,
     known: Option<SharedKey>,
     now: Timestamp,
     origin: &Origin,
-) -> Option<(SharedKey, i64)> {
+) -> Result<(SharedKey, i64), Unproven> {
     let facts = known.as_ref().and_then(|known| known.special()).map(|special| &special.facts);
-    let proven = match &known {
+    let secret = match &known {
         Some(plain) if facts.is_none() => {
             let secret = plain.plain_secret(&key.secret.digest()).filter(|_| is_of(key, &plain.standing.tenant));
             secret.ok_or(Unproven::Wrong { key_exists: true })
         }
         _ => prove(key, facts, now, origin),
-    };
-    match proven {
-        Ok(secret) => known.map(|known| (known, secret)),
-        Err(unproven) => {
-            note_unproven(app, key.id, &unproven, now);
-            None
-        }
-    }
+    }?;
+    known.map(|known| (known, secret)).ok_or(Unproven::Wrong { key_exists: false })
 }
 
 /// What is remembered of a wrong secret. It never locks the key.

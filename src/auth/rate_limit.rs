@@ -217,6 +217,22 @@ impl KeyUses {
         self.sliding.get(uses, second).map_or(0, |counter| counter.wait(limit, now))
     }
 
+    /// The same without touching anything.
+    fn look(&self, (uses, limit, is_anchored): (Uses, u32, bool), at: Timestamp) -> i64 {
+        if is_anchored {
+            return self.anchored.get(&uses).map_or(0, |minute| {
+                let mut minute = *minute;
+                minute.advance(at);
+                minute.wait(limit, at)
+            });
+        }
+        self.sliding.by.get(&uses).map_or(0, |counter| {
+            let mut counter = counter.clone();
+            counter.advance(at.millis().div_euclid(SECOND));
+            counter.wait(limit, at)
+        })
+    }
+
     fn count(&mut self, (uses, _, is_anchored): (Uses, u32, bool), now: Timestamp) {
         if is_anchored {
             if let Some(minute) = self.minute_of(uses, now) {
@@ -289,6 +305,15 @@ impl RateLimits {
                 limits.iter().for_each(|limit| uses.count(*limit, now));
                 Ok(())
             }
+        }
+    }
+
+    /// What [`RateLimits::take_key`] would come to at that moment, if the key is not used until then. Nothing is counted.
+    pub fn look_at_key(&self, counted: &KeyUse, at: Timestamp) -> Result<(), Rule> {
+        let uses = self.key_uses.lock().unwrap_or_else(PoisonError::into_inner);
+        match counted.limits().map(|limit| uses.look(limit, at)).max() {
+            Some(wait @ 1..) => Err(Rule::RateLimited(wait)),
+            _ => Ok(()),
         }
     }
 

@@ -6,6 +6,8 @@ mod init;
 mod migrate;
 mod passwords;
 mod serve;
+mod snapshot_key;
+mod verifyd;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,10 @@ enum Command {
     Admin(admin::Arguments),
     /// Check the audit trail.
     Audit(audit::Arguments),
+    /// Verify API keys from a snapshot, far away from the server that issues them.
+    Verifyd(Box<verifyd::Arguments>),
+    /// Print what a tenant's snapshots are signed with, for `verifyd`.
+    SnapshotKey(snapshot_key::Arguments),
     /// Print the version.
     Version,
 }
@@ -75,6 +81,8 @@ pub fn run() -> ExitCode {
         Some(Command::Migrate(flags)) => migrate::run(&flags),
         Some(Command::Admin(arguments)) => admin::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
+        Some(Command::Verifyd(arguments)) => verifyd::run(&arguments),
+        Some(Command::SnapshotKey(arguments)) => snapshot_key::run(&arguments),
         Some(Command::Version) => {
             println!("firstkey {}", env!("CARGO_PKG_VERSION"));
             Ok(())

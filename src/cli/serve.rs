@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 use crate::app::{App, Rules};
 use crate::bootstrap::{self, FIRST_ADMINISTRATOR, FirstAdministrator};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SECOND, Timestamp};
 use crate::config::{Config, Flags, Transport};
 use crate::logging::{self, LogFormat};
 use crate::server;
@@ -34,7 +36,12 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
         _ => Some(Certificate::of(&config, Clock::System.now())?),
     };
     let clock = Clock::System;
-    let rules = Rules { throttle: config.sign_in.throttle, legacy_login: config.legacy_login, ..Rules::default() };
+    let rules = Rules {
+        throttle: config.sign_in.throttle,
+        legacy_login: config.legacy_login,
+        snapshot_valid_for: config.snapshot_valid_for * SECOND,
+        ..Rules::default()
+    };
     let (app, first) = bootstrap::start(&config, clock, rules)?;
     let certificate = match own {
         Some(certificate) => certificate,
@@ -65,8 +72,15 @@ async fn serve(
     }
     signals.until_told_to_stop(&certificate).await;
     server::stop(&app, &handle).await;
+    ended(serving).await
+}
+
+/// How a server that was stopped ended.
+pub(super) async fn ended(serving: JoinHandle<std::io::Result<()>>) -> Result<(), Failure> {
     match tokio::time::timeout(LAST_WORDS, serving).await {
-        Ok(ended) => ended.map_err(|error| Failure::Refused(error.to_string()))?.map_err(refused),
+        Ok(ended) => ended
+            .map_err(|error| Failure::Refused(error.to_string()))?
+            .map_err(|error| Failure::Refused(error.to_string())),
         // connections are left that nobody waits for
         Err(_) => Ok(()),
     }
@@ -77,8 +91,14 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The certificate, where the server speaks TLS.
 #[derive(Clone)]
-struct Certificate {
+pub struct Certificate {
     store: Option<Arc<CertificateStore>>,
+}
+
+impl From<Option<Arc<CertificateStore>>> for Certificate {
+    fn from(store: Option<Arc<CertificateStore>>) -> Self {
+        Self { store }
+    }
 }
 
 impl Certificate {
@@ -142,14 +162,15 @@ fn names(config: &Config) -> Vec<String> {
 }
 
 /// The signals that mean something to a server.
-struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn watch() -> Self {
+    /// From now on they do not end the process.
+    pub fn watch() -> Self {
         let watch = |kind| signal(kind).expect("a process may watch its own signals");
         Self {
             terminate: watch(SignalKind::terminate()),
@@ -158,7 +179,8 @@ impl Signals {
         }
     }
 
-    async fn until_told_to_stop(mut self, certificate: &Certificate) {
+    /// Waits for the end; a hang-up has the certificate read again.
+    pub async fn until_told_to_stop(mut self, certificate: &Certificate) {
         loop {
             // in this order: a certificate that was renewed before the end is still read
             tokio::select! {

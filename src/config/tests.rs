@@ -145,6 +145,35 @@ fn a_wrong_value_is_refused_with_its_name_and_its_place() {
 }
 
 #[test]
+fn a_replica_is_postgresqls() {
+    let name = "FIRSTKEY_DATABASE_REPLICA_URL";
+    let here = ("FIRSTKEY_DATABASE_URL", "postgres://localhost/db");
+    let config = resolve(&[], &[here, (name, "postgres://localhost:5433/db")], "").expect("it is as the test made it");
+    assert!(matches!(config.database_replica, Some(DatabaseUrl::Postgres(_))));
+    assert!(resolve(&[], &[here], "").expect("it is as the test made it").database_replica.is_none());
+    let in_file = "database_url = 'postgres://localhost/db'\n[database]\nreplica_url = 'postgres://localhost:5433/db'";
+    assert!(resolve(&[], &[], in_file).expect("it is as the test made it").database_replica.is_some());
+    for (environment, says) in [
+        (vec![(name, "postgres://u:hunter2@localhost/db")], "database_url is SQLite"),
+        (vec![here, (name, "sqlite:///var/lib/other.db")], "must begin with postgres://"),
+        (vec![here, (name, "mysql://u:hunter2@localhost/db")], "must begin with postgres://"),
+        (vec![here, (name, "postgres://u:hunter2@db.example.com/db?sslmode=prefer")], "sslmode"),
+    ] {
+        let refused = resolve(&[], &environment, "").expect_err("refused");
+        assert!(refused.starts_with("database.replica_url, from FIRSTKEY_DATABASE_REPLICA_URL: "), "{refused}");
+        assert!(refused.contains(says) && !refused.contains("hunter2"), "{refused}");
+    }
+    let around = Surroundings {
+        environment: [(here.0.to_owned(), here.1.to_owned())].into(),
+        replica_url_file: Some("postgres://u:hunter2@localhost/db\n".into()),
+        ..Surroundings::default()
+    };
+    let config = Config::resolve(&Flags::default(), &around).expect("it is as the test made it");
+    assert_eq!(config.origin("database.replica_url"), &Origin::Env("FIRSTKEY_DATABASE_REPLICA_URL_FILE".into()));
+    assert!(config.database_replica.is_some_and(|url| !format!("{url:?}").contains("hunter2")));
+}
+
+#[test]
 fn an_unknown_name_is_an_error_in_the_file_and_a_warning_in_the_environment() {
     assert_eq!(
         resolve(&[], &[], "[sign_in]\nbcrypt_costs = 12").unwrap_err(),

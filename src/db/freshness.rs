@@ -60,7 +60,7 @@ struct Counters {
 }
 
 /// How the counters of a row stood when it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp(u32);
 
 impl Default for Freshness {

@@ -92,16 +92,26 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Tells whether the server answers at this time.
+pub struct Hearing(Arc<Heard>);
+
+impl Hearing {
+    /// Whether an echo was heard a moment ago.
+    pub fn is_recent(&self) -> bool {
+        self.0.is_recent()
+    }
+}
+
 /// Starts listening, on threads of its own that end when nobody needs them any more.
-pub fn start(opener: Opener, freshness: &Freshness) -> Result<(), OpenError> {
+pub fn start(opener: Opener, freshness: &Freshness) -> Result<Hearing, OpenError> {
     let heard = Arc::new(Heard { began: Instant::now(), at: AtomicU64::new(0) });
     let (weak, watched) = (freshness.downgrade(), heard.clone());
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let refused = |error: std::io::Error| OpenError::Refused(error.to_string());
-    let (listened, told) = (weak.clone(), heard);
+    let (listened, told) = (weak.clone(), heard.clone());
     thread("listener").spawn(move || listen(&opener, &listened, &told)).map_err(refused)?;
     thread("watch").spawn(move || watch(&weak, &watched)).map_err(refused)?;
-    Ok(())
+    Ok(Hearing(heard))
 }
 
 /// Forgets everything again and again while no echo is heard: the other thread may hang in the network.

@@ -1,5 +1,6 @@
 //! Bringing a database to this program's schema: embedded, under a lock, and never backwards.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::migration::Migration as _;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -81,13 +82,45 @@ impl Locked {
         if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
             return Err(MigrationError::Newer(unknown.clone()));
         }
-        if known.iter().all(|version| applied.contains(version)) {
-            return Ok(0);
+        let ran = if known.iter().all(|version| applied.contains(version)) {
+            0
+        } else {
+            match &mut self.db {
+                Db::Sqlite(inner) => inner.run_pending_migrations(SQLITE).map(|ran| ran.len()).map_err(failed)?,
+                Db::Postgres(inner) => inner.run_pending_migrations(POSTGRES).map(|ran| ran.len()).map_err(failed)?,
+            }
+        };
+        if let Db::Postgres(inner) = &mut self.db {
+            index_substrings(inner);
         }
-        match &mut self.db {
-            Db::Sqlite(inner) => inner.run_pending_migrations(SQLITE).map(|ran| ran.len()).map_err(failed),
-            Db::Postgres(inner) => inner.run_pending_migrations(POSTGRES).map(|ran| ran.len()).map_err(failed),
-        }
+        Ok(ran)
+    }
+}
+
+/// What PostgreSQL needs an extension for: made where it is missing and can be had by now, and done without elsewhere.
+const SUBSTRINGS: &str = include_str!("../../migrations/postgres/2026-11-22-000001_substring_search/up.sql");
+
+fn index_substrings(db: &mut PgConnection) {
+    #[derive(QueryableByName)]
+    struct There {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        there: bool,
+    }
+    let are_there = |db: &mut PgConnection| {
+        let query = "SELECT to_regclass('api_keys_name_substrings') IS NOT NULL \
+                     AND to_regclass('api_keys_description_substrings') IS NOT NULL AS there";
+        diesel::sql_query(query).get_result::<There>(db).is_ok_and(|found| found.there)
+    };
+    if are_there(db) {
+        return;
+    }
+    let made = db.transaction(|db| db.batch_execute(SUBSTRINGS)).map_err(|error| error.to_string());
+    if !are_there(db) {
+        let cause = made.err().unwrap_or_else(|| "the extension pg_trgm cannot be had".to_owned());
+        log::warn!(
+            cause = cause.as_str();
+            "searches for the middle of a key's name read every key: CREATE EXTENSION pg_trgm, and run `firstkey migrate`"
+        );
     }
 }
 

@@ -1,26 +1,45 @@
 //! The database: SQLite inside the process, or PostgreSQL, behind two verbs.
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
-//! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool.
+//! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool, but for what is only
+//! added, which shares commits there too.
+
+/// A statement on the connection inside, which knows it by its type and need not put its text together each time: for
+/// those behind every verification and every new key.
+macro_rules! inner {
+    ($db:expr, $connection:ident => $outcome:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite($connection) => $outcome,
+            $crate::db::Db::Postgres($connection) => $outcome,
+        }
+    };
+}
 
 mod connection;
+mod deadline;
 mod freshness;
 mod listener;
 pub mod migrations;
+mod replica;
 pub mod schema;
 mod writer;
+
+pub(crate) use inner;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::Connection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
 use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
+pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
+use listener::Hearing;
 pub use listener::tell_nodes;
+use replica::Replica;
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
@@ -36,16 +55,39 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     pool: Pool<Opener>,
     freshness: Freshness,
-    /// What SQLite has besides.
-    sqlite: Option<Sqlite>,
+    kind: Kind,
+}
+
+/// What each of the two has besides.
+enum Kind {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+struct Postgres {
+    /// Connections that many additions share.
+    writer: Writer,
+    hearing: Hearing,
+    /// Who answers lists and searches in its place.
+    replica: Option<Replica>,
 }
 
 struct Sqlite {
-    /// The one writing connection; PostgreSQL writes through the pool.
+    /// The one writing connection.
     writer: Writer,
     /// Connections for look-ups in place. They are taken for microseconds, by workers only, and there are
     /// more than there can be workers, so nobody ever waits for one behind a long read.
     in_place: Pool<Opener>,
+}
+
+/// Which connections are opened.
+pub struct Connections<'a> {
+    /// For use by requests.
+    pub pool: u32,
+    /// On PostgreSQL: so many besides, which write what is added.
+    pub writers: usize,
+    /// On PostgreSQL: a replica, which may be away.
+    pub replica: Option<&'a DatabaseUrl>,
 }
 
 /// More than there can be workers.
@@ -53,26 +95,28 @@ const IN_PLACE: u32 = 256;
 
 impl Database {
     /// Opens it; migrations are another step ([`migrations::Locked::migrate`]).
-    pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self, OpenError> {
+    pub fn open(url: &DatabaseUrl, connections: &Connections<'_>) -> Result<Self, OpenError> {
         // One attempt in the foreground tells the real reason, which a pool would hide behind a time-out.
         drop(Opener::reading(url).open()?);
         let freshness = Freshness::default();
-        let sqlite = match url {
+        let kind = match url {
             DatabaseUrl::Sqlite(_) => {
-                let writer = Writer::start(Opener::writing(url), freshness.clone())?;
-                Some(Sqlite { writer, in_place: pool(url, IN_PLACE)? })
+                let writer = Writer::alone(Opener::writing(url), freshness.clone())?;
+                Kind::Sqlite(Sqlite { writer, in_place: pool(url, IN_PLACE)? })
             }
             DatabaseUrl::Postgres(_) => {
-                listener::start(Opener::reading(url), &freshness)?;
-                None
+                let writer = Writer::lanes(&Opener::writing(url), &freshness, connections.writers)?;
+                let hearing = listener::start(Opener::reading(url), &freshness)?;
+                let replica = connections.replica.map(|url| Replica::new(url, connections.pool));
+                Kind::Postgres(Postgres { writer, hearing, replica })
             }
         };
-        Ok(Self(Arc::new(Inner { pool: pool(url, connections)?, freshness, sqlite })))
+        Ok(Self(Arc::new(Inner { pool: pool(url, connections.pool)?, freshness, kind })))
     }
 
     /// Whether other nodes may write to it.
     pub fn is_shared(&self) -> bool {
-        self.0.sqlite.is_none()
+        matches!(self.0.kind, Kind::Postgres(_))
     }
 
     /// Tells whether what was read of it is still so.
@@ -87,7 +131,43 @@ impl Database {
         T: Send + 'static,
     {
         let database = self.clone();
-        off_the_worker(move || database.read_here(f)).await
+        self.unless_hung(off_the_worker(move || database.read_here(f))).await
+    }
+
+    /// [`Database::read`] for long lists and searches, whose rows may be a moment old: on the replica, where there is one
+    /// and it answers.
+    pub async fn read_list<T, F>(&self, f: F) -> Result<T>
+    where
+        F: Fn(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let database = self.clone();
+        self.unless_hung(off_the_worker(move || {
+            let replica = match &database.0.kind {
+                Kind::Postgres(postgres) => postgres.replica.as_ref(),
+                Kind::Sqlite(_) => None,
+            };
+            replica.and_then(|replica| replica.read(&f)).unwrap_or_else(|| database.read_here(&f))
+        }))
+        .await
+    }
+
+    /// [`Database::read`] where several statements must see one state, whatever is changed between them.
+    pub async fn read_at_once<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.read(|db| {
+            db.transaction(|db| {
+                // SQLite sees one state in any transaction
+                if let Db::Postgres(inner) = db {
+                    inner.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+                }
+                f(db)
+            })
+        })
+        .await
     }
 
     /// Runs a look-up by key: in place on SQLite, where it takes microseconds and a hop to another
@@ -97,9 +177,9 @@ impl Database {
         F: FnOnce(&mut Db) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match &self.0.sqlite {
-            Some(sqlite) => with(&sqlite.in_place, f),
-            None => self.read(f).await,
+        match &self.0.kind {
+            Kind::Sqlite(sqlite) => with(&sqlite.in_place, f),
+            Kind::Postgres(_) => self.read(f).await,
         }
     }
 
@@ -123,12 +203,25 @@ impl Database {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
-        match &self.0.sqlite {
-            Some(sqlite) => sqlite.writer.write(f).await,
-            None => {
+        match &self.0.kind {
+            Kind::Sqlite(sqlite) => sqlite.writer.write(f).await,
+            Kind::Postgres(_) => {
                 let database = self.clone();
-                off_the_worker(move || database.in_a_transaction(f)).await
+                self.unless_hung(off_the_worker(move || database.in_a_transaction(f))).await
             }
+        }
+    }
+
+    /// [`Database::change`] for what adds rows and changes none that others change: on PostgreSQL too many of them share
+    /// one commit.
+    pub async fn add<T, F>(&self, f: F) -> Result<T>
+    where
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &self.0.kind {
+            Kind::Sqlite(sqlite) => sqlite.writer.write(f).await,
+            Kind::Postgres(postgres) => self.unless_hung(postgres.writer.write(f)).await,
         }
     }
 
@@ -139,9 +232,9 @@ impl Database {
         T: Send + 'static,
     {
         let f = move |db: &mut Db| Ok((f(db)?, Vec::new()));
-        match &self.0.sqlite {
-            Some(sqlite) => sqlite.writer.write_here(f),
-            None => self.in_a_transaction(f),
+        match &self.0.kind {
+            Kind::Sqlite(sqlite) => sqlite.writer.write_here(f),
+            Kind::Postgres(_) => self.in_a_transaction(f),
         }
     }
 
@@ -153,6 +246,21 @@ impl Database {
     /// Whether the database answers.
     pub async fn answers(&self) -> Result<()> {
         self.read(|db| Ok(diesel::select(true.into_sql::<diesel::sql_types::Bool>()).execute(db).map(drop)?)).await
+    }
+
+    /// Waits for an outcome as long as the database lives. One that hangs, or is cut off without a word, does not say so:
+    /// after [`PATIENCE`] whoever waits is told to come again, if nothing else was heard of it either. What was sent to
+    /// it may still be done when it wakes up.
+    async fn unless_hung<T>(&self, outcome: impl Future<Output = Result<T>>) -> Result<T> {
+        let Kind::Postgres(postgres) = &self.0.kind else { return outcome.await };
+        let mut outcome = std::pin::pin!(outcome);
+        loop {
+            match tokio::time::timeout(PATIENCE, &mut outcome).await {
+                Ok(outcome) => return outcome,
+                Err(_) if postgres.hearing.is_recent() => {}
+                Err(_) => return Err(Error::unavailable(1, "the database does not answer")),
+            }
+        }
     }
 
     fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)>) -> Result<T> {

@@ -1,14 +1,19 @@
-//! SQLite's one writer, with group commit.
+//! Writers with group commit: SQLite's one, and on PostgreSQL a few for what is only added.
 //!
 //! 1. A change is a closure; it is queued with a channel for its answer. A full queue is a 503 at once.
 //! 2. The writer begins a transaction, runs the first change and whatever has arrived meanwhile, each
 //!    in a savepoint of its own, and commits once for all of them.
 //! 3. Only after the commit is anybody answered, and what is remembered of the rows forgotten just before. When the
-//!    commit fails, everybody is told that nothing of theirs is stored, and the connection is replaced.
+//!    commit fails, everybody is told that it did not come about, and the connection is replaced.
 //!
 //! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours.
+//!
+//! On PostgreSQL a batch holds the locks of all its changes until it is committed, and two batches that want the same
+//! two rows in another order would wait for each other. So only what adds rows goes this way there ([`Database::add`](super::Database::add)).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -26,10 +31,20 @@ const QUEUE: usize = 1_024;
 const BATCH: usize = 256;
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
-/// The queue's end that requests hold.
+/// The queues' ends that requests hold.
 pub struct Writer {
-    queue: SyncSender<Box<dyn Job>>,
+    lanes: Vec<Lane>,
 }
+
+/// One thread with one connection.
+struct Lane {
+    queue: SyncSender<Box<dyn Job>>,
+    /// Changes that were queued and are not answered yet.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Changes of one lane that are not answered yet.
+type Waiting = Arc<AtomicUsize>;
 
 /// One queued change with its type erased: run first, answered after the commit.
 trait Job: Send {
@@ -92,15 +107,44 @@ where
 }
 
 impl Writer {
-    /// Opens the writing connection and starts its thread, which ends when the queue is dropped.
-    pub fn start(opener: Opener, freshness: Freshness) -> Result<Self, OpenError> {
+    /// SQLite's: opens the writing connection and starts its thread, which ends when the queue is dropped.
+    pub fn alone(opener: Opener, freshness: Freshness) -> Result<Self, OpenError> {
         let db = opener.open()?;
-        let (queue, jobs) = sync_channel(QUEUE);
-        std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || run(&opener, Some(db), &jobs, &freshness))
-            .map_err(|error| OpenError::Refused(error.to_string()))?;
-        Ok(Self { queue })
+        let lane = Lane::start("writer", move |jobs, waiting| {
+            let mut writer = Open::new(opener, Some(db), freshness);
+            let mut others = Others::new(writer.db.as_mut());
+            loop {
+                let first = match jobs.recv_timeout(others.until_due()) {
+                    Ok(first) => Some(first),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
+                if writer.reopen() {
+                    others = Others::new(writer.db.as_mut());
+                }
+                if others.have_changed(writer.db.as_mut()) {
+                    writer.freshness.touch(Touched::Everything);
+                }
+                if let Some(first) = first {
+                    writer.commit(first, jobs, waiting);
+                }
+            }
+        })?;
+        Ok(Self { lanes: vec![lane] })
+    }
+
+    /// PostgreSQL's: so many lanes, each of which connects when it is first needed.
+    pub fn lanes(opener: &Opener, freshness: &Freshness, many: usize) -> Result<Self, OpenError> {
+        let lane = |number| {
+            let mut writer = Open::new(opener.clone(), None, freshness.clone());
+            Lane::start(&format!("writer-{number}"), move |jobs, waiting| {
+                while let Ok(first) = jobs.recv() {
+                    writer.reopen();
+                    writer.commit(first, jobs, waiting);
+                }
+            })
+        };
+        Ok(Self { lanes: (1..=many.max(1)).map(lane).collect::<Result<_, _>>()? })
     }
 
     /// Queues a change and waits for the commit that holds it.
@@ -128,11 +172,37 @@ impl Writer {
     {
         let (caller, answer) = oneshot::channel();
         let job = Change { closure: Some(closure), outcome: None, touched: Vec::new(), caller };
-        self.queue.try_send(Box::new(job)).map_err(|error| match error {
-            TrySendError::Full(_) => Error::unavailable(1, "the writer's queue is full"),
-            TrySendError::Disconnected(_) => gone(),
-        })?;
+        let shortest = self.lanes.iter().min_by_key(|lane| lane.waiting.load(Ordering::Relaxed)).ok_or_else(gone)?;
+        shortest.take(Box::new(job))?;
         Ok(answer)
+    }
+}
+
+impl Lane {
+    /// Starts a thread that does what is queued until the queue is dropped.
+    fn start(
+        name: &str,
+        work: impl FnOnce(&Receiver<Box<dyn Job>>, &Waiting) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let waiting = Waiting::default();
+        let answered = waiting.clone();
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&jobs, &answered))
+            .map_err(|error| OpenError::Refused(error.to_string()))?;
+        Ok(Self { queue, waiting })
+    }
+
+    fn take(&self, job: Box<dyn Job>) -> Result<()> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(job).map_err(|error| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => Error::unavailable(1, "the writer's queue is full"),
+                TrySendError::Disconnected(_) => gone(),
+            }
+        })
     }
 }
 
@@ -140,41 +210,58 @@ fn gone() -> Error {
     Error::unavailable(1, "the writer has stopped")
 }
 
-fn run(opener: &Opener, mut db: Option<Db>, jobs: &Receiver<Box<dyn Job>>, freshness: &Freshness) {
-    let mut others = Others::new(db.as_mut());
-    loop {
-        let first = match jobs.recv_timeout(others.until_due()) {
-            Ok(first) => Some(first),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        if db.is_none() {
-            db = opener
-                .open()
-                .inspect_err(
-                    |error| log::error!(error = error.to_string().as_str(); "the writer cannot reopen the database"),
-                )
-                .ok();
-            others = Others::new(db.as_mut());
-            freshness.touch(Touched::Everything);
+/// A lane's connection; none where it was lost, or was not needed yet.
+struct Open {
+    opener: Opener,
+    db: Option<Db>,
+    freshness: Freshness,
+    /// Whether it was said already that the database is away.
+    away: bool,
+}
+
+impl Open {
+    fn new(opener: Opener, db: Option<Db>, freshness: Freshness) -> Self {
+        Self { opener, db, freshness, away: false }
+    }
+
+    /// Connects, where there is no connection; answers whether there was none.
+    fn reopen(&mut self) -> bool {
+        if self.db.is_some() {
+            return false;
         }
-        if others.have_changed(db.as_mut()) {
-            freshness.touch(Touched::Everything);
+        match self.opener.open() {
+            Ok(db) => self.db = Some(db),
+            Err(error) if !self.away => {
+                log::error!(error = error.to_string().as_str(); "the writer cannot open the database");
+                self.away = true;
+            }
+            Err(_) => {}
         }
-        let Some(first) = first else { continue };
+        self.freshness.touch(Touched::Everything);
+        true
+    }
+
+    /// Does the first change and those behind it, in one commit, and answers them.
+    fn commit(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, waiting: &Waiting) {
         let mut batch = Vec::new();
-        let lost = match &mut db {
+        let lost = match &mut self.db {
             Some(open) => commit_batch(open, first, jobs, &mut batch).err(),
             None => {
                 batch.push(first);
                 Some("the database cannot be opened".to_owned())
             }
         };
-        if let Some(reason) = &lost {
-            log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed; none of its changes is stored");
-            db = None;
+        match &lost {
+            None => self.away = false,
+            Some(reason) => {
+                if !self.away {
+                    log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed: its changes are refused");
+                }
+                self.db = None;
+            }
         }
-        batch.iter().flat_map(|job| job.touched()).for_each(|touched| freshness.touch(*touched));
+        batch.iter().flat_map(|job| job.touched()).for_each(|touched| self.freshness.touch(*touched));
+        waiting.fetch_sub(batch.len(), Ordering::Relaxed);
         for job in batch {
             job.answer(lost.as_deref());
         }

@@ -131,7 +131,7 @@ impl Client {
 }
 
 /// What went wrong, in words of our own: an error's text may quote what the other side has sent.
-fn kind_of(error: &Error) -> &'static str {
+pub(super) fn kind_of(error: &Error) -> &'static str {
     match error {
         Error::Timeout(_) => "no answer within 10 seconds",
         Error::HostNotFound => "the host cannot be found",
@@ -148,7 +148,7 @@ fn kind_of(error: &Error) -> &'static str {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
     let read: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(pem).collect();

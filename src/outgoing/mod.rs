@@ -1,10 +1,12 @@
 //! What the server sends by itself: mail, and calls to webhooks, which somebody else says where to lead. A fence
-//! keeps those out of the networks around the server.
+//! keeps those out of the networks around the server. And what an edge asks of the server whose keys it verifies.
 
+mod authority;
 mod client;
 mod fence;
 mod mailer;
 
+pub use authority::{Authority, Fetched};
 pub use client::{Client, Refused};
 pub use fence::{Fence, HookUrl, is_public};
 pub use mailer::{Letter, Mailer};

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::rules::Role;
 use crate::auth::Caller;
 use crate::db::schema::roles;
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{RoleID, TenantID};
 use crate::name::fold;
@@ -123,8 +123,9 @@ pub fn find<R, V>(db: &mut Db, caller: &Caller<R, V>, id: RoleID) -> Result<Opti
 
 /// One role that a tenant can use.
 pub fn find_for(db: &mut Db, tenant: TenantID, id: RoleID) -> Result<Option<Role>> {
-    let row: Option<Row> =
-        visible_to(tenant).filter(roles::id.eq(id)).select(Row::as_select()).get_result(db).optional()?;
+    let visible = roles::tenant_id.is_null().or(roles::tenant_id.eq(tenant));
+    let query = roles::table.filter(visible).filter(roles::id.eq(id));
+    let row: Option<Row> = inner!(db, inner => query.select(Row::as_select()).get_result(inner)).optional()?;
     row.map(Row::into_role).transpose()
 }
 

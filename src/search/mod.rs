@@ -4,6 +4,7 @@
 //! Strings are compared folded (NFKC, lower case), so columns that are searched have a folded twin.
 
 mod condition;
+mod inside;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Reason, Result};
@@ -11,6 +12,7 @@ use crate::name::fold;
 use crate::wire::{Criteria, Flag, Number, SearchCriterion, SearchFilter};
 
 pub use condition::{Condition, Field, boolean, choice, date, derived, ifnull, lower, number, text};
+pub use inside::Inside;
 
 pub(crate) use condition::{
     boolean_field, choice_field, date_field, number_field, text_field, with_index, without_index,

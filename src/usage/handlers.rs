@@ -20,7 +20,7 @@ pub async fn list(caller: Caller<ViewSystemInformation>, app: App) -> Result<Htt
         let (caller, app) = (caller.clone(), app.clone());
         async move {
             let after = UsageID::new(after);
-            let calls = app.database.read(move |db| store::list(db, &caller, after, list::PIECE)).await?;
+            let calls = app.database.read_list(move |db| store::list(db, &caller, after, list::PIECE)).await?;
             let last = calls.last().map(|call| call.id.get());
             Ok(Piece { last, items: calls.into_iter().map(shown).collect() })
         }
@@ -35,7 +35,7 @@ pub async fn search(
     app: App,
 ) -> Result<Found<wire::ApiUsageMetrics>> {
     let filter = Filter::read(filter.0)?;
-    let calls = app.database.read(move |db| store::search(db, &caller, filter)).await?;
+    let calls = app.database.read_list(move |db| store::search(db, &caller, filter.clone())).await?;
     let api_usage_metrics: Vec<_> = calls.into_iter().map(shown).collect();
     Ok(Found(api_usage_metrics.len(), wire::ApiUsageMetrics { api_usage_metrics }))
 }

@@ -13,8 +13,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder
 use quick_cache::sync::Cache;
 
 use super::rules::{BadDemand, Demands, Failure};
-use super::{Asked, Verdict, verify};
-use crate::app::App;
+use super::{Asked, Keys, Verdict, verify};
 use crate::audit::Origin;
 use crate::auth::identify::EXPIRES;
 use crate::auth::known_keys::{KnownKey, header_text};
@@ -99,8 +98,8 @@ pub fn read(query: &str) -> Result<Demands, BadDemand> {
 }
 
 /// The handler, of every method.
-pub async fn verify_request(app: App, request: HttpRequest) -> HttpResponse {
-    match answer(&app, &request).await {
+pub async fn verify_request<K: Keys>(keys: K, request: HttpRequest) -> HttpResponse {
+    match answer(&keys, &request).await {
         Ok(response) => response,
         Err(error) => {
             let cause = error.cause().unwrap_or_default();
@@ -116,7 +115,7 @@ pub async fn verify_request(app: App, request: HttpRequest) -> HttpResponse {
     }
 }
 
-async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error> {
+async fn answer<K: Keys>(keys: &K, request: &HttpRequest) -> Result<HttpResponse, Error> {
     if claims_identity(request.headers()) {
         return Ok(forbidden(request, "IDENTITY_CLAIMED", "A header of the request claims an identity."));
     }
@@ -141,15 +140,15 @@ async fn answer(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error>
     let origin = origin.ok_or_else(|| Error::internal("a route stands outside the observing middleware"))?;
     let within = match label {
         None => None,
-        Some(label) => match crate::auth::tenant_of(app, &label).await? {
+        Some(label) => match keys.tenant_of(&label).await? {
             None => return Ok(invalid(request, &Failure::NotFound)),
             tenant => tenant,
         },
     };
-    let (client, at) = (Some(origin.address), app.now());
+    let (client, at) = (Some(origin.address), keys.now());
     let asked = Asked { demands: &demands, client, within, origin: &origin, at };
-    Ok(match verify(app, presented, &asked).await? {
-        Verdict::Valid(key) => identity(&key),
+    Ok(match verify(keys, presented, &asked).await? {
+        Verdict::Valid(proven) => identity(&proven.key),
         Verdict::Refused(failure, _) => invalid(request, &failure),
     })
 }

@@ -6,7 +6,7 @@ use super::rules::{Health, HookEvent, MOST, Properties, Webhook};
 use crate::auth::Caller;
 use crate::clock::Timestamp;
 use crate::db::schema::webhooks;
-use crate::db::{Db, MultiBackend};
+use crate::db::{Db, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{TenantID, WebhookID};
 use crate::name::{Description, ObjectName};
@@ -200,11 +200,12 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
 
 /// The tenant's webhooks that are to be told of an event.
 pub fn wanting(db: &mut Db, tenant: TenantID, event: HookEvent) -> Result<Vec<WebhookID>> {
-    let rows: Vec<(WebhookID, String)> = visible_to(tenant)
+    let query = webhooks::table
+        .filter(webhooks::tenant_id.eq(tenant))
         .filter(webhooks::active)
         .order(webhooks::id)
-        .select((webhooks::id, webhooks::events))
-        .load(db)?;
+        .select((webhooks::id, webhooks::events));
+    let rows: Vec<(WebhookID, String)> = inner!(db, inner => query.load(inner))?;
     let wants = |json: &str| events_of(json).is_ok_and(|events| events.contains(&event));
     Ok(rows.into_iter().filter(|(_, events)| wants(events)).map(|(id, _)| id).collect())
 }

@@ -23,6 +23,7 @@ mod setting;
 mod strict;
 mod tenant;
 mod usage;
+mod verification;
 mod webhook;
 
 pub use about::About;
@@ -58,8 +59,13 @@ pub use session::{
 pub use setting::{SettingChange, SettingText, SettingValue, SettingsChange, SignInPage, SystemSettings};
 pub use tenant::{FirstAdministrator, NewTenant, PrimaryContact, Tenant, TenantChange};
 pub use usage::{ApiUsageMetric, ApiUsageMetrics};
+pub use verification::{
+    AtMost, Demands, Explanation, ExplanationWish, HeldKey, Introspection, IntrospectionDetail, MissingDemands,
+    OAuthErrorBody, Verification, VerificationWish, VerificationWishes, Verifications, VerifiedKey,
+};
 pub use webhook::{
-    CalendarMade, CalendarText, NewWebhook, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret, Webhooks,
+    CalendarMade, CalendarText, NewWebhook, SnapshotText, Webhook, WebhookChange, WebhookFailure, WebhookWithSecret,
+    Webhooks,
 };
 
 use serde::Serialize;

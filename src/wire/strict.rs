@@ -63,9 +63,14 @@ impl<M> Looked<M> {
             }
             Unknown::Ignored => Some(self.known.iter().find(|known| known.eq_ignore_ascii_case(name))?),
         };
-        let shown: String = name.chars().take(100).collect();
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+        // whatever else stands there may be a secret in the wrong place
+        let shown: String = match name.chars().all(is_name) {
+            true => format!("no member `{}`", name.chars().take(100).collect::<String>()),
+            false => "no such member".to_owned(),
+        };
         let near = near.map(|near| format!(" (perhaps `{near}` is meant)")).unwrap_or_default();
-        Some(format!("there is no member `{shown}`{near}"))
+        Some(format!("there is {shown}{near}"))
     }
 }
 

@@ -110,6 +110,11 @@ pub struct CalendarMade {
     pub url: SecretOnce,
 }
 
+/// What verification needs of a tenant: lines of JSON, the last of which is the signature.
+#[derive(ToSchema)]
+#[schema(value_type = String)]
+pub struct SnapshotText(pub String);
+
 /// A calendar (RFC 5545): an event for each key that ends.
 #[derive(ToSchema)]
 #[schema(value_type = String)]

@@ -81,6 +81,8 @@ pub struct Setup {
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub keys_remembered: usize,
+    /// The URL of PostgreSQL's replica.
+    pub replica: Option<String>,
 }
 
 impl Setup {
@@ -101,6 +103,7 @@ impl Setup {
             public_url: None,
             trusted_proxies: Vec::new(),
             keys_remembered: 100_000,
+            replica: None,
         }
     }
 
@@ -155,6 +158,7 @@ impl TestApp {
         config.public_url = setup.public_url;
         config.trusted_proxies = setup.trusted_proxies;
         config.keys_remembered = setup.keys_remembered;
+        config.database_replica = setup.replica.map(|url| DatabaseUrl::Postgres(url.into()));
         let database = (setup.backend == Backend::Postgres).then(new_postgres_database);
         if let Some(name) = &database {
             config.database = DatabaseUrl::Postgres(postgres_url(name).into());

@@ -133,8 +133,62 @@ const TABLE: &[Part] = &[
     },
     Part {
         files: &["verify/"],
-        may_use: &["app", "audit", "auth", "clock", "error", "id", "observe", "reach", "secret", "wire"],
+        may_use: &[
+            "api_keys", "app", "audit", "auth", "body", "clock", "error", "id", "observe", "reach", "rights", "secret",
+            "wire",
+        ],
         may_not: &["diesel", "std::time", "chrono", "tokio"],
+    },
+    // ---- the same where there is no database ----
+    Part {
+        files: &["snapshot/seal.rs"],
+        may_use: &["error"],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
+    },
+    Part {
+        files: &["snapshot/lines.rs", "snapshot/read.rs"],
+        may_use: &[
+            "api_key_profiles",
+            "auth",
+            "clock",
+            "constraints",
+            "id",
+            "locale",
+            "rights",
+            "secret",
+            "secret_life",
+        ],
+        may_not: &["actix_web", "actix_session", "diesel", "std::time", "chrono", "tokio"],
+    },
+    // Waits for its reader, piece by piece, and for its turn.
+    Part {
+        files: &["snapshot/"],
+        may_use: &["app", "audit", "auth", "clock", "db", "error", "id", "rights", "secret"],
+        may_not: &["actix_session", "diesel", "chrono"],
+    },
+    // A server of its own, put together of the same layers.
+    Part {
+        files: &["edge/"],
+        may_use: &[
+            "api",
+            "auth",
+            "clock",
+            "config",
+            "error",
+            "forwarded",
+            "id",
+            "in_flight",
+            "observe",
+            "outgoing",
+            "reach",
+            "secret",
+            "server",
+            "snapshot",
+            "tls",
+            "verify",
+            "wire",
+        ],
+        may_not: &["actix_session", "diesel", "chrono"],
     },
     Part { files: &["lease.rs"], may_use: &["clock", "db", "error", "secret"], may_not: ACTIX },
     // Folds names, reads for callers and searches as every store does; the chain is functions of values.
@@ -293,7 +347,12 @@ const TABLE: &[Part] = &[
     },
     // Of `auth`, the caller; of another slice, what its `mod.rs` offers, so that it keeps its table to itself.
     Part {
-        files: &["*/store.rs", "api_keys/secret_store.rs", "api_keys/confirmation_store.rs"],
+        files: &[
+            "*/store.rs",
+            "api_keys/secret_store.rs",
+            "api_keys/confirmation_store.rs",
+            "api_keys/substring_store.rs",
+        ],
         may_use: &[
             "auth",
             "clock",
@@ -350,6 +409,7 @@ const TABLE: &[Part] = &[
             "api_keys/import.rs",
             "api_keys/profiled.rs",
             "api_keys/secrets.rs",
+            "api_keys/substrings.rs",
             "sessions/legacy.rs",
         ],
         may_use: &[
@@ -403,6 +463,7 @@ const TABLE: &[Part] = &[
             "outgoing",
             "reach",
             "settings",
+            "snapshot",
             "usage",
         ],
         may_not: DIESEL,
@@ -427,13 +488,16 @@ const TABLE: &[Part] = &[
             "contacts",
             "error",
             "jobs",
+            "observe",
             "openapi",
             "rights",
             "roles",
             "sessions",
+            "snapshot",
             "tenants",
             "settings",
             "usage",
+            "verify",
             "webhooks",
             "wire",
         ],
@@ -449,6 +513,7 @@ const TABLE: &[Part] = &[
             "config",
             "docs_page",
             "error",
+            "in_flight",
             "observe",
             "openapi",
             "tls",
@@ -489,6 +554,7 @@ const TABLE: &[Part] = &[
             "reach",
             "roles",
             "secret",
+            "snapshot",
             "tenants",
             "usage",
         ],
@@ -498,6 +564,11 @@ const TABLE: &[Part] = &[
     Part {
         files: &["cli/serve.rs"],
         may_use: &["app", "bootstrap", "clock", "config", "logging", "server", "tls"],
+        may_not: DIESEL,
+    },
+    Part {
+        files: &["cli/verifyd.rs"],
+        may_use: &["bootstrap", "clock", "config", "edge", "logging", "outgoing", "server", "snapshot", "tls"],
         may_not: DIESEL,
     },
     Part {
@@ -523,6 +594,7 @@ const TABLE: &[Part] = &[
             "secret",
             "sessions",
             "settings",
+            "snapshot",
         ],
         may_not: &["actix_web", "diesel", "std::time"],
     },
@@ -536,6 +608,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("api_keys/confirmation_store.rs", &["spent_confirmations"]),
     ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys"]),
+    ("api_keys/substring_store.rs", &["api_keys"]), // an index of its own that only SQLite has, and a condition on keys
     ("api_types/store.rs", &["api_key_api_types", "api_types"]),
     // a key leaves the one table for the other
     (

@@ -32,6 +32,20 @@ fn the_page_of_settings_is_their_catalogue() {
     assert_eq!(page, settings::page(), "run the tests once with UPDATE_DOCS=1");
 }
 
+/// The codes of verifications, in their order, with what a gateway is told.
+#[test]
+fn the_page_of_verification_has_every_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/verification.md");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        .filter(|cells| cells.len() == 5 && cells[1].starts_with('`') && cells[2].parse::<u16>().is_ok())
+        .collect();
+    let shown: Vec<(&str, &str)> = rows.iter().map(|cells| (cells[1].trim_matches('`'), cells[3])).collect();
+    assert_eq!(shown, firstkey::verify::rules::CODES);
+}
+
 /// A session of a person of this server's first tenant.
 fn session_of(app: &TestApp, name: &str, role: i64) -> (i64, Session) {
     let id = app.administrator(name, PASSWORD, role, 0);
@@ -43,6 +57,7 @@ both! {
     fn every_code_can_be_had(app: TestApp, |setup| {
         setup.rules.body_deadline = std::time::Duration::from_millis(200);
         setup.rules.legacy_login = true;
+        setup.rules.search_deadline = std::time::Duration::ZERO;
         setup.rate_limit = RateLimit { user: 60, ..RateLimit::OFF };
     }) {
         let key = app.full_key();
@@ -208,6 +223,11 @@ both! {
             ("body_too_large", app.call("POST", "/api/apikeys").body(" ".repeat(70_000)).key(&key).send()),
             ("not_json", app.call("POST", "/api/apikeys").header("Content-Type", "text/plain").key(&key).send()),
             ("sign_in_throttled", throttled()),
+            ("search_too_broad", {
+                crate::api_keys::substrings::fill(&app, 0, 100_000, 4_500);
+                let criterion = json!({ "fieldName": "keyName", "stringValue": "%zx%" });
+                app.post("/api/apikeys/search", json!({ "searchCriteria": criterion })).key(&key).send()
+            }),
             ("no_more_ids", {
                 app.execute(match app.backend {
                     Backend::Sqlite => "update sqlite_sequence set seq = 2147483647 where name = 'api_keys'",

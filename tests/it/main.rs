@@ -9,6 +9,7 @@ mod http;
 mod migrations;
 mod readme;
 mod receivers;
+mod replica;
 
 mod administrators;
 mod nodes;
@@ -25,6 +26,7 @@ mod contacts;
 mod dialects;
 mod docs;
 mod docs_page;
+mod edge;
 mod forwarded;
 mod jobs;
 mod notices;

@@ -94,6 +94,7 @@ fn every_link_of_the_documentation_leads_somewhere() {
         "docs/conformance.md",
         "docs/errors.md",
         "docs/settings.md",
+        "docs/verification.md",
     ] {
         let text = std::fs::read_to_string(root.join(page)).unwrap_or_else(|_| panic!("{page} is missing"));
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

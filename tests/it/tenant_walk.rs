@@ -142,6 +142,24 @@ both! {
         assert!(walked > 30, "{walked}");
     }
 
+    /// T-23: in a body too, another tenant's key, live or revoked, is one that never was.
+    fn anothers_key_in_a_body_is_one_that_never_was(app: TestApp) {
+        let scene = Scene::set(&app);
+        let made = |name: &str| app.post("/api/apikeys", json!({ "keyName": name, "roleID": 2 })).key(&scene.maker).send().expect(200).json()["ID"].clone();
+        let (live, revoked, key) = (made("live"), made("revoked"), scene.foreign_key());
+        app.delete(&format!("/api/apikeys/{revoked}")).key(&scene.maker).send().expect(204);
+        let before = app.rows();
+        let [live_one, revoked_one, never] = [live.clone(), revoked.clone(), json!(NEVER)].map(|id| {
+            comparable(&app.post("/api/apikeys/explain", json!({ "keyID": id })).key(&key).send().expect(404))
+        });
+        assert_eq!((&live_one, &revoked_one), (&never, &never));
+        app.assert_rows(&before, "refused");
+        for (id, code) in [(live, "VALID"), (revoked, "REVOKED")] {
+            let told = app.post("/api/apikeys/explain", json!({ "keyID": id })).key(&scene.maker).send().expect(200).json();
+            assert_eq!(told["code"], code, "to its owner the key is there");
+        }
+    }
+
     /// T-23: in a body too, another tenant's role is one that never was.
     fn anothers_role_in_a_body_is_one_that_never_was(app: TestApp) {
         let scene = Scene::set(&app);

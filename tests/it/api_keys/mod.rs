@@ -23,6 +23,7 @@ mod rotation;
 mod rotation_under_load;
 mod search;
 mod status;
+pub mod substrings;
 mod tenants;
 mod usage;
 mod visibility;

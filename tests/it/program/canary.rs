@@ -161,6 +161,27 @@ fn stumble(server: &Server, key: &str, sid: &str, rid: &str) -> Vec<Answer> {
     ] {
         raw("POST", "/api/apikeys", &session, &body);
     }
+    // asking about keys
+    for body in [
+        json!({ "secretKey": key }),
+        json!({ "secretKey": format!("{key}x") }),
+        json!({ "secretKey": [key] }),
+        json!({ "secretKey": { key: key } }),
+        json!({ "secretKey": key, key: key }),
+        json!({ "secretKey": key, "address": key }),
+        json!({ "secretKey": key, "demands": { "rights": [key] } }),
+        json!({ "secretKey": key, "demands": { "match": key } }),
+        json!({ "secretKey": key, "demands": { "role": key, "tenant": key, "apiTypes": [key] } }),
+        json!({ "secretKey": key, "demands": key }),
+        json!({ "items": [{ "secretKey": key }, { "secretKey": [key], "address": key }] }),
+        json!({ "items": key }),
+        json!({ "keyID": 1, "address": WRONG }),
+    ] {
+        for path in ["/api/apikeys/verify", "/api/apikeys/verify/batch", "/api/apikeys/explain"] {
+            raw("POST", path, &session, &body.to_string());
+        }
+    }
+    raw("POST", "/oauth2/introspect", &[("api-secret-key", key)], &format!("token={encoded}"));
     for body in [
         json!({ "currentPassword": WRONG, "newPassword": WRONG }).to_string(),
         json!({ "currentPassword": PASSWORD, "newPassword": DIGITS }).to_string(),

@@ -2,137 +2,16 @@
 //! afterwards, and no key is without its audit event, nor an event without its key.
 
 use std::collections::HashSet;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use rustix::process::Signal;
 
-use super::binary::{Dial, Home, Ran, Server, numbers, request, texts};
-use crate::app::{Backend, secret};
-use crate::http::{Answer, Connection, Request};
+use super::binary::{Home, Server, numbers, texts};
+use super::load::{Acknowledged, Cluster, ENOUGH, Minting, heal, present, rounds};
+use crate::app::Backend;
 
-const CLIENTS: usize = 8;
-/// Keys that are acknowledged in a round before anything is killed.
-const ENOUGH: usize = 10;
 /// Rounds on one database; a longer run begins afresh after so many.
 const ROUNDS_EACH: usize = 100;
-
-/// How often to kill: in the long form as often as the plan asks.
-fn rounds(short: usize, long: usize) -> usize {
-    if std::env::var("FIRSTKEY_TEST_LONG").is_ok_and(|value| value == "1") { long } else { short }
-}
-
-/// A key that its client holds: the answer had arrived.
-struct Acknowledged {
-    id: i64,
-    secret: String,
-}
-
-/// 0 to 250 ms, another time each time.
-fn a_moment() -> Duration {
-    let random = u16::from_le_bytes(*firstkey::secret::random_bytes::<2>().expect("random"));
-    Duration::from_millis(u64::from(random) % 251)
-}
-
-/// Clients that mint until they are told to stop, or cut off.
-struct Minting {
-    stop: Arc<AtomicBool>,
-    minted: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<(Vec<Acknowledged>, Option<Answer>)>>,
-}
-
-impl Minting {
-    fn start(server: &Server, maker: &str, round: usize) -> Self {
-        let (stop, minted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let client = |number: usize| {
-            let (client, maker, stop, minted) = (Client::of(server), maker.to_owned(), stop.clone(), minted.clone());
-            std::thread::spawn(move || mint(client, &maker, &format!("{round}-{number}"), &stop, &minted))
-        };
-        Self { clients: (0..CLIENTS).map(client).collect(), stop, minted }
-    }
-
-    /// Waits until there is something to lose, however slow the disk is today, and then for a random moment.
-    fn go_on_for_a_moment(&self) {
-        let patience = Instant::now() + Duration::from_secs(30);
-        while self.minted.load(Ordering::Relaxed) < ENOUGH && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(a_moment());
-    }
-
-    /// What was acknowledged. `log` is for the case that an answer came which none may get.
-    #[track_caller]
-    fn end(self, log: &str) -> Vec<Acknowledged> {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut all = Vec::new();
-        for client in self.clients {
-            let (keys, odd) = client.join().expect("a client does not panic");
-            let errors = || log.lines().filter(|line| line.contains("\"ERROR\"")).collect::<Vec<_>>().join("\n");
-            assert!(odd.is_none(), "{odd:?}\n{}", errors());
-            all.extend(keys);
-        }
-        all
-    }
-}
-
-/// A connection that is opened anew where the server closes it with an answer.
-struct Client {
-    dial: Dial,
-    open: Option<Connection>,
-}
-
-impl Client {
-    fn of(server: &Server) -> Self {
-        let dial = server.dial();
-        Self { open: dial.open().ok(), dial }
-    }
-
-    fn send(&mut self, request: &Request) -> std::io::Result<Answer> {
-        let mut connection = match self.open.take() {
-            Some(connection) => connection,
-            None => self.dial.open()?,
-        };
-        let answer = connection.send(request)?;
-        if !answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
-            self.open = Some(connection);
-        }
-        Ok(answer)
-    }
-}
-
-/// The keys that were acknowledged, and the answer that neither minted nor said that the database is away.
-fn mint(
-    mut client: Client,
-    maker: &str,
-    prefix: &str,
-    stop: &AtomicBool,
-    minted: &AtomicUsize,
-) -> (Vec<Acknowledged>, Option<Answer>) {
-    let mut acknowledged = Vec::new();
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let body = json!({ "keyName": format!("{prefix}-{number}"), "roleID": 2 });
-        let request = request("POST", "/api/apikeys", &[("api-secret-key", maker)], Some(&body));
-        let Ok(answer) = client.send(&request) else { break };
-        match answer.status {
-            200 => {
-                let key = answer.json();
-                minted.fetch_add(1, Ordering::Relaxed);
-                acknowledged.push(Acknowledged { id: key["ID"].as_i64().expect("an ID"), secret: secret(&key) });
-            }
-            // the database is away: nothing was promised
-            503 if answer.header("retry-after").is_some() => {}
-            _ => return (acknowledged, Some(answer)),
-        }
-    }
-    (acknowledged, None)
-}
 
 /// Looks at the database alone, as it was left.
 fn examine(home: &Home, all: &HashSet<i64>) {
@@ -163,16 +42,6 @@ fn examine(home: &Home, all: &HashSet<i64>) {
     let stored: HashSet<i64> = numbers(db, "SELECT id AS n FROM api_keys").into_iter().collect();
     let lost: Vec<&i64> = all.difference(&stored).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-}
-
-/// Every acknowledged key opens the door.
-fn present(server: &Server, keys: &[Acknowledged]) {
-    let mut connection = server.connect();
-    for key in keys {
-        let headers = [("api-secret-key", key.secret.as_str())];
-        let answer = connection.send(&request("GET", "/api/apikeys/current", &headers, None)).expect("an answer");
-        assert_eq!(answer.expect(200).json()["ID"], key.id);
-    }
 }
 
 /// What one run of rounds came to.
@@ -229,45 +98,6 @@ fn no_acknowledged_key_is_lost_when_the_program_is_killed() {
         server.stop();
     }
     tally.report(Backend::Sqlite);
-}
-
-/// A PostgreSQL that writes to the disk, to be killed.
-struct Cluster {
-    folder: tempfile::TempDir,
-    url: String,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a temporary folder");
-        let path = folder.path().display().to_string();
-        let own = std::process::id().to_string();
-        let said = Self::script(&["start", &path, "--durable", "--watch", &own]);
-        Self { folder, url: said.stdout.trim().to_owned() }
-    }
-
-    fn script(arguments: &[&str]) -> Ran {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
-        Ran::of(Command::new(script).args(arguments), "").expect(0)
-    }
-
-    /// Ends the server's first process as an outage would.
-    fn kill(&self, signal: Signal) {
-        let file = self.folder.path().join("data/postmaster.pid");
-        let text = std::fs::read_to_string(file).expect("it runs");
-        let id = text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw).expect("a process");
-        kill_process(id, signal).expect("it is ours");
-    }
-
-    fn restart(&self) {
-        Self::script(&["restart", &self.folder.path().display().to_string()]);
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        Self::script(&["stop", &self.folder.path().display().to_string()]);
-    }
 }
 
 /// What is killed in a round.
@@ -331,24 +161,4 @@ fn no_acknowledged_key_is_lost_when_the_program_or_postgresql_is_killed() {
     }
     server.stop();
     tally.report(Backend::Postgres);
-}
-
-/// Within five seconds of its database's return the server works again: not once, but every time.
-fn heal(server: &Server, maker: &str, round: usize) {
-    let until = Instant::now() + Duration::from_secs(5);
-    let mut client = Client::of(server);
-    let mut in_a_row = 0;
-    for number in 0.. {
-        let body = json!({ "keyName": format!("{round}-healed-{number}"), "roleID": 2 });
-        let request = request("POST", "/api/apikeys", &[("api-secret-key", maker)], Some(&body));
-        match client.send(&request).expect("the server is there").status {
-            200 => in_a_row += 1,
-            503 => in_a_row = 0,
-            status => panic!("{status}"),
-        }
-        if in_a_row == 40 {
-            return;
-        }
-        assert!(Instant::now() < until, "the server has not recovered: {}", server.log());
-    }
 }

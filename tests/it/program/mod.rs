@@ -6,11 +6,14 @@ mod canary;
 mod clients;
 mod commands;
 mod documented;
+mod edge;
 mod first_start;
 mod gateways;
 mod init;
 mod kill;
+mod load;
 mod notices;
+mod outage;
 mod signals;
 mod survival;
 

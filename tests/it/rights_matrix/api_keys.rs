@@ -37,6 +37,9 @@ pub const SLICE: Slice = Slice {
             order["extendBy"] = json!("1d");
             Some(order)
         }
+        "verify_api_key" => Some(json!({ "secretKey": "1:of nobody" })),
+        "verify_api_keys" => Some(json!({ "items": [{ "secretKey": "1:of nobody" }] })),
+        "explain_api_key" => Some(json!({ "keyID": scene.key(AUDITOR)["ID"] })),
         "import_api_keys" => {
             Some(json!({ "apiKeys": [{ "keyName": format!("wanted {}", scene.fresh()), "roleID": AUDITOR }] }))
         }
@@ -52,7 +55,8 @@ pub const SLICE: Slice = Slice {
         if caller.starts_with("other tenant's") && route.path.contains("{revokedKeyID}") {
             return Some((404, "not_found"));
         }
-        let foreign = caller.starts_with("other tenant's") && route.path.contains("{apiKeyID}");
+        let names_a_key = route.path.contains("{apiKeyID}") || route.operation == "explain_api_key";
+        let foreign = caller.starts_with("other tenant's") && names_a_key;
         foreign.then_some((404, "not_found"))
     },
 };

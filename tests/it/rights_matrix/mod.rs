@@ -14,6 +14,7 @@ mod profiles;
 mod roles;
 mod sessions;
 mod settings;
+mod snapshot;
 mod tenants;
 mod usage;
 mod webhooks;
@@ -461,6 +462,7 @@ const SLICES: &[Slice] = &[
     tenants::SLICE,
     settings::SLICE,
     usage::SLICE,
+    snapshot::SLICE,
     audit::SLICE,
     webhooks::SLICE,
     claims::SLICE,

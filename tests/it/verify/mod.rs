@@ -1,7 +1,10 @@
 //! Whether a key is good, and for what: as gateways ask it, and as programs do.
 
+mod calls;
+mod explain;
 mod forgotten;
 mod gateway;
+mod introspection;
 mod nodes;
 
 use crate::app::{Call, TestApp};

@@ -1,0 +1,76 @@
+//! What an edge answers: whether a key is good, and how it is itself.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Json};
+use actix_web::{HttpServer, Route};
+
+use super::Edge;
+use crate::api::no_such_route;
+use crate::config::Config;
+use crate::error::Result;
+use crate::forwarded::TrustedProxies;
+use crate::observe::{GATEWAY, Observer, observe};
+use crate::reach::PublicUrl;
+use crate::server::{DRAIN_DEADLINE, DRAIN_DELAY, HANDSHAKE_DEADLINE, HEAD_DEADLINE, KEEP_ALIVE, alive, finish, open};
+use crate::tls::{self, CertificateStore};
+use crate::verify::gateway;
+use crate::wire;
+
+/// Builds the server around listeners that are open already. Without a certificate it speaks plain HTTP.
+pub fn serve_on(
+    edge: &Edge,
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    certificate: Option<Arc<CertificateStore>>,
+) -> io::Result<Server> {
+    let shared = edge.clone();
+    let (proxies, urls) = (TrustedProxies::new(&config.trusted_proxies), PublicUrl::new(config.public_url.as_deref()));
+    let queries = gateway::Queries::default();
+    let mut server = HttpServer::new(move || {
+        let (proxies, in_flight) = (proxies.clone(), shared.in_flight().worker());
+        actix_web::App::new()
+            .app_data(shared.clone())
+            .app_data(Observer { proxies, hsts: false, in_flight })
+            .app_data(urls.clone())
+            .app_data(queries.clone())
+            .wrap(from_fn(observe))
+            // the first route: each that stands in front of it costs every verification
+            .route(GATEWAY, web::to(gateway::verify_request::<Edge>))
+            .service(open("/healthz", || Route::new().to(alive)))
+            .service(open("/readyz", || Route::new().to(ready)))
+            .default_service(web::to(no_such_route))
+    })
+    .workers(config.workers)
+    .max_connections(config.most_connections)
+    .client_request_timeout(HEAD_DEADLINE)
+    .tls_handshake_timeout(HANDSHAKE_DEADLINE)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(DRAIN_DEADLINE)
+    .disable_signals();
+    for listener in listeners {
+        server = match &certificate {
+            Some(store) => server.listen_rustls_0_23(listener, tls::server_config(store.clone()))?,
+            None => server.listen_auto_h2c(listener)?,
+        };
+    }
+    Ok(server.run())
+}
+
+/// Keys can be verified: there is a snapshot, and its time is not over.
+async fn ready(edge: Edge) -> Result<Json<wire::Health>> {
+    edge.is_ready()?;
+    Ok(Json(wire::Health { status: "ok" }))
+}
+
+/// Stops in order: `/readyz` says no, what has begun is finished.
+pub async fn stop(edge: &Edge, server: &ServerHandle) {
+    edge.drain();
+    log::info!("stopping");
+    tokio::time::sleep(DRAIN_DELAY).await;
+    finish(server, edge.in_flight()).await;
+}

@@ -1,0 +1,212 @@
+//! What the clients see while the database is away, hangs or is held by others, and while the program stops: a clear 503
+//! at worst, and nothing that was acknowledged is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::binary::{Home, Server, numbers, request};
+use super::load::{Client, Cluster, Minting, heal, present, rounds};
+use crate::app::Backend;
+use crate::http::Answer;
+
+/// Clients that have keys verified until they are told to stop.
+struct Verifying {
+    stop: Arc<AtomicBool>,
+    verified: Arc<AtomicUsize>,
+    clients: Vec<JoinHandle<Option<Answer>>>,
+}
+
+impl Verifying {
+    fn start(server: &Server, key: &str) -> Self {
+        let (stop, verified) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let client = |_| {
+            let (mut client, key) = (Client::of(server), key.to_owned());
+            let (stop, verified) = (stop.clone(), verified.clone());
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let request = request("GET", "/auth/verify", &[("api-secret-key", &key)], None);
+                    let Ok(answer) = client.send(&request) else { break };
+                    match answer.status {
+                        200 => drop(verified.fetch_add(1, Ordering::Relaxed)),
+                        503 if answer.header("retry-after").is_some() => {}
+                        _ => return Some(answer),
+                    }
+                }
+                None
+            })
+        };
+        Self { clients: (0..2).map(client).collect(), stop, verified }
+    }
+
+    /// How many were verified, each answered as it should be.
+    #[track_caller]
+    fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            let odd = client.join().expect("a client does not panic");
+            assert!(odd.is_none(), "{odd:?}");
+        }
+        self.verified.load(Ordering::Relaxed)
+    }
+}
+
+fn verify(server: &Server, key: &str) -> u16 {
+    server.get("/auth/verify", &[("api-secret-key", key)]).status
+}
+
+fn mint(server: &Server, maker: &str, name: &str) -> Answer {
+    server.post("/api/apikeys", &[("api-secret-key", maker)], json!({ "keyName": name, "roleID": 2 }))
+}
+
+/// D4: PostgreSQL is restarted again and again under those who mint and those who have keys verified: they are answered
+/// 200 or 503 with a time to wait, nothing that was acknowledged is lost, the server heals by itself, and no connection
+/// is left over. 3 restarts, 30 in the long form.
+#[test]
+fn a_restart_of_postgresql_costs_its_time_and_nothing_else() {
+    let cluster = Cluster::start();
+    let home = Home::at(&cluster.url);
+    let maker = home.init();
+    let server = home.start();
+    for round in 0..rounds(3, 30) {
+        let minting = Minting::start(&server, &maker, round);
+        let verifying = Verifying::start(&server, &maker);
+        minting.go_on_for_a_moment();
+        cluster.kill(Signal::QUIT);
+        cluster.restart();
+        minting.go_on_for_a_moment();
+        let keys = minting.end(&server.log());
+        assert!(verifying.end() > 0);
+        heal(&server, &maker, round);
+        assert_eq!(verify(&server, &maker), 200);
+        present(&server, &keys);
+    }
+    // 16 of the pool, 2 writers, 1 listener, and the one that asks
+    let open = numbers(
+        &mut home.database(),
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
+    );
+    assert!(open[0] <= 20, "{open:?} connections");
+    server.stop();
+}
+
+/// D5: while PostgreSQL hangs without a word, calls are answered 503 within seconds, `/readyz` says no and `/healthz`
+/// yes; when it goes on, so does the server.
+#[test]
+fn a_database_that_hangs_hangs_nobody() {
+    let cluster = Cluster::start();
+    let home = Home::at(&cluster.url);
+    let maker = home.init();
+    let server = home.start();
+    mint(&server, &maker, "before").expect(200);
+    assert_eq!(verify(&server, &maker), 200);
+    cluster.signal_all(Signal::STOP);
+    let begun = Instant::now();
+    let body = json!({ "keyName": "meanwhile", "roleID": 2 });
+    let calls = [("POST", "/api/apikeys", Some(&body)), ("GET", "/api/apikeys", None)];
+    let calls = calls.into_iter().chain(["/readyz", "/auth/verify", "/healthz"].map(|path| ("GET", path, None)));
+    let waiting: Vec<_> = calls
+        .map(|(method, path, body)| {
+            let (mut client, request) =
+                (Client::of(&server), request(method, path, &[("api-secret-key", &maker)], body));
+            std::thread::spawn(move || client.send(&request).expect("an answer").status)
+        })
+        .collect();
+    let refused: Vec<u16> = waiting.into_iter().map(|call| call.join().expect("a client does not panic")).collect();
+    let took = begun.elapsed();
+    cluster.signal_all(Signal::CONT);
+    // a key that was remembered a moment ago may still have been
+    assert!(matches!(refused[..], [503, 503, 503, 200 | 503, 200]), "{refused:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    heal(&server, &maker, 0);
+    assert_eq!(verify(&server, &maker), 200);
+    server.stop();
+}
+
+/// D5, SQLite: while another program holds the right to write, changes are answered 503 and everything else goes on.
+#[test]
+fn a_lock_that_another_program_holds_stops_changes_only() {
+    let home = Home::new(Backend::Sqlite);
+    let maker = home.init();
+    let server = home.start();
+    let other = &mut home.database();
+    other.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").expect("the lock");
+    for round in 0..3 {
+        let refused = mint(&server, &maker, &format!("meanwhile {round}"));
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+        assert_eq!(verify(&server, &maker), 200);
+        server.get("/api/apikeys", &[("api-secret-key", &maker)]).expect(200);
+        server.get("/readyz", &[]).expect(200);
+    }
+    other.batch_execute("COMMIT").expect("it ends");
+    heal(&server, &maker, 0);
+    let names = "SELECT count(*) AS n FROM api_keys WHERE key_name LIKE 'meanwhile%'";
+    assert_eq!(numbers(other, names), [0], "what was refused is not there");
+    server.stop();
+}
+
+/// D12: many who write at once, and another program that writes to the same file without a pause: nobody is told that
+/// the database is locked. 32 clients for 2 seconds, for a minute in the long form.
+#[test]
+fn nobody_is_told_that_the_database_is_locked() {
+    let home = Home::new(Backend::Sqlite);
+    let maker = home.init();
+    let server = home.start();
+    let stop = AtomicBool::new(false);
+    let all: Vec<Minting> = (0..4).map(|round| Minting::start(&server, &maker, round)).collect();
+    let other = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let db = &mut home.database();
+            db.batch_execute("PRAGMA busy_timeout = 5000").expect("it is set");
+            let mut writes = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let touch = "BEGIN IMMEDIATE; UPDATE tenants SET name = name; COMMIT";
+                db.batch_execute(touch).expect("the other program has its turn too");
+                writes += 1;
+                std::thread::yield_now();
+            }
+            writes
+        });
+        let until = Instant::now() + Duration::from_secs(rounds(2, 60) as u64);
+        while Instant::now() < until {
+            all.iter().for_each(Minting::go_on_for_a_moment);
+        }
+        stop.store(true, Ordering::Relaxed);
+        other.join().expect("it does not panic")
+    });
+    let mut keys = Vec::new();
+    for minting in all {
+        let (made, refused) = minting.ended();
+        assert_eq!(refused, 0, "{}", server.log());
+        keys.extend(made);
+    }
+    assert!(other > 0 && keys.len() > 100, "{other} and {}", keys.len());
+    assert!(!server.log().contains("database is locked"));
+    present(&server, &keys[..20]);
+    server.stop();
+}
+
+/// D8: a server that is told to stop under load loses nothing that it acknowledged, and acknowledges everything that it
+/// did. 3 stops on each database, 200 in the long form.
+#[test]
+fn a_stop_under_load_finishes_what_has_begun() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let home = Home::new(backend);
+        let maker = home.init();
+        let mut acknowledged = 1;
+        for round in 0..rounds(3, 200) {
+            let server = home.start();
+            let minting = Minting::start(&server, &maker, round);
+            minting.go_on_for_a_moment();
+            server.stop();
+            let keys = minting.end("");
+            acknowledged += keys.len();
+            assert_eq!(home.count("SELECT count(*) AS n FROM api_keys"), acknowledged as i64, "{backend:?}, {round}");
+        }
+    }
+}
