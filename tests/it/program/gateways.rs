@@ -171,8 +171,13 @@ impl Proxy {
 
     /// The status of a request with these headers.
     fn status(&self, path: &str, headers: &str) -> u16 {
+        self.answered("GET", path, headers, "")
+    }
+
+    fn answered(&self, method: &str, path: &str, headers: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: app.example\r\n{headers}Connection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: app.example\r\n{headers}Connection: close\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).expect("it is taken");
         let mut answer = String::new();
         let _ = BufReader::new(stream).read_to_string(&mut answer);
@@ -381,4 +386,69 @@ fn haproxy_lets_through_whom_the_server_vouches_for() {
         command.arg("-db").arg("-f").arg(folder.join("haproxy.cfg"));
         command
     });
+}
+
+/// D8: two nodes behind nginx are stopped and started one after the other while keys are verified and made through it:
+/// nobody is refused.
+#[test]
+fn a_rolling_restart_refuses_nobody() {
+    if is_missing("nginx", Path::new("/usr/sbin/nginx").is_file()) {
+        return;
+    }
+    let home = Home::new(Backend::Postgres);
+    let full = home.init();
+    let (first, second, address) = (free(), free(), free());
+    let start = |listen: SocketAddr| home.spawn(&["--plain-http", "--listen", &listen.to_string()]).ready();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let configuration = format!(
+        "daemon off; pid {0}/pid; error_log {0}/log; events {{}} http {{ access_log off; client_body_temp_path {0}/b; \
+         proxy_temp_path {0}/p; fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; \
+         upstream firstkey {{ server {first} max_fails=0; server {second} max_fails=0; }} \
+         server {{ listen {address}; location / {{ proxy_pass http://firstkey; }} }} }}",
+        folder.path().display()
+    );
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, configuration).expect("written");
+    let mut nodes = vec![(first, start(first)), (second, start(second))];
+    let mut nginx = Command::new("/usr/sbin/nginx");
+    nginx.arg("-p").arg(folder.path()).arg("-c").arg(&file).args(["-g", "user root;"]).stderr(Stdio::null());
+    let proxy = Proxy { child: nginx.spawn().expect("it is installed"), address, _folder: folder };
+    let patience = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < patience, "nginx does not listen");
+        std::thread::yield_now();
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let over = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    let key = format!("api-secret-key: {full}\r\n");
+    let answered = std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| {
+            let mut answered = 0;
+            while !over() {
+                assert_eq!(proxy.status("/auth/verify", &key), 200);
+                answered += 1;
+            }
+            answered
+        });
+        let minting = scope.spawn(|| {
+            let mut answered = 0;
+            while !over() {
+                let body = json!({ "keyName": format!("rolling {answered}"), "roleID": 2 }).to_string();
+                let head = format!("{key}Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+                assert_eq!(proxy.answered("POST", "/api/apikeys", &head, &body), 200);
+                answered += 1;
+            }
+            answered
+        });
+        for _ in 0..2 {
+            let (listen, node) = nodes.remove(0);
+            node.stop();
+            nodes.push((listen, start(listen)));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (verifying.join().expect("nobody was refused"), minting.join().expect("nobody was refused"))
+    });
+    assert!(answered.0 > 10 && answered.1 > 10, "{answered:?}");
+    assert_eq!(home.count("SELECT count(*) AS n FROM api_keys WHERE key_name LIKE 'rolling %'"), answered.1);
+    nodes.into_iter().for_each(|(_, node)| drop(node.stop()));
 }

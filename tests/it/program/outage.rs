@@ -210,3 +210,53 @@ fn a_stop_under_load_finishes_what_has_begun() {
         }
     }
 }
+
+/// Reads until the other side hangs up; what came, and how long that took.
+fn until_hung_up(stream: &mut impl std::io::Read) -> (Vec<u8>, Duration) {
+    let (begun, mut read) = (Instant::now(), Vec::new());
+    // a reset hangs up too
+    let _ = stream.read_to_end(&mut read);
+    (read, begun.elapsed())
+}
+
+/// D7: connections that say nothing, and clients that send byte by byte, are hung up on when their time is over, and
+/// nobody else notices them. 100 of each, 2,500 in the long form.
+#[test]
+fn silent_and_slow_clients_are_hung_up_on() {
+    use std::io::Write as _;
+    let home = Home::new(Backend::Sqlite);
+    let maker = home.init();
+    let server = home.spawn(&["--plain-http", "--listen", "127.0.0.1:0"]).ready();
+    let tls = home.start();
+    let many = rounds(100, 2_500);
+    let open = |address, bytes: &str| {
+        let mut stream = std::net::TcpStream::connect(address).expect("the port is open");
+        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a time-out");
+        stream.write_all(bytes.as_bytes()).expect("written");
+        stream
+    };
+    let slow_body = format!(
+        "POST /api/apikeys HTTP/1.1\r\nHost: x\r\napi-secret-key: {maker}\r\nContent-Type: application/json\r\n\
+         Content-Length: 50\r\n\r\n{{"
+    );
+    let mut silent: Vec<_> = (0..many).map(|_| open(tls.address, "")).collect();
+    let mut heads: Vec<_> = (0..many).map(|_| open(server.address, "GET /healthz HTTP/1.1\r\nHost: ")).collect();
+    let mut bodies: Vec<_> = (0..many).map(|_| open(server.address, &slow_body)).collect();
+    let begun = Instant::now();
+    for number in 0..20 {
+        mint(&tls, &maker, &format!("meanwhile {number}")).expect(200);
+        assert_eq!(verify(&tls, &maker), 200);
+    }
+    let limits = [(&mut silent, 3, ""), (&mut heads, 5, "HTTP/1.1 408"), (&mut bodies, 10, "HTTP/1.1 408")];
+    for (streams, seconds, answer) in limits {
+        for stream in streams {
+            let (read, _) = until_hung_up(stream);
+            assert!(read.starts_with(answer.as_bytes()), "{seconds}: {}", String::from_utf8_lossy(&read));
+        }
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(seconds + 10), "{seconds}: {took:?}");
+    }
+    mint(&tls, &maker, "afterwards").expect(200);
+    tls.stop();
+    server.stop();
+}
