@@ -7,6 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use diesel::Connection as _;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
