@@ -17,7 +17,7 @@ use firstkey::auth::key_usage::KeyUsage;
 use firstkey::auth::known_keys::{Found, KnownKeys};
 use firstkey::clock::Timestamp;
 use firstkey::config::DatabaseUrl;
-use firstkey::db::Database;
+use firstkey::db::{Connections, Database};
 use firstkey::id::ApiKeyID;
 
 use support::{Fill, Options, Process, Server, argument, fill};
@@ -69,7 +69,7 @@ struct Bench {
 
 async fn measure(file: &str, keys: i64, room: i64) {
     let url = DatabaseUrl::Sqlite(file.into());
-    let database = Database::open(&url, 2).expect("it opens");
+    let database = Database::open(&url, &Connections { pool: 2, writers: 1, replica: None }).expect("it opens");
     let usage = KeyUsage::new(usize::try_from(room).expect("few"));
     let known = KnownKeys::new(usage.clone(), database.freshness().clone());
     let before = anonymous();
