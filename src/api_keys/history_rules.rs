@@ -127,7 +127,7 @@ pub struct RevokedKey {
     pub revoked: Timestamp,
     /// By whom.
     pub revoked_by: Party,
-    /// One of [`Why::NAMES`].
+    /// One of `Why::NAMES`.
     pub reason: String,
     /// What else is to be known of it.
     pub note: String,

@@ -1,5 +1,5 @@
 //! When a key and each of its secrets was last used, and how often it was presented with a wrong one: noted in memory
-//! at each call ([`key_notes`](super::key_notes)), written behind once a second. What is read in between has the notes
+//! at each call (`key_notes.rs`), written behind once a second. What is read in between has the notes
 //! laid over it, so that it is true without a write per request.
 
 use std::net::IpAddr;

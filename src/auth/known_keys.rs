@@ -4,7 +4,7 @@
 //! Most keys are plain: one secret, no bounds but an end, no API types. What they share with others of their tenant,
 //! role and profile is kept once ([`Standing`]), so that a million of them fit. Of the others the whole row is kept.
 //!
-//! What they have counted of their uses is not lost when they are forgotten: see [`key_notes`](super::key_notes).
+//! What they have counted of their uses is not lost when they are forgotten: see `key_notes.rs`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

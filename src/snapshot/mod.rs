@@ -1,7 +1,7 @@
 //! Everything that verification needs of a tenant, as one signed text: what `GET /api/snapshot` answers and an edge
 //! ([`crate::edge`]) verifies from. `docs/snapshot.md` is the format for whoever reads it otherwise.
 //!
-//! 1. [`handlers`] asks [`state`] whether anything has changed since the caller's last one, which costs a few short
+//! 1. [`handlers`] asks `state.rs` whether anything has changed since the caller's last one, which costs a few short
 //!    statements; if nothing has, the answer is 304.
 //! 2. [`write`] reads all keys in one transaction that sees one state of the database, piece by piece, and turns them into
 //!    [`lines`]; what it holds at a time is a piece. [`seal`] hashes what goes by, and signs it at the end.
