@@ -244,7 +244,7 @@ pub async fn search(
     let otherwise = if filter.names("kind") { Kinds::All } else { Kinds::STANDARD };
     let kinds = named_kinds(&query)?.unwrap_or(otherwise);
     if filter.names("status") {
-        app.key_usage.flush_all(&app.database).await?;
+        app.key_usage.flush_soon(&app.database).await?;
     }
     let deadline = Deadline::after(app.rules.search_deadline);
     let found = app.database.read_list(move |db| {
@@ -261,7 +261,7 @@ pub async fn search(
 /// How many keys have each status. What was used and is not written down yet is written first: the database counts.
 pub async fn counts(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Result<Json<wire::ApiKeyCounts>> {
     let (kinds, now) = (kinds(&query)?, app.now());
-    app.key_usage.flush_all(&app.database).await?;
+    app.key_usage.flush_soon(&app.database).await?;
     let counted = app.database.read_list(move |db| {
         let moment = moment(db, &caller, now)?;
         store::counts(db, &caller, kinds, &moment)

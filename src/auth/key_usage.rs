@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use diesel::prelude::*;
 
@@ -52,6 +53,9 @@ pub struct SecretUse {
     /// Successes so far.
     pub uses: i64,
 }
+
+/// How long a search waits for notes to be written down.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl KeyUsage {
     /// Remembers so many keys at most.
@@ -144,6 +148,12 @@ impl KeyUsage {
             Ok(())
         })
         .await
+    }
+
+    /// [`KeyUsage::flush_all`] for whoever counts or searches by it: where that takes long, because other changes hold the
+    /// rows, what is written must do, and the rest goes on being written.
+    pub async fn flush_soon(&self, database: &Database) -> Result<()> {
+        tokio::time::timeout(PATIENCE, self.flush_all(database)).await.unwrap_or(Ok(()))
     }
 
     /// Writes down all that there are at this moment.
