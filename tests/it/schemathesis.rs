@@ -12,7 +12,7 @@ use crate::program::{Ran, tool};
 
 /// What is made up: any calls and chains of them; in the long form many more, and every member at its bounds.
 const SHORT: [&str; 4] = ["--phases", "fuzzing,stateful", "--max-examples", "25"];
-const LONG: [&str; 4] = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "110"];
+const LONG: [&str; 4] = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "50"];
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis")
