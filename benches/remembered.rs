@@ -20,7 +20,8 @@ use firstkey::config::DatabaseUrl;
 use firstkey::db::{Connections, Database};
 use firstkey::id::ApiKeyID;
 
-use support::{Fill, Options, Process, Server, argument, fill};
+use support::keys::fill;
+use support::{Fill, Options, Process, Server, argument};
 
 /// From where keys are used.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

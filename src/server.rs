@@ -8,10 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::IntoServiceFactory;
 use actix_session::SessionMiddleware;
 use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
+use actix_web::body::MessageBody;
 use actix_web::cookie::Key;
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::{AppConfig, Server, ServerHandle, Service, ServiceFactory};
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Json};
@@ -36,15 +39,15 @@ use crate::verify::gateway;
 use crate::wire;
 
 /// How long a request's head may take.
-pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take.
-pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long `/readyz` says no before the listeners close, so that whoever spreads the load looks elsewhere first.
-pub(crate) const DRAIN_DELAY: Duration = Duration::from_secs(1);
+const DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// How long requests that have begun may take when the server stops, in seconds.
-pub(crate) const DRAIN_DEADLINE: u64 = 30;
+const DRAIN_DEADLINE: u64 = 30;
 /// When nothing was asked and nothing is being answered for so long, whatever connections there are do not matter.
 const QUIET: Duration = Duration::from_millis(500);
 /// How often what was noted about keys is written down.
@@ -97,7 +100,7 @@ pub fn serve_on(
     let key = Key::generate();
     let (shared, plain) = (app.clone(), certificate.is_none());
     let queries = gateway::Queries::default();
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         let openapi = web::Bytes::from(openapi::page().to_string());
         let (proxies, in_flight) = (shared.trusted_proxies.clone(), shared.in_flight.worker());
         actix_web::App::new()
@@ -119,21 +122,44 @@ pub fn serve_on(
             .service(api_scope(&shared, &key))
             .configure(|routes| legacy_scope(&shared, &key, routes))
             .default_service(web::to(api::no_such_route))
-    })
-    .workers(config.workers)
-    .max_connections(config.most_connections)
-    .client_request_timeout(HEAD_DEADLINE)
-    .tls_handshake_timeout(HANDSHAKE_DEADLINE)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(DRAIN_DEADLINE)
-    .disable_signals();
+    });
+    let server = limited(server, config, listeners, certificate.as_ref())?;
+    Ok(Bound { server, addresses, scheme: if plain { "http" } else { "https" } })
+}
+
+/// Runs a server on these listeners, with the limits that every one of ours has.
+pub(crate) fn limited<F, I, S, B>(
+    server: HttpServer<F, I, S, B>,
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    certificate: Option<&Arc<CertificateStore>>,
+) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let mut server = server
+        .workers(config.workers)
+        .max_connections(config.most_connections)
+        .client_request_timeout(HEAD_DEADLINE)
+        .tls_handshake_timeout(HANDSHAKE_DEADLINE)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(DRAIN_DEADLINE)
+        .disable_signals();
     for listener in listeners {
-        server = match &certificate {
+        server = match certificate {
             Some(store) => server.listen_rustls_0_23(listener, tls::server_config(store.clone()))?,
             None => server.listen_auto_h2c(listener)?,
         };
     }
-    Ok(Bound { server: server.run(), addresses, scheme: if plain { "http" } else { "https" } })
+    Ok(server.run())
 }
 
 /// Opens the listeners. A machine without IPv6 is no reason not to start, as long as IPv6 was not asked for.
@@ -255,9 +281,11 @@ pub async fn flush(app: &App) {
     }
 }
 
-/// Closes the listeners and waits until what has begun is finished. The server itself waits for connections, and one of
-/// HTTP/2 with nothing on it never ends.
+/// Waits until whoever spreads the load has seen that `/readyz` says no, closes the listeners, and waits until what has
+/// begun is finished. The server itself waits for connections, and one of HTTP/2 with nothing on it never ends.
 pub(crate) async fn finish(server: &ServerHandle, in_flight: &InFlight) {
+    log::info!("stopping");
+    tokio::time::sleep(DRAIN_DELAY).await;
     tokio::select! {
         () = server.stop(true) => {}
         () = in_flight.quiet(QUIET) => {}
@@ -267,8 +295,6 @@ pub(crate) async fn finish(server: &ServerHandle, in_flight: &InFlight) {
 /// Stops in order: `/readyz` says no, what has begun is finished, what was noted is written down.
 pub async fn stop(app: &App, server: &ServerHandle) {
     app.drain();
-    log::info!("stopping");
-    tokio::time::sleep(DRAIN_DELAY).await;
     finish(server, &app.in_flight).await;
     flush(app).await;
     if let Err(error) = app.key_usage.flush_all(&app.database).await {

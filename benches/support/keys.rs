@@ -51,11 +51,12 @@ pub fn key(number: i64) -> String {
     format!("{}:{}", number + 1, STANDARD.encode(bytes(number)))
 }
 
-fn bytes(number: i64) -> [u8; 32] {
+/// The secret of the n-th of the made-up keys.
+pub fn bytes(number: i64) -> [u8; 32] {
     Sha256::digest(number.to_be_bytes()).into()
 }
 
-/// Makes keys of the role Auditor whose secrets are known here.
+/// Makes keys of the role Auditor whose secrets are known here; the n-th has the ID behind n, and so has its secret.
 pub fn fill(db: &mut SqliteConnection, keys: i64) {
     let keys = keys + 1;
     db.transaction(|db| {

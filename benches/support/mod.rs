@@ -5,7 +5,6 @@
 pub mod http;
 pub mod keys;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,6 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
-use sha2::{Digest as _, Sha256};
 
 use http::Connection;
 
@@ -154,41 +152,6 @@ pub fn announced(child: &mut Child) -> SocketAddr {
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     let (_, address) = line.trim().rsplit_once("://").expect("it is ready");
     address.parse().expect("an address")
-}
-
-/// The secret of the n-th of the made-up keys.
-pub fn bytes(number: i64) -> [u8; 32] {
-    Sha256::digest(number.to_be_bytes()).into()
-}
-
-/// Makes keys of the role Auditor whose secrets are known here; the n-th has the ID behind n, and so has its secret.
-pub fn fill(db: &mut SqliteConnection, keys: i64) {
-    let keys = keys + 1;
-    db.transaction(|db| {
-        diesel::sql_query(format!(
-            "insert into api_keys (tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
-             locale, role_id, time_zone, active, created, unsuccessful_sign_in_attempts, service_account, \
-             made_with_initial_password) with recursive numbers (n) as (select 1 union all select n + 1 from numbers \
-             where n < {keys}) select 0, 1, 'standard', printf('key %07d', n), printf('key %07d', n), '', '', 'en-US', 2, \
-             'UTC', true, n, 0, false, false from numbers"
-        ))
-        .execute(db)?;
-        let numbers: Vec<i64> = (1..=keys).collect();
-        for chunk in numbers.chunks(500) {
-            let mut sql = "insert into api_key_secrets (tenant_id, api_key_id, digest, digest_version, created) values".to_owned();
-            for (place, number) in chunk.iter().enumerate() {
-                let digest = Sha256::new().chain_update("firstkey/apikey/v1").chain_update([0]).chain_update(bytes(*number)).finalize();
-                let _ = write!(sql, "{} (0, {}, x'", if place == 0 { "" } else { "," }, number + 1);
-                for byte in digest {
-                    let _ = write!(sql, "{byte:02x}");
-                }
-                sql.push_str("', 1, 1)");
-            }
-            diesel::sql_query(sql).execute(db)?;
-        }
-        diesel::sql_query("analyze").execute(db)
-    })
-    .expect("the statements are right");
 }
 
 /// What wrk measured.

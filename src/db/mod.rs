@@ -212,8 +212,9 @@ impl Database {
         }
     }
 
-    /// [`Database::change`] for what adds rows and changes none that others change: on PostgreSQL too many of them share
-    /// one commit.
+    /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
+    /// share one commit, and hold until then whatever each of them holds. A key of a profile that counts its keys holds its
+    /// tenant's row; where two commits wait for each other PostgreSQL ends one, which is answered 503.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,

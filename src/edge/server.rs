@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::forwarded::TrustedProxies;
 use crate::observe::{GATEWAY, Observer, observe};
 use crate::reach::PublicUrl;
-use crate::server::{DRAIN_DEADLINE, DRAIN_DELAY, HANDSHAKE_DEADLINE, HEAD_DEADLINE, KEEP_ALIVE, alive, finish, open};
-use crate::tls::{self, CertificateStore};
+use crate::server::{alive, finish, limited, open};
+use crate::tls::CertificateStore;
 use crate::verify::gateway;
 use crate::wire;
 
@@ -31,7 +31,7 @@ pub fn serve_on(
     let shared = edge.clone();
     let (proxies, urls) = (TrustedProxies::new(&config.trusted_proxies), PublicUrl::new(config.public_url.as_deref()));
     let queries = gateway::Queries::default();
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         let (proxies, in_flight) = (proxies.clone(), shared.in_flight().worker());
         actix_web::App::new()
             .app_data(shared.clone())
@@ -44,21 +44,8 @@ pub fn serve_on(
             .service(open("/healthz", || Route::new().to(alive)))
             .service(open("/readyz", || Route::new().to(ready)))
             .default_service(web::to(no_such_route))
-    })
-    .workers(config.workers)
-    .max_connections(config.most_connections)
-    .client_request_timeout(HEAD_DEADLINE)
-    .tls_handshake_timeout(HANDSHAKE_DEADLINE)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(DRAIN_DEADLINE)
-    .disable_signals();
-    for listener in listeners {
-        server = match &certificate {
-            Some(store) => server.listen_rustls_0_23(listener, tls::server_config(store.clone()))?,
-            None => server.listen_auto_h2c(listener)?,
-        };
-    }
-    Ok(server.run())
+    });
+    limited(server, config, listeners, certificate.as_ref())
 }
 
 /// Keys can be verified: there is a snapshot, and its time is not over.
@@ -70,7 +57,5 @@ async fn ready(edge: Edge) -> Result<Json<wire::Health>> {
 /// Stops in order: `/readyz` says no, what has begun is finished.
 pub async fn stop(edge: &Edge, server: &ServerHandle) {
     edge.drain();
-    log::info!("stopping");
-    tokio::time::sleep(DRAIN_DELAY).await;
     finish(server, edge.in_flight()).await;
 }

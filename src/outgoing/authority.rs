@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use ureq::http::header::{ETAG, IF_NONE_MATCH};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Error};
 use url::{Host, Url};
 
-use super::client::{certificates, kind_of};
+use super::client::{kind_of, trusting};
 
 /// How long a connection may take, and how long the beginning of an answer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -55,17 +54,8 @@ impl Authority {
         }
         let path = format!("{}/api/snapshot", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        let roots = match authorities {
-            None => RootCerts::WebPki,
-            Some(pem) => certificates(pem)?.into(),
-        };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(trusting(authorities)?)
             // the key goes to the server that was named, and to nobody that it or the environment speaks of
             .proxy(None)
             .max_redirects(0)

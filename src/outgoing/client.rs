@@ -54,20 +54,24 @@ impl Resolver for FencedResolver {
     }
 }
 
+/// TLS that trusts the public authorities, or these instead (PEM).
+pub(super) fn trusting(authorities: Option<&[u8]>) -> Result<TlsConfig, String> {
+    let roots = match authorities {
+        None => RootCerts::WebPki,
+        Some(pem) => certificates(pem)?.into(),
+    };
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(roots)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build())
+}
+
 impl Client {
     /// A client that trusts the public authorities, or these instead (PEM).
     pub fn new(fence: Fence, authorities: Option<&[u8]>) -> Result<Self, String> {
-        let roots = match authorities {
-            None => RootCerts::WebPki,
-            Some(pem) => certificates(pem)?.into(),
-        };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(trusting(authorities)?)
             .https_only(!fence.http)
             // the environment of the server must not lead its calls around the fence
             .proxy(None)
