@@ -25,7 +25,7 @@ use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
 use crate::constraints;
-use crate::db::{Db, Deadline};
+use crate::db::{Deadline, Db, Memo};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
@@ -53,8 +53,8 @@ pub async fn create(
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
     let (key, more) = app
-        .add(&caller, move |db, caller| {
-            let (key, mut events) = mint(db, caller, plan, digest, now)?;
+        .add(&caller, move |db, memo, caller| {
+            let (key, mut events) = mint(db, memo, caller, plan, digest, now)?;
             events.extend(spent(db, caller, now)?);
             let more = look.at_one(db, caller, &key)?;
             Ok(((key, more), events))
@@ -68,13 +68,14 @@ pub async fn create(
 /// Makes a key that whoever makes it may hand out, with the events of that.
 pub fn mint<R, V>(
     db: &mut Db,
+    memo: &mut Memo,
     maker_of_it: &Caller<R, V>,
     plan: KeyPlan,
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<(ApiKey, Vec<Event>)> {
     let made_by = Provenance::of(maker_of_it).of_kind(plan.kind);
-    let settled = profiled::settle(db, maker_of_it, maker_of_it.tenant().id, plan, now)?;
+    let settled = profiled::settle(db, memo, maker_of_it, maker_of_it.tenant().id, plan, now)?;
     maker(maker_of_it).must_cover(&settled.role.grant, "The role")?;
     let key = profiled::insert(db, made_by, &settled, digest, now)?;
     let event = created(&key, &settled);
@@ -136,7 +137,7 @@ pub async fn create_for_tenant(
             let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
             tenants::must_take_keys(&tenant)?;
             let kind = plan.kind;
-            let settled = profiled::settle(db, caller, id, plan, now)?;
+            let settled = profiled::settle(db, &mut Memo::default(), caller, id, plan, now)?;
             let made_by = Provenance::for_tenant(caller, id).of_kind(kind);
             let key = profiled::insert(db, made_by, &settled, digest, now)?;
             let more = look.at(db, caller, id, std::slice::from_ref(&key))?.pop().unwrap_or_default();

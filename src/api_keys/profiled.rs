@@ -15,7 +15,7 @@ use crate::api_key_profiles::{self, Profile, RightsFrom};
 use crate::api_types::{self, ApiType, KeyApiType, TypeName};
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Memo};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::name::fold;
@@ -34,19 +34,20 @@ pub(super) struct Settled {
 /// What a plan comes to in a tenant: its profile looked up, its role, its end and its API types by it.
 pub(super) fn settle<R, V>(
     db: &mut Db,
+    memo: &mut Memo,
     caller: &Caller<R, V>,
     tenant: TenantID,
     plan: KeyPlan,
     now: Timestamp,
 ) -> Result<Settled> {
-    let profile = profile_in_body(db, tenant, plan.asked_under())?;
+    let profile = profile_in_body(db, memo, tenant, plan.asked_under())?;
     let issuers = match profile.rights_from {
         RightsFrom::Role => None,
         RightsFrom::Issuer => Some(issuers_role(db, caller, tenant)?),
     };
     let types = api_types::named(db, tenant, plan.asked_under().wanted_types())?;
     let properties = plan.under(&profile, &types, issuers, now)?;
-    let role = role_in_body(db, tenant, &properties)?;
+    let role = memo.recall(RoleOf(tenant, properties.role), || role_in_body(db, tenant, &properties))?;
     Ok(Settled { profile, role, properties, types })
 }
 
@@ -241,13 +242,27 @@ fn names<'n>(names: impl Iterator<Item = &'n String>) -> Value {
 }
 
 /// The profile that a body names, or the tenant's default; it stays as it is until the key is made.
-fn profile_in_body(db: &mut Db, tenant: TenantID, under: &Under) -> Result<Profile> {
+fn profile_in_body(db: &mut Db, memo: &mut Memo, tenant: TenantID, under: &Under) -> Result<Profile> {
     let id = match named_profile(db, tenant, under)? {
         Some(id) => id,
-        None => api_key_profiles::default_id(db, tenant)?,
+        None => memo.recall(DefaultOf(tenant), || api_key_profiles::default_id(db, tenant))?,
     };
-    api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| unknown_profile("profileID"))
+    memo.recall(ProfileOf(tenant, id), || {
+        api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| unknown_profile("profileID"))
+    })
 }
+
+/// Which profile a tenant's keys have that name none.
+#[derive(PartialEq, Eq, Hash)]
+struct DefaultOf(TenantID);
+
+/// A profile that a tenant's keys can have.
+#[derive(PartialEq, Eq, Hash)]
+struct ProfileOf(TenantID, ProfileID);
+
+/// A role that a tenant's keys can have.
+#[derive(PartialEq, Eq, Hash)]
+struct RoleOf(TenantID, RoleID);
 
 fn unknown_profile(member: &str) -> Error {
     let message = format!("lifecycle.{member}: there is no such profile. GET /api/apikeyprofiles lists them.");

@@ -91,7 +91,7 @@ impl Row {
 }
 
 #[derive(Insertable, AsChangeset)]
-#[diesel(table_name = api_keys, treat_none_as_null = true)]
+#[diesel(table_name = api_keys, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct PropertiesRow {
     key_name: String,
     name_fold: String,

@@ -5,7 +5,7 @@ use super::{Actor, Event, EventKind, Target};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock::Timestamp;
-use crate::db::{Db, Touched, tell_nodes};
+use crate::db::{Db, Memo, Touched, tell_nodes};
 use crate::error::Result;
 use crate::id::{ApiKeyID, TenantID};
 use crate::notices;
@@ -32,14 +32,15 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        self.change_as(Actor::caller(caller), self.while_standing(caller, f)).await
+        let f = self.while_standing(caller, |db, _, caller| f(db, caller));
+        self.change_as(Actor::caller(caller), |db| f(db, &mut Memo::default())).await
     }
 
     /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
-    /// share a commit, on PostgreSQL too.
+    /// share a commit, on PostgreSQL too, and what they read.
     pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
         R: 'static,
         V: 'static,
@@ -52,28 +53,32 @@ impl App {
         &self,
         caller: &Caller<R, V>,
         f: F,
-    ) -> impl FnOnce(&mut Db) -> Result<T> + Send + use<T, R, V, F>
+    ) -> impl FnOnce(&mut Db, &mut Memo) -> Result<T> + Send + use<T, R, V, F>
     where
-        F: FnOnce(&mut Db, &Caller<R, V>) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo, &Caller<R, V>) -> Result<T> + Send + 'static,
         R: 'static,
         V: 'static,
     {
         let (caller, now) = (caller.clone(), self.now());
-        move |db| {
-            caller.must_stand(db, now)?;
-            f(db, &caller)
+        move |db, memo| {
+            caller.must_stand(db, memo, now)?;
+            f(db, memo, &caller)
         }
     }
 
     /// `f`, and behind it its events; what was touched.
-    fn recorded<T, F>(&self, actor: Actor, f: F) -> impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
+    fn recorded<T, F>(
+        &self,
+        actor: Actor,
+        f: F,
+    ) -> impl FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
     where
-        F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Event>)> + Send + 'static,
     {
         let (now, with_mail) = (self.now(), self.mailer.is_some());
-        move |db| {
-            let (outcome, events) = f(db)?;
-            let touched = record_and_tell(db, &actor, now, &events, with_mail)?;
+        move |db, memo| {
+            let (outcome, events) = f(db, memo)?;
+            let touched = record_and_tell(db, memo, &actor, now, &events, with_mail)?;
             Ok((outcome, touched))
         }
     }
@@ -84,19 +89,21 @@ impl App {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
     {
-        self.database.change(self.recorded(actor, f)).await
+        let f = self.recorded(actor, |db, _| f(db));
+        self.database.change(|db| f(db, &mut Memo::default())).await
     }
 }
 
 /// Writes events within a transaction that is open already, and tells webhooks of them: the first start's, or a
 /// command's, which write no mail.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    record_and_tell(db, actor, now, events, false).map(drop)
+    record_and_tell(db, &mut Memo::default(), actor, now, events, false).map(drop)
 }
 
 /// Answers with what the events say was touched, and tells the other nodes of it.
 fn record_and_tell(
     db: &mut Db,
+    memo: &mut Memo,
     actor: &Actor,
     now: Timestamp,
     events: &[Event],
@@ -107,7 +114,7 @@ fn record_and_tell(
         let other = event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
         let actor = other.as_ref().unwrap_or(actor);
         store::insert(db, actor, now, event)?;
-        notices::tell(db, actor, now, event, with_mail)?;
+        notices::tell(db, memo, actor, now, event, with_mail)?;
         touched.extend(touched_by(event, actor.tenant).filter(|new| !touched.contains(new)));
     }
     if touched.len() > MOST_TOUCHED {

@@ -20,10 +20,12 @@ fn lease_is_lost() -> Error {
 /// Seals every event that is committed and not sealed yet; answers how many. Nobody who writes waits for it:
 /// MACs are computed on a reading connection.
 pub async fn seal(app: &App) -> Result<i64> {
-    let mut sealed = 0;
+    let (mut sealed, mut from) = (0, From::Settled);
     loop {
         let (now, key) = (app.now(), app.keyring.audit_key().clone());
-        let Some(segment) = app.database.read(move |db| next_segment(db, &key, now)).await? else { break };
+        let Some(segment) = app.database.read(move |db| next_segment(db, &key, from, now)).await? else { break };
+        // minutes of events may lie behind what is settled: they are looked through once a turn, not once a segment
+        from = From::Latest;
         let count = segment.links.len() as i64;
         let lease = app.lease.clone();
         app.database.write(move |db| put(db, &segment, &lease, now)).await?;
@@ -35,6 +37,15 @@ pub async fn seal(app: &App) -> Result<i64> {
     Ok(sealed)
 }
 
+/// Where the looking for events begins that are not sealed.
+#[derive(Clone, Copy)]
+enum From {
+    /// Behind the last event before which none can come to light any more.
+    Settled,
+    /// Behind the highest that is sealed.
+    Latest,
+}
+
 struct Segment {
     /// The seal that it goes on from.
     behind: Option<Seal>,
@@ -43,13 +54,16 @@ struct Segment {
 }
 
 /// The next segment, computed and not stored; none where nothing is to be sealed.
-fn next_segment(db: &mut Db, key: &AuditKey, now: Timestamp) -> Result<Option<Segment>> {
+fn next_segment(db: &mut Db, key: &AuditKey, from: From, now: Timestamp) -> Result<Option<Segment>> {
     let behind = store::latest_seal(db)?;
     if behind.as_ref().is_some_and(|seal| seal.key_id != key.id()) {
         return Err(Error::internal("the audit chain goes on under another master key than this process has"));
     }
-    let settled = store::settled(db)?;
-    let rows = store::unsealed(db, settled, MOST)?;
+    let from = match (from, &behind) {
+        (From::Latest, Some(latest)) => latest.highest_event,
+        _ => store::settled(db)?,
+    };
+    let rows = store::unsealed(db, from, MOST)?;
     Ok(segment_of(behind, &rows, key, now))
 }
 

@@ -72,7 +72,7 @@ impl Row {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = audit_events)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
 struct NewRow<'a> {
     tenant_id: TenantID,
     at: Timestamp,
@@ -277,15 +277,24 @@ pub fn first_slipped_in(db: &mut Db, behind: i64, up_to: i64) -> Result<Option<i
         .optional()?)
 }
 
+/// Links that are written in one statement.
+const LINKS: usize = 1_000;
+
 /// Adds a segment.
 pub fn put_segment(db: &mut Db, seal: &Seal, links: &[Link]) -> Result<()> {
-    for link in links {
-        let row = (
+    let row = |link: &Link| {
+        (
             audit_chain::position.eq(link.position),
             audit_chain::event_id.eq(link.event),
-            audit_chain::mac.eq(&link.mac),
-        );
-        diesel::insert_into(audit_chain::table).values(row).execute(db)?;
+            audit_chain::mac.eq(link.mac.clone()),
+        )
+    };
+    for links in links.chunks(LINKS) {
+        let (into, mut rows) = (diesel::insert_into(audit_chain::table), links.iter().map(row));
+        match db {
+            Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
+            Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
+        }
     }
     let row = (
         audit_seals::id.eq(seal.id),

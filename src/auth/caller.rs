@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::constraints::Limit;
-use crate::db::Db;
+use crate::db::{Db, Memo};
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
 use crate::rights::{Demand, Grant, Reach, Right, Rights};
@@ -81,8 +81,8 @@ impl<R, V> Clone for Caller<R, V> {
 
 impl<R, V> Caller<R, V> {
     /// Insists, in the transaction of a change, that the caller still is who they were when the call began.
-    pub fn must_stand(&self, db: &mut Db, now: Timestamp) -> Result<()> {
-        match (lookup::standing(db, &self.identity, now)?, self.who()) {
+    pub fn must_stand(&self, db: &mut Db, memo: &mut Memo, now: Timestamp) -> Result<()> {
+        match (lookup::standing(db, memo, &self.identity, now)?, self.who()) {
             (Standing::AsBefore, _) => Ok(()),
             (Standing::Changed, _) => Err(Error::new(
                 Reason::NotAuthorized,

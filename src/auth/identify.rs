@@ -164,19 +164,14 @@ async fn key_identity(
 ) -> Result<Identity> {
     let key = std::str::from_utf8(text).ok().and_then(PresentedKey::parse).ok_or_else(invalid_key)?;
     let (id, now) = (key.id, app.now());
-    // who is no key is looked for among those that were: a wrong secret costs the same either way
-    let looked_up = app.database.look_up(move |db| match lookup::key(db, id)? {
-        None => Ok((None, lookup::revoked_key(db, id)?)),
-        known => Ok((known, None)),
-    });
-    let (mut known, revoked) = looked_up.await?;
-    if let Some(revoked) = revoked {
+    let known = app.known_keys.facts(&app.database, id).await?;
+    // who is no key may have been one
+    if known.is_none()
+        && let Some(revoked) = app.database.look_up(move |db| lookup::revoked_key(db, id)).await?
+    {
         note_revoked(app, &key, &revoked, now, &origin).await;
     }
-    if let Some(facts) = &mut known {
-        app.key_usage.lay_over(facts);
-    }
-    let proven = match proof::prove(&key, known.as_ref(), now, &origin) {
+    let proven = match proof::prove(&key, known.as_deref(), now, &origin) {
         Ok(secret) => {
             known.map(|facts| (facts, secret)).ok_or(Refusal::Unproven(Unproven::Wrong { key_exists: false }))
         }
@@ -268,7 +263,7 @@ async fn use_key(app: &App, mut identity: Identity, counted: &KeyUse, now: Times
 /// What is to be said about a key whose secret has proved right.
 fn check_key(
     key: &PresentedKey,
-    (facts, secret): (KeyFacts, i64),
+    (facts, secret): (Arc<KeyFacts>, i64),
     now: Timestamp,
     origin: Origin,
     door: &Door,
@@ -295,21 +290,21 @@ fn check_key(
     };
     let who = KeyCaller {
         id: key.id,
-        name: facts.name,
+        name: facts.name.clone(),
         expires: facts.expires,
         digest: key.secret.digest(),
         secret,
         presented: now,
         dialect: facts.dialect,
-        bounds: Box::new(facts.bounds),
+        bounds: Box::new(facts.bounds.clone()),
     };
     let identity = Identity {
         tenant: facts.tenant,
         who: Who::ApiKey(who),
         role: facts.role,
-        role_name: facts.role_name,
-        grant: facts.grant,
-        pending: facts.pending,
+        role_name: facts.role_name.clone(),
+        grant: facts.grant.clone(),
+        pending: facts.pending.clone(),
         origin,
     };
     Ok((identity, counted))

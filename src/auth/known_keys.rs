@@ -32,6 +32,8 @@ use crate::secret::SecretDigest;
 
 /// IDs that are remembered to be nobody's: enough for a mistyped configuration, too few to matter.
 const NOBODIES: usize = 4_096;
+/// Keys of which everything is remembered.
+const CALLERS: usize = 1_024;
 /// Combinations of tenant, role and profile that are kept once.
 const STANDINGS: usize = 10_000;
 
@@ -42,6 +44,8 @@ pub struct KnownKeys {
     usage: KeyUsage,
     /// IDs that no key has, as far as was known when the counters stood like that.
     nobodies: Cache<ApiKeyID, Nobody>,
+    /// What there is to know of the keys by which others are administered, as the counters stood then.
+    callers: Cache<ApiKeyID, (Arc<KeyFacts>, Stamp)>,
     /// The highest ID that was ever seen here.
     highest: AtomicI64,
     standings: Arc<Standings>,
@@ -300,7 +304,14 @@ fn is_unbounded(constraints: &Constraints) -> bool {
 impl KnownKeys {
     /// Those that count their uses there.
     pub fn new(usage: KeyUsage, freshness: Freshness) -> Self {
-        Self { freshness, usage, nobodies: Cache::new(NOBODIES), highest: AtomicI64::new(0), standings: Arc::default() }
+        Self {
+            freshness,
+            usage,
+            nobodies: Cache::new(NOBODIES),
+            callers: Cache::new(CALLERS),
+            highest: AtomicI64::new(0),
+            standings: Arc::default(),
+        }
     }
 
     /// A key that is remembered, if nothing of it has changed since.
@@ -353,6 +364,25 @@ impl KnownKeys {
             self.usage.remember(known.clone());
         }
         Ok(Found::Key(known))
+    }
+
+    /// Everything about a key, for whoever makes a call of the API with it; none where there is no such key. Plain ones
+    /// are read again only when they have changed.
+    pub async fn facts(&self, database: &Database, id: ApiKeyID) -> Result<Option<Arc<KeyFacts>>> {
+        let stamp_of = |facts: &KeyFacts| self.freshness.stamp(id, facts.tenant.id, None);
+        if let Some((facts, stamp)) = self.callers.get(&id)
+            && stamp == stamp_of(&facts)
+        {
+            return Ok(Some(facts));
+        }
+        let changes = self.freshness.changes();
+        let Some(mut facts) = database.look_up(move |db| lookup::key(db, id)).await? else { return Ok(None) };
+        self.usage.lay_over(&mut facts);
+        let (stamp, facts) = (stamp_of(&facts), Arc::new(facts));
+        if is_plain(&facts) && changes == self.freshness.changes() {
+            self.callers.insert(id, (facts.clone(), stamp));
+        }
+        Ok(Some(facts))
     }
 }
 

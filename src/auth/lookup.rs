@@ -1,6 +1,8 @@
 //! The two look-ups behind every authenticated call: a key by its ID, a session by its digest. Each is
 //! one statement, and answers with everything that the decision needs.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use crate::db::schema::{
     administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
     revoked_api_keys, roles, sessions, tenants,
 };
-use crate::db::{Db, MultiBackend, inner};
+use crate::db::{Db, Memo, MultiBackend, inner};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
@@ -634,15 +636,20 @@ pub enum Standing {
     Gone,
 }
 
+/// A key whose holder is looked up again.
+#[derive(PartialEq, Eq, Hash)]
+struct StandingOf(ApiKeyID);
+
 /// Looks somebody up again in the transaction of a change: a body may take ten seconds to arrive, and who was demoted,
 /// locked out or removed meanwhile must not finish what they began.
-pub fn standing(db: &mut Db, identity: &Identity, now: Timestamp) -> Result<Standing> {
+pub fn standing(db: &mut Db, memo: &mut Memo, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
-        Who::ApiKey(key) => self::key(db, key.id)?
+        Who::ApiKey(key) => memo
+            .recall(StandingOf(key.id), || Ok(self::key(db, key.id)?.map(Arc::new)))?
             .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)
             .filter(|facts| facts.secrets.iter().any(|secret| stands(secret, key, now)))
-            .map(|facts| (facts.role, facts.grant, is_bounded_as_before(key, facts.bounds))),
+            .map(|facts| (facts.role, facts.grant.clone(), is_bounded_as_before(key, facts.bounds.clone()))),
         Who::Administrator(session) => session_role(db, session.session, now)?.map(|(role, grant)| (role, grant, true)),
     };
     Ok(match found {

@@ -42,13 +42,18 @@ pub struct Opener {
 /// answered is on the disk.
 const SQLITE: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
-/// The writer gives up on another process's lock sooner: whoever queues behind it waits as long.
-const SQLITE_WRITING: &str = "PRAGMA busy_timeout = 1000;";
+/// The writer gives up on another process's lock sooner: whoever queues behind it waits as long. What a savepoint would
+/// put back is kept in memory, where it would go to a file of its own, and so are 16 MiB of pages.
+const SQLITE_WRITING: &str = "PRAGMA busy_timeout = 1000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
 const SQLITE_READING: &str = "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;";
 
 /// Limits that end a statement or a transaction which another one blocks, below the patience of a client.
 const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET client_min_messages = 'warning';";
+
+/// The writer's lanes ask for single rows and nothing else, and keep the plans by which they do. One that is made while
+/// a table is small reads all of it, and would still do so when it has grown.
+const POSTGRES_WRITING: &str = "SET enable_seqscan = off;";
 
 impl Opener {
     /// Connections that only read on SQLite; on PostgreSQL the same ones read and write.
@@ -56,7 +61,7 @@ impl Opener {
         Self { url: url.clone(), writing: false }
     }
 
-    /// SQLite's writing connection.
+    /// A writer's connection.
     pub fn writing(url: &DatabaseUrl) -> Self {
         Self { url: url.clone(), writing: true }
     }
@@ -74,6 +79,9 @@ impl Opener {
             DatabaseUrl::Postgres(url) => {
                 let mut inner = PgConnection::establish(url.expose_secret()).map_err(refused)?;
                 inner.batch_execute(POSTGRES)?;
+                if self.writing {
+                    inner.batch_execute(POSTGRES_WRITING)?;
+                }
                 Ok(Db::Postgres(inner))
             }
         }

@@ -19,6 +19,7 @@ mod connection;
 mod deadline;
 mod freshness;
 mod listener;
+mod memo;
 pub mod migrations;
 mod replica;
 pub mod schema;
@@ -37,6 +38,7 @@ use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
 pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
+pub use memo::Memo;
 use listener::Hearing;
 pub use listener::tell_nodes;
 use replica::Replica;
@@ -204,7 +206,7 @@ impl Database {
         T: Send + 'static,
     {
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => sqlite.writer.write(f).await,
+            Kind::Sqlite(sqlite) => sqlite.writer.write(alone(f)).await,
             Kind::Postgres(_) => {
                 let database = self.clone();
                 self.unless_hung(off_the_worker(move || database.in_a_transaction(f))).await
@@ -213,11 +215,11 @@ impl Database {
     }
 
     /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
-    /// share one commit, and hold until then whatever each of them holds. A key of a profile that counts its keys holds its
+    /// share one commit, what they read ([`Memo`]), and hold until then whatever each of them holds. A key of a profile that counts its keys holds its
     /// tenant's row; where two commits wait for each other PostgreSQL ends one, which is answered 503.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         match &self.0.kind {
@@ -234,7 +236,7 @@ impl Database {
     {
         let f = move |db: &mut Db| Ok((f(db)?, Vec::new()));
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => sqlite.writer.write_here(f),
+            Kind::Sqlite(sqlite) => sqlite.writer.write_here(alone(f)),
             Kind::Postgres(_) => self.in_a_transaction(f),
         }
     }
@@ -268,6 +270,16 @@ impl Database {
         let (outcome, touched) = with(&self.0.pool, |db| db.transaction(f))?;
         touched.into_iter().for_each(|touched| self.0.freshness.touch(touched));
         Ok(outcome)
+    }
+}
+
+/// A change that may alter what others have read.
+fn alone<T>(
+    f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+) -> impl FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static {
+    move |db, memo| {
+        memo.forget();
+        f(db)
     }
 }
 

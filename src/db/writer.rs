@@ -17,12 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use diesel::connection::TransactionManager as _;
+use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
 use super::connection::{Db, Manager, OpenError, Opener, begin_immediate};
 use super::freshness::{Freshness, Touched};
+use super::memo::Memo;
 use crate::error::{Error, Result};
 
 /// Changes that may wait; beyond it the answer is 503.
@@ -49,7 +50,7 @@ type Waiting = Arc<AtomicUsize>;
 /// One queued change with its type erased: run first, answered after the commit.
 trait Job: Send {
     /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it.
-    fn run(&mut self, db: &mut Db) -> Result<(), ()>;
+    fn run(&mut self, db: &mut Db, memo: &mut Memo) -> Result<(), ()>;
     /// What it touched, once it has run.
     fn touched(&self) -> &[Touched];
     /// Tells the caller how it went; `lost` when the commit did not come about.
@@ -67,12 +68,12 @@ struct Change<T, F> {
 
 impl<T, F> Job for Change<T, F>
 where
-    F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send,
+    F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send,
     T: Send,
 {
-    fn run(&mut self, db: &mut Db) -> Result<(), ()> {
+    fn run(&mut self, db: &mut Db, memo: &mut Memo) -> Result<(), ()> {
         let closure = self.closure.take().expect("the writer runs a job once");
-        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db, memo)))
             .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
         let (outcome, done) = match outcome {
             Ok((outcome, touched)) => {
@@ -112,21 +113,18 @@ impl Writer {
         let db = opener.open()?;
         let lane = Lane::start("writer", move |jobs, waiting| {
             let mut writer = Open::new(opener, Some(db), freshness);
-            let mut others = Others::new(writer.db.as_mut());
+            writer.others = Some(Others::new(writer.db.as_mut()));
             loop {
-                let first = match jobs.recv_timeout(others.until_due()) {
-                    Ok(first) => Some(first),
-                    Err(RecvTimeoutError::Timeout) => None,
+                match jobs.recv_timeout(writer.until_look()) {
+                    Ok(first) => {
+                        writer.reopen();
+                        writer.commit(first, jobs, waiting);
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        writer.reopen();
+                        writer.look_for_others();
+                    }
                     Err(RecvTimeoutError::Disconnected) => return,
-                };
-                if writer.reopen() {
-                    others = Others::new(writer.db.as_mut());
-                }
-                if others.have_changed(writer.db.as_mut()) {
-                    writer.freshness.touch(Touched::Everything);
-                }
-                if let Some(first) = first {
-                    writer.commit(first, jobs, waiting);
                 }
             }
         })?;
@@ -150,7 +148,7 @@ impl Writer {
     /// Queues a change and waits for the commit that holds it.
     pub async fn write<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         self.enqueue(closure)?.await.unwrap_or_else(|_| Err(gone()))
@@ -159,7 +157,7 @@ impl Writer {
     /// [`Writer::write`] for threads that may block.
     pub fn write_here<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         self.enqueue(closure)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
@@ -167,7 +165,7 @@ impl Writer {
 
     fn enqueue<T, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T>>>
     where
-        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
@@ -215,19 +213,28 @@ struct Open {
     opener: Opener,
     db: Option<Db>,
     freshness: Freshness,
+    /// What the changes so far have read, as far as it still holds.
+    memo: Memo,
+    /// Where nobody else should write; none where many do.
+    others: Option<Others>,
+    /// Changes since the tables' sizes were last looked at; none where that is no question any more.
+    unmeasured: Option<usize>,
     /// Whether it was said already that the database is away.
     away: bool,
 }
 
+/// After so many changes PostgreSQL is asked whether it knows how large the tables have become.
+const MEASURE_AFTER: usize = 100;
+
 impl Open {
     fn new(opener: Opener, db: Option<Db>, freshness: Freshness) -> Self {
-        Self { opener, db, freshness, away: false }
+        Self { opener, db, freshness, memo: Memo::default(), others: None, unmeasured: Some(0), away: false }
     }
 
-    /// Connects, where there is no connection; answers whether there was none.
-    fn reopen(&mut self) -> bool {
+    /// Connects, where there is no connection.
+    fn reopen(&mut self) {
         if self.db.is_some() {
-            return false;
+            return;
         }
         match self.opener.open() {
             Ok(db) => self.db = Some(db),
@@ -237,27 +244,45 @@ impl Open {
             }
             Err(_) => {}
         }
+        if self.others.is_some() {
+            self.others = Some(Others::new(self.db.as_mut()));
+        }
         self.freshness.touch(Touched::Everything);
-        true
+    }
+
+    fn until_look(&self) -> Duration {
+        self.others.as_ref().map_or(LOOK_EVERY, Others::until_due)
+    }
+
+    /// What others have written may be anything that was read before. In a transaction of SQLite nobody else writes
+    /// behind this look; on PostgreSQL somebody always may, and what is read holds for one transaction.
+    fn look_for_others(&mut self) {
+        match &mut self.others {
+            None => self.memo.forget(),
+            Some(others) => {
+                if others.have_changed(self.db.as_mut()) {
+                    self.memo.forget();
+                    self.freshness.touch(Touched::Everything);
+                }
+            }
+        }
     }
 
     /// Does the first change and those behind it, in one commit, and answers them.
     fn commit(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, waiting: &Waiting) {
         let mut batch = Vec::new();
-        let lost = match &mut self.db {
-            Some(open) => commit_batch(open, first, jobs, &mut batch).err(),
-            None => {
-                batch.push(first);
-                Some("the database cannot be opened".to_owned())
-            }
-        };
+        let lost = self.commit_batch(first, jobs, &mut batch).err();
         match &lost {
-            None => self.away = false,
+            None => {
+                self.away = false;
+                self.measure(batch.len());
+            }
             Some(reason) => {
                 if !self.away {
                     log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed: its changes are refused");
                 }
                 self.db = None;
+                self.memo.forget();
             }
         }
         batch.iter().flat_map(|job| job.touched()).for_each(|touched| self.freshness.touch(*touched));
@@ -266,6 +291,71 @@ impl Open {
             job.answer(lost.as_deref());
         }
     }
+
+    /// PostgreSQL checks foreign keys by plans that it makes once a connection. Those that were made while the tables were
+    /// empty may look through all of a tenant's keys for each new one, until statistics say how many there are; those
+    /// come within a minute, and are asked for here so that a new server's first thousands of keys need not wait.
+    fn measure(&mut self, changes: usize) {
+        let (Some(Db::Postgres(inner)), Some(unmeasured)) = (&mut self.db, &mut self.unmeasured) else { return };
+        *unmeasured += changes;
+        if *unmeasured < MEASURE_AFTER {
+            return;
+        }
+        self.unmeasured = None;
+        // without statistics things are slow, and nothing worse: whatever speaks against it is no reason to stop
+        if let Err(error) = statistics_if_none(inner) {
+            log::debug!(error = error.to_string().as_str(); "PostgreSQL was not asked for statistics");
+        }
+    }
+
+    /// Runs a batch; an `Err` means that nothing of it is stored and the connection is not to be trusted.
+    fn commit_batch(
+        &mut self,
+        first: Box<dyn Job>,
+        jobs: &Receiver<Box<dyn Job>>,
+        batch: &mut Vec<Box<dyn Job>>,
+    ) -> Result<(), String> {
+        let begun = match &mut self.db {
+            Some(db) => begin_immediate(db).map_err(in_words),
+            None => Err("the database cannot be opened".to_owned()),
+        };
+        if begun.is_ok() {
+            self.look_for_others();
+        }
+        let mut savepoint = Savepoint::default();
+        let mut next = Some(first);
+        let until = Instant::now() + BATCH_TIME;
+        while let Some(mut job) = next.take() {
+            let ran = match &mut self.db {
+                Some(db) if begun.is_ok() && !job.is_abandoned() => savepoint.run(db, &mut self.memo, job.as_mut()),
+                _ => Ok(()),
+            };
+            batch.push(job);
+            ran?;
+            if begun.is_ok() && batch.len() < BATCH && Instant::now() < until {
+                next = jobs.try_recv().ok();
+            }
+        }
+        begun?;
+        match &mut self.db {
+            Some(db) => savepoint.release(db).and_then(|()| Manager::commit_transaction(db).map_err(in_words)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn statistics_if_none(inner: &mut PgConnection) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Rows {
+        #[diesel(sql_type = diesel::sql_types::Float)]
+        reltuples: f32,
+    }
+    let rows: Rows =
+        diesel::sql_query("SELECT reltuples FROM pg_class WHERE oid = 'api_keys'::regclass").get_result(inner)?;
+    if rows.reltuples < MEASURE_AFTER as f32 {
+        inner.batch_execute("ANALYZE (SKIP_LOCKED) api_keys, api_key_secrets, audit_events, api_usage")?;
+    }
+    Ok(())
 }
 
 /// What other processes do to the file: commands of this machine, mostly.
@@ -274,7 +364,7 @@ struct Others {
     due: Instant,
 }
 
-/// How often they are looked for.
+/// How often they are looked for where nothing is written.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 impl Others {
@@ -288,9 +378,6 @@ impl Others {
 
     /// Whether anybody else has committed since the last look; not knowing counts as yes.
     fn have_changed(&mut self, db: Option<&mut Db>) -> bool {
-        if !self.until_due().is_zero() {
-            return false;
-        }
         self.due = Instant::now() + LOOK_EVERY;
         let before = std::mem::replace(&mut self.version, data_version(db));
         self.version.is_none() || self.version != before
@@ -309,47 +396,44 @@ fn data_version(db: Option<&mut Db>) -> Option<i64> {
     asked.ok().map(|version| version.data_version)
 }
 
-/// Runs a batch; an `Err` means that nothing of it is stored and the connection is not to be trusted.
-fn commit_batch(
-    db: &mut Db,
-    first: Box<dyn Job>,
-    jobs: &Receiver<Box<dyn Job>>,
-    batch: &mut Vec<Box<dyn Job>>,
-) -> Result<(), String> {
-    let mut next = Some(first);
-    let begun = begin_immediate(db).map_err(|error| error.to_string());
-    let until = Instant::now() + BATCH_TIME;
-    while let Some(mut job) = next.take() {
-        if begun.is_ok() && !job.is_abandoned() {
-            let ran = in_a_savepoint(db, job.as_mut());
-            batch.push(job);
-            ran?;
-        } else {
-            batch.push(job);
-        }
-        if begun.is_ok() && batch.len() < BATCH && Instant::now() < until {
-            next = jobs.try_recv().ok();
-        }
-    }
-    begun?;
-    Manager::commit_transaction(db).map_err(|error| error.to_string())
+/// The savepoint that each job of a batch has for itself. What follows upon a good one begins its own by the statement
+/// that ends the last one's: one round trip less on PostgreSQL.
+///
+/// An `Err` means that the transaction around it is gone: SQLite itself ends one when the disk is full, and then the
+/// savepoint is no longer there to be released.
+#[derive(Default)]
+struct Savepoint {
+    is_open: bool,
 }
 
-/// One job in its savepoint. An `Err` means that the transaction around it is gone: SQLite itself ends
-/// one when the disk is full, and then the savepoint is no longer there to be released.
-fn in_a_savepoint(db: &mut Db, job: &mut dyn Job) -> Result<(), String> {
-    let gone = |error: diesel::result::Error| error.to_string();
-    Manager::begin_transaction(db).map_err(gone)?;
-    match job.run(db) {
-        Ok(()) => Manager::commit_transaction(db).map_err(gone),
-        Err(()) => {
+/// Diesel's name of the first savepoint in a transaction.
+const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT diesel_savepoint_1; SAVEPOINT diesel_savepoint_1";
+
+impl Savepoint {
+    fn run(&mut self, db: &mut Db, memo: &mut Memo, job: &mut dyn Job) -> Result<(), String> {
+        let begun = if self.is_open { db.batch_execute(NEXT_SAVEPOINT) } else { Manager::begin_transaction(db) };
+        begun.map_err(in_words)?;
+        self.is_open = true;
+        if job.run(db, memo).is_err() {
+            // What it read may have been its own, and on PostgreSQL what it held is no longer held.
+            memo.forget();
             // A panic inside a nested transaction leaves that one open too.
             while depth(db)? > 1 {
-                Manager::rollback_transaction(db).map_err(gone)?;
+                Manager::rollback_transaction(db).map_err(in_words)?;
             }
-            Ok(())
+            self.is_open = false;
         }
+        Ok(())
     }
+
+    /// Ends the last job's.
+    fn release(self, db: &mut Db) -> Result<(), String> {
+        if self.is_open { Manager::commit_transaction(db).map_err(in_words) } else { Ok(()) }
+    }
+}
+
+fn in_words(error: diesel::result::Error) -> String {
+    error.to_string()
 }
 
 fn depth(db: &mut Db) -> Result<u32, String> {

@@ -13,7 +13,7 @@ use crate::api_keys::{self, Written};
 use crate::audit::{Actor, Event, EventKind};
 use crate::clock::{HOUR, Timestamp};
 use crate::contacts;
-use crate::db::Db;
+use crate::db::{Db, Memo};
 use crate::error::Result;
 use crate::id::{ApiKeyID, RoleID, TenantID, WebhookID};
 use crate::name::fold;
@@ -50,9 +50,17 @@ fn told_as(event: &Event) -> Option<HookEvent> {
 }
 
 /// Puts into the outbox what an event means for webhooks and, where there is mail, for people.
-pub fn tell(db: &mut Db, actor: &Actor, now: Timestamp, event: &Event, with_mail: bool) -> Result<()> {
+pub fn tell(
+    db: &mut Db,
+    memo: &mut Memo,
+    actor: &Actor,
+    now: Timestamp,
+    event: &Event,
+    with_mail: bool,
+) -> Result<()> {
     if let Some(told) = told_as(event) {
-        tell_webhooks(db, actor, now, event, told)?;
+        let wanting = webhooks::wanting_as_known(db, memo, actor.tenant, told)?;
+        tell_webhooks(db, actor, now, event, told, wanting)?;
     }
     let key = match event.target().kind() {
         "apiKey" => event.target().id().map(ApiKeyID::new),
@@ -67,9 +75,16 @@ pub fn tell(db: &mut Db, actor: &Actor, now: Timestamp, event: &Event, with_mail
     }
 }
 
-fn tell_webhooks(db: &mut Db, actor: &Actor, now: Timestamp, event: &Event, told: HookEvent) -> Result<()> {
+fn tell_webhooks(
+    db: &mut Db,
+    actor: &Actor,
+    now: Timestamp,
+    event: &Event,
+    told: HookEvent,
+    wanting: Vec<WebhookID>,
+) -> Result<()> {
     let target = event.target();
-    for webhook in webhooks::wanting(db, actor.tenant, told)? {
+    for webhook in wanting {
         let mut data = json!({
             "actor": { "type": actor.kind(), "ID": actor.id(), "name": actor.name() },
             "details": event.details(),

@@ -18,7 +18,7 @@ use crate::search::{
 const CHUNK: usize = 500;
 
 #[derive(Insertable)]
-#[diesel(table_name = api_usage)]
+#[diesel(table_name = api_usage, treat_none_as_default_value = false)]
 struct NewRow<'a> {
     tenant_id: Option<TenantID>,
     tenant_guid: &'a str,
@@ -32,6 +32,25 @@ struct NewRow<'a> {
     response_item_count: Option<i64>,
     actor_type: &'a str,
     actor_id: Option<i64>,
+}
+
+impl<'a> From<&'a NewCall> for NewRow<'a> {
+    fn from(call: &'a NewCall) -> Self {
+        Self {
+            tenant_id: call.tenant.as_ref().map(|(id, _)| *id),
+            tenant_guid: call.tenant.as_ref().map_or("", |(_, guid)| guid),
+            at: call.at,
+            action: &call.action,
+            path: &call.path,
+            duration: call.duration,
+            status_code: call.status,
+            authentication_method: call.method,
+            expand_parameter: &call.expand,
+            response_item_count: call.items,
+            actor_type: call.actor.0,
+            actor_id: call.actor.1,
+        }
+    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -116,7 +135,7 @@ impl CallLog {
         }
         for (at, chunk) in calls.chunks(CHUNK).enumerate() {
             let rows = chunk.to_vec();
-            let written = database.write(move |db| rows.iter().try_for_each(|call| insert(db, call))).await;
+            let written = database.write(move |db| insert(db, &rows)).await;
             if let Err(error) = written {
                 self.put_back(calls[at * CHUNK..].to_vec());
                 return Err(error);
@@ -126,22 +145,13 @@ impl CallLog {
     }
 }
 
-fn insert(db: &mut Db, call: &NewCall) -> Result<()> {
-    let row = NewRow {
-        tenant_id: call.tenant.as_ref().map(|(id, _)| *id),
-        tenant_guid: call.tenant.as_ref().map_or("", |(_, guid)| guid),
-        at: call.at,
-        action: &call.action,
-        path: &call.path,
-        duration: call.duration,
-        status_code: call.status,
-        authentication_method: call.method,
-        expand_parameter: &call.expand,
-        response_item_count: call.items,
-        actor_type: call.actor.0,
-        actor_id: call.actor.1,
-    };
-    diesel::insert_into(api_usage::table).values(row).execute(db)?;
+fn insert(db: &mut Db, calls: &[NewCall]) -> Result<()> {
+    let (into, mut rows) = (diesel::insert_into(api_usage::table), calls.iter().map(NewRow::from));
+    match db {
+        // the same short statement again and again is cheaper than a long one that must be read anew
+        Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
+        Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
+    }
     Ok(())
 }
 

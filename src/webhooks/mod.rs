@@ -5,4 +5,4 @@ mod rules;
 mod store;
 
 pub use rules::HookEvent;
-pub use store::{Receiver, note_delivery, note_failure, purge, receiver, switch_off, wanting};
+pub use store::{Receiver, note_delivery, note_failure, purge, receiver, switch_off, wanting, wanting_as_known};

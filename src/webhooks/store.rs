@@ -1,12 +1,14 @@
 //! The table of webhooks.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 
 use super::rules::{Health, HookEvent, MOST, Properties, Webhook};
 use crate::auth::Caller;
 use crate::clock::Timestamp;
 use crate::db::schema::webhooks;
-use crate::db::{Db, MultiBackend, inner};
+use crate::db::{Db, Memo, MultiBackend, inner};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{TenantID, WebhookID};
 use crate::name::{Description, ObjectName};
@@ -198,16 +200,39 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
 
 // ---- for whoever tells them ----
 
+/// The webhooks of a tenant.
+#[derive(PartialEq, Eq, Hash)]
+struct ActiveOf(TenantID);
+
+/// [`wanting`] for whoever has asked it before in the same transaction.
+pub fn wanting_as_known(
+    db: &mut Db,
+    memo: &mut Memo,
+    tenant: TenantID,
+    event: HookEvent,
+) -> Result<Vec<WebhookID>> {
+    let active = memo.recall(ActiveOf(tenant), || active(db, tenant).map(Arc::new))?;
+    Ok(those_wanting(&active, event))
+}
+
 /// The tenant's webhooks that are to be told of an event.
 pub fn wanting(db: &mut Db, tenant: TenantID, event: HookEvent) -> Result<Vec<WebhookID>> {
+    Ok(those_wanting(&active(db, tenant)?, event))
+}
+
+/// The tenant's webhooks that are called, with what each wants to be told of.
+fn active(db: &mut Db, tenant: TenantID) -> Result<Vec<(WebhookID, String)>> {
     let query = webhooks::table
         .filter(webhooks::tenant_id.eq(tenant))
         .filter(webhooks::active)
         .order(webhooks::id)
         .select((webhooks::id, webhooks::events));
-    let rows: Vec<(WebhookID, String)> = inner!(db, inner => query.load(inner))?;
+    Ok(inner!(db, inner => query.load(inner))?)
+}
+
+fn those_wanting(active: &[(WebhookID, String)], event: HookEvent) -> Vec<WebhookID> {
     let wants = |json: &str| events_of(json).is_ok_and(|events| events.contains(&event));
-    Ok(rows.into_iter().filter(|(_, events)| wants(events)).map(|(id, _)| id).collect())
+    active.iter().filter(|(_, events)| wants(events)).map(|(id, _)| *id).collect()
 }
 
 /// Who is called for a webhook, as it is now.
