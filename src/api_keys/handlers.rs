@@ -25,7 +25,7 @@ use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
 use crate::constraints;
-use crate::db::{Deadline, Db, Memo};
+use crate::db::{Db, Deadline, Memo};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};

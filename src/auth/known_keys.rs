@@ -337,7 +337,7 @@ impl KnownKeys {
             }
             Read::Key(mut facts) => {
                 self.usage.lay_over(&mut facts);
-                let stamp = self.freshness.stamp(id, facts.tenant.id, issuing_key(&facts));
+                let stamp = self.stamp_of(&facts);
                 let place = is_plain(&facts).then_some((facts.tenant.id, facts.role, facts.bounds.profile));
                 let known = KnownKey::of(id, *facts, stamp, now)?;
                 if let Some(place) = place.filter(|_| changes == self.freshness.changes()) {
@@ -366,23 +366,27 @@ impl KnownKeys {
         Ok(Found::Key(known))
     }
 
-    /// Everything about a key, for whoever makes a call of the API with it; none where there is no such key. Plain ones
-    /// are read again only when they have changed.
+    /// Everything about a plain key by which the API was called before, if nothing of it has changed since, as far as
+    /// this node has heard.
+    pub fn remembered_facts(&self, id: ApiKeyID) -> Option<Arc<KeyFacts>> {
+        let (facts, stamp) = self.callers.get(&id)?;
+        (stamp == self.stamp_of(&facts)).then_some(facts)
+    }
+
+    /// Everything about a key, for whoever calls the API with it; none where there is no such key.
     pub async fn facts(&self, database: &Database, id: ApiKeyID) -> Result<Option<Arc<KeyFacts>>> {
-        let stamp_of = |facts: &KeyFacts| self.freshness.stamp(id, facts.tenant.id, None);
-        if let Some((facts, stamp)) = self.callers.get(&id)
-            && stamp == stamp_of(&facts)
-        {
-            return Ok(Some(facts));
-        }
         let changes = self.freshness.changes();
         let Some(mut facts) = database.look_up(move |db| lookup::key(db, id)).await? else { return Ok(None) };
         self.usage.lay_over(&mut facts);
-        let (stamp, facts) = (stamp_of(&facts), Arc::new(facts));
+        let (stamp, facts) = (self.stamp_of(&facts), Arc::new(facts));
         if is_plain(&facts) && changes == self.freshness.changes() {
             self.callers.insert(id, (facts.clone(), stamp));
         }
         Ok(Some(facts))
+    }
+
+    fn stamp_of(&self, facts: &KeyFacts) -> Stamp {
+        self.freshness.stamp(facts.bounds.id, facts.tenant.id, issuing_key(facts))
     }
 }
 

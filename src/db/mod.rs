@@ -38,9 +38,9 @@ use connection::Opener;
 pub use connection::{Db, MultiBackend, OpenError};
 pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
-pub use memo::Memo;
 use listener::Hearing;
 pub use listener::tell_nodes;
+pub use memo::Memo;
 use replica::Replica;
 use writer::Writer;
 

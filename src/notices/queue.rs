@@ -50,14 +50,7 @@ fn told_as(event: &Event) -> Option<HookEvent> {
 }
 
 /// Puts into the outbox what an event means for webhooks and, where there is mail, for people.
-pub fn tell(
-    db: &mut Db,
-    memo: &mut Memo,
-    actor: &Actor,
-    now: Timestamp,
-    event: &Event,
-    with_mail: bool,
-) -> Result<()> {
+pub fn tell(db: &mut Db, memo: &mut Memo, actor: &Actor, now: Timestamp, event: &Event, with_mail: bool) -> Result<()> {
     if let Some(told) = told_as(event) {
         let wanting = webhooks::wanting_as_known(db, memo, actor.tenant, told)?;
         tell_webhooks(db, actor, now, event, told, wanting)?;

@@ -205,12 +205,7 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
 struct ActiveOf(TenantID);
 
 /// [`wanting`] for whoever has asked it before in the same transaction.
-pub fn wanting_as_known(
-    db: &mut Db,
-    memo: &mut Memo,
-    tenant: TenantID,
-    event: HookEvent,
-) -> Result<Vec<WebhookID>> {
+pub fn wanting_as_known(db: &mut Db, memo: &mut Memo, tenant: TenantID, event: HookEvent) -> Result<Vec<WebhookID>> {
     let active = memo.recall(ActiveOf(tenant), || active(db, tenant).map(Arc::new))?;
     Ok(those_wanting(&active, event))
 }
