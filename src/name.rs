@@ -6,6 +6,10 @@ use crate::error::{Error, Result};
 
 /// The form in which names are compared: NFKC and lower case, until nothing changes any more.
 pub fn fold(name: &str) -> String {
+    // there both are known: nothing else is lower case, or made of other letters
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     let mut folded: String = name.nfkc().collect();
     // One round is enough for nearly every name; a few letters need another after lower-casing.
     for _ in 0..4 {

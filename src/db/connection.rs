@@ -43,8 +43,10 @@ pub struct Opener {
 const SQLITE: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
 /// The writer gives up on another process's lock sooner: whoever queues behind it waits as long. What a savepoint would
-/// put back is kept in memory, where it would go to a file of its own, and so are 16 MiB of pages.
-const SQLITE_WRITING: &str = "PRAGMA busy_timeout = 1000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
+/// put back is kept in memory, where it would go to a file of its own, and so are 16 MiB of pages. The log grows to as
+/// much before its pages are put in their places: many of them are the same.
+const SQLITE_WRITING: &str = "PRAGMA busy_timeout = 1000; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
+     PRAGMA wal_autocheckpoint = 4000;";
 const SQLITE_READING: &str = "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;";
 
 /// Limits that end a statement or a transaction which another one blocks, below the patience of a client.

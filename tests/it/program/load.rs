@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::PgConnection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -152,6 +154,29 @@ impl Cluster {
         let own = std::process::id().to_string();
         let said = Self::script(&["start", &path, "--durable", "--watch", &own]);
         Self { folder, url: said.stdout.trim().to_owned() }
+    }
+
+    /// A replica that follows this one; from here on a commit is one when both have it.
+    pub fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("fk.").tempdir_in("/tmp").expect("a temporary folder");
+        let (path, of) = (folder.path().display().to_string(), self.folder.path().display().to_string());
+        let said = Self::script(&["standby", &path, &of, "--watch", &std::process::id().to_string()]);
+        let mut db = PgConnection::establish(&self.url).expect("a connection");
+        for order in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
+            db.batch_execute(order).expect("it is ours");
+        }
+        Self { folder, url: said.stdout.trim().to_owned() }
+    }
+
+    /// Makes a server of its own of a replica.
+    pub fn promote(&self) {
+        Self::script(&["promote", &self.folder.path().display().to_string()]);
+    }
+
+    /// A URL that leads to whichever of the two takes changes.
+    pub fn or(&self, other: &Self) -> String {
+        let folder = |cluster: &Self| cluster.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://firstkey@{},{}/postgres?target_session_attrs=read-write", folder(self), folder(other))
     }
 
     fn script(arguments: &[&str]) -> Ran {

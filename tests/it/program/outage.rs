@@ -95,6 +95,28 @@ fn a_restart_of_postgresql_costs_its_time_and_nothing_else() {
     server.stop();
 }
 
+/// D4: the first of two servers dies under load and its replica takes over: who asks meanwhile is answered 503 with a
+/// time to wait, and afterwards everything that was acknowledged is there.
+#[test]
+fn a_replica_that_takes_over_knows_everything_that_was_acknowledged() {
+    let first = Cluster::start();
+    let second = first.standby();
+    let home = Home::at(&first.or(&second));
+    let maker = home.init();
+    let server = home.start();
+    let minting = Minting::start(&server, &maker, 0);
+    let verifying = Verifying::start(&server, &maker);
+    minting.go_on_for_a_moment();
+    first.kill(Signal::QUIT);
+    second.promote();
+    heal(&server, &maker, 0);
+    let keys = minting.end(&server.log());
+    assert!(verifying.end() > 0);
+    assert_eq!(verify(&server, &maker), 200);
+    present(&server, &keys);
+    server.stop();
+}
+
 /// D5: while PostgreSQL hangs without a word, calls are answered 503 within seconds, `/readyz` says no and `/healthz`
 /// yes; when it goes on, so does the server.
 #[test]
