@@ -11,7 +11,6 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::app::App;
 use crate::error::{Error, Reason, Result};
 use crate::id::{
     AdministratorID, ApiKeyID, ApiTypeID, ClaimID, ContactID, JobID, ProfileID, RoleID, TenantID, WebhookID,
@@ -156,6 +155,16 @@ impl Incoming for wire::RotationWish {
     }
 }
 
+/// How long a body may take to arrive; beside every app that takes any.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyDeadline(pub Duration);
+
+impl Default for BodyDeadline {
+    fn default() -> Self {
+        Self(Duration::from_secs(10))
+    }
+}
+
 /// A request's body, read and understood.
 pub struct Body<T>(pub T);
 
@@ -165,10 +174,10 @@ impl<T: Incoming> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (announced, is_json) = (announced_length(request), is_json(request));
-        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let deadline = request.app_data::<BodyDeadline>().copied();
         let payload = payload.take();
         Box::pin(async move {
-            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            let BodyDeadline(deadline) = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
             let bytes = arrived(payload, announced, T::MOST_BYTES, deadline).await?;
             if bytes.is_empty()
                 && let Some(value) = T::when_empty()
@@ -217,11 +226,11 @@ impl FromRequest for Upload {
         let announced = announced_length(request);
         let format = Query::of(request).and_then(|query| query.word("format", &["json", "csv"]));
         let (is_json, is_text) = (is_of(request, "application/json"), is_of(request, "text/csv"));
-        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let deadline = request.app_data::<BodyDeadline>().copied();
         let payload = payload.take();
         Box::pin(async move {
             let is_csv = format? == Some("csv");
-            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            let BodyDeadline(deadline) = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
             let bytes = arrived(payload, announced, Self::MOST_BYTES, deadline).await?;
             match is_csv {
                 true if !is_text => Err(Error::new(
@@ -254,10 +263,10 @@ impl FromRequest for Form {
         const KIND: &str = "application/x-www-form-urlencoded";
         let announced = announced_length(request);
         let is_form = is_of(request, KIND) && request.headers().contains_key(CONTENT_TYPE);
-        let deadline = request.app_data::<App>().map(|app| app.rules.body_deadline);
+        let deadline = request.app_data::<BodyDeadline>().copied();
         let payload = payload.take();
         Box::pin(async move {
-            let deadline = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
+            let BodyDeadline(deadline) = deadline.ok_or_else(|| Error::internal("a route stands outside the app"))?;
             let bytes = arrived(payload, announced, Self::MOST_BYTES, deadline).await?;
             match is_form {
                 true => Ok(Self { bytes }),

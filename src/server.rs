@@ -27,6 +27,7 @@ use crate::auth::replaced_secrets;
 use crate::auth::session_store::DieselStore;
 use crate::auth::sid_cookie::{self, bare_sid, sid_in_query};
 use crate::chores;
+use crate::body::BodyDeadline;
 use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
@@ -107,6 +108,7 @@ pub fn serve_on(
             .app_data(shared.clone())
             .app_data(Observer { proxies, hsts, in_flight })
             .app_data(shared.urls.clone())
+            .app_data(BodyDeadline(shared.rules.body_deadline))
             .app_data(web::Data::new(openapi))
             .app_data(queries.clone())
             .wrap(from_fn(observe))

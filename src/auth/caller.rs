@@ -151,7 +151,7 @@ impl<R, V> Caller<R, V> {
         if let Who::Administrator(session) = self.who() {
             admit_session::<D>(session)?;
         }
-        must_have_right::<D>(&self.identity)
+        must_have_right::<D>(self.identity.tenant.id, &self.identity.grant.rights, &self.identity.pending)
     }
 
     /// What keeps the caller from bringing about what lasts: the one answer to that question, whatever is to be
@@ -197,7 +197,7 @@ impl<R: Demand> Caller<R> {
 
     fn absent(db: &mut Db, who: Absent, calls: bool, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
         let known = lookup::absent(db, who, calls, origin.clone(), now)?;
-        let able = known.filter(|identity| must_have_right::<R>(identity).is_ok());
+        let able = known.filter(|identity| must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending).is_ok());
         Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
@@ -244,19 +244,20 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
     if let Who::Administrator(session) = &identity.who {
         admit_session::<R>(session)?;
     }
-    must_have_right::<R>(&identity)?;
+    must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending)?;
     Ok(Caller { identity, proof: PhantomData })
 }
 
-fn must_have_right<R: Demand>(identity: &Identity) -> Result<()> {
-    let has = |right: &Right| identity.grant.rights.contains(*right);
+/// Insists on one of the rights that a call needs.
+pub fn must_have_right<R: Demand>(tenant: TenantID, rights: &Rights, pending: &Pending) -> Result<()> {
+    let has = |right: &Right| rights.contains(*right);
     let has_one = R::RIGHT.is_none_or(|right| has(&right)) || R::OR.iter().any(has);
     // every tenant has Full Access, and with it the rights over tenants
-    let is_elsewhere = R::PRIMARY_ONLY && identity.tenant.id != TenantID::PRIMARY;
+    let is_elsewhere = R::PRIMARY_ONLY && tenant != TenantID::PRIMARY;
     if has_one && !is_elsewhere {
         return Ok(());
     }
-    let waiting = identity.pending.with(R::RIGHT.iter().chain(R::OR).copied());
+    let waiting = pending.with(R::RIGHT.iter().chain(R::OR).copied());
     if waiting.is_empty() || is_elsewhere {
         return Err(Error::not_authorized(R::DOING));
     }

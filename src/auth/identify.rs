@@ -128,23 +128,13 @@ async fn identity_of(app: &App, request: &ServiceRequest, door: &Door) -> Result
             Err(Error::new(Reason::SessionEnded, "The request carries more than one cookie sID. Send one."))
         }
         Carried::Nothing if has_cookie => session_identity(app, request, origin, door).await,
-        Carried::Nothing => Err(Error::new(
-            Reason::NotSignedIn,
-            "Sign in with POST /api/sessions, or send an API key in the header api-secret-key.",
-        )),
-        Carried::Key(key) if !has_cookie => {
+        _ if has_cookie => Err(presented::ambiguous()),
+        _ => {
+            let key = presented::only_key(request.headers())?;
             // a call that is refused for what it says of the API's version is no use of the key
             let is_use = check_api_version(request.headers()).is_ok();
             key_identity(app, request, key, origin, door, is_use).await
         }
-        Carried::OtherScheme if !has_cookie => Err(Error::new(
-            Reason::NotSignedIn,
-            "Authorization: the schemes Bearer and Token are taken, each with an API key behind it.",
-        )),
-        _ => Err(Error::new(
-            Reason::AmbiguousCredentials,
-            "The request carries more than one credential. Send one: the cookie sID, or one API key in one header.",
-        )),
     }
 }
 
@@ -326,7 +316,8 @@ fn check_key(
     Ok((identity, counted))
 }
 
-fn web_service_not_allowed(role: &str) -> Error {
+/// The answer to a key whose role is shut out of the web service.
+pub fn web_service_not_allowed(role: &str) -> Error {
     Error::new(Reason::AccessNotAllowed, format!("The role {role} does not allow access to the web service."))
 }
 

@@ -26,9 +26,9 @@ pub mod sid_cookie;
 mod starter;
 pub mod throttle;
 
-pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor};
+pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor, check_api_version, must_have_right};
 pub use check::Rule;
-pub use identify::{note_revoked, take_use, take_uses, tenant_of};
+pub use identify::{invalid_key, note_revoked, take_use, take_uses, tenant_of, web_service_not_allowed};
 pub use identity::{
     Absent, Door, Identity, KeyBounds, KeyCaller, KnownCaller, Limited, Pending, SessionCaller, Tenant, Who,
 };

@@ -3,6 +3,8 @@
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
+use crate::error::{Error, Reason, Result};
+
 /// The headers that hold nothing but a key.
 const PLAIN: &[&str] = &["api-secret-key", "x-api-key"];
 /// The schemes of `Authorization` behind which a key stands, in any case (RFC 9110 §11.1).
@@ -31,6 +33,30 @@ pub fn carried(headers: &HeaderMap) -> Carried<'_> {
         (Some(only), None) => only,
         (Some(_), Some(_)) => Carried::Several,
     }
+}
+
+/// The key that a request carries which has no other credential.
+pub fn only_key(headers: &HeaderMap) -> Result<&[u8]> {
+    match carried(headers) {
+        Carried::Key(key) => Ok(key),
+        Carried::Nothing => Err(Error::new(
+            Reason::NotSignedIn,
+            "Sign in with POST /api/sessions, or send an API key in the header api-secret-key.",
+        )),
+        Carried::OtherScheme => Err(Error::new(
+            Reason::NotSignedIn,
+            "Authorization: the schemes Bearer and Token are taken, each with an API key behind it.",
+        )),
+        Carried::Several => Err(ambiguous()),
+    }
+}
+
+/// The answer to more than one credential.
+pub fn ambiguous() -> Error {
+    Error::new(
+        Reason::AmbiguousCredentials,
+        "The request carries more than one credential. Send one: the cookie sID, or one API key in one header.",
+    )
 }
 
 /// `scheme 1*SP key`. A scheme with nothing behind it carries an empty key, which is none.

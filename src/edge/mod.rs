@@ -4,6 +4,7 @@
 //! [`Edge`] holds the snapshot and answers as the server would ([`crate::verify::Keys`]); [`refresh`] fetches another when
 //! something has changed, and keeps the last good one on the disk; [`server`] is what gateways ask.
 
+mod calls;
 pub mod refresh;
 pub mod server;
 
@@ -29,7 +30,7 @@ use crate::secret::PresentedKey;
 use crate::snapshot::read::{Refused, Snapshot};
 use crate::snapshot::seal::PublicKey;
 use crate::verify::rules::Failure;
-use crate::verify::{Asked, Counted, Keys};
+use crate::verify::{Asked, Considered, Counted, Keys};
 
 /// What an edge needs to be told.
 pub struct Settings {
@@ -175,6 +176,26 @@ impl Keys for Edge {
             return Ok(Err(Failure::CountedElsewhere));
         }
         Ok(self.0.limits.take_key(&known.as_use(), at).map(|()| None).map_err(Failure::Rule))
+    }
+
+    async fn count_all(&self, questions: &[(&[u8], Asked<'_>)], considered: &[Considered]) -> Result<Vec<Counted>> {
+        let mut counted = Vec::with_capacity(considered.len());
+        for ((_, asked), considered) in questions.iter().zip(considered) {
+            counted.push(match considered {
+                Ok((known, _)) => self.count(known, asked.at).await?,
+                Err(_) => Ok(None),
+            });
+        }
+        Ok(counted)
+    }
+
+    /// A snapshot does not say.
+    async fn secret_made(&self, _: i64) -> Option<Timestamp> {
+        None
+    }
+
+    fn issuer(&self) -> Option<String> {
+        None
     }
 
     fn heard_used(&self, _: &SharedKey, _: i64, _: IpAddr, _: Timestamp) {}

@@ -5,12 +5,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Json};
-use actix_web::{HttpServer, Route};
+use actix_web::{HttpServer, Resource, Route};
 
-use super::Edge;
-use crate::api::no_such_route;
+use super::{Edge, calls};
+use crate::api::{self, no_such_route};
+use crate::body::BodyDeadline;
 use crate::config::Config;
 use crate::error::Result;
 use crate::forwarded::TrustedProxies;
@@ -38,14 +40,22 @@ pub fn serve_on(
             .app_data(Observer { proxies, hsts: false, in_flight })
             .app_data(urls.clone())
             .app_data(queries.clone())
+            .app_data(BodyDeadline::default())
             .wrap(from_fn(observe))
             // the first route: each that stands in front of it costs every verification
             .route(GATEWAY, web::to(gateway::verify_request::<Edge>))
+            .service(asked("/api/apikeys/verify", || Route::new().to(calls::one)))
+            .service(asked("/api/apikeys/verify/batch", || Route::new().to(calls::many)))
+            .service(asked("/oauth2/introspect", || Route::new().to(calls::introspect)))
             .service(open("/healthz", || Route::new().to(alive)))
             .service(open("/readyz", || Route::new().to(ready)))
             .default_service(web::to(no_such_route))
     });
     limited(server, config, listeners, certificate.as_ref())
+}
+
+fn asked(path: &str, make: fn() -> Route) -> Resource {
+    api::resource(path, [(Method::POST, &make as &(dyn Fn() -> Route + 'static))])
 }
 
 /// Keys can be verified: there is a snapshot, and its time is not over.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use actix_web::web::Json;
 
 use super::rules::{BadDemand, Demands, Failure, VALID};
-use super::{Asked, Proven, Verdict, Whose, verify, verify_all};
+use super::{Asked, By, Keys, Proven, Verdict, Whose, verify, verify_all};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::known_keys::KnownKey;
@@ -31,9 +31,9 @@ impl Question {
     }
 
     /// What the caller asks by it: keys of other tenants are nobody's.
-    fn asked<'a, R, V>(&'a self, caller: &'a Caller<R, V>, at: Timestamp) -> (&'a [u8], Asked<'a>) {
-        let (within, origin) = (Some(caller.tenant().id), caller.origin());
-        let asked = Asked { demands: &self.demands, client: self.address, within, origin, at };
+    fn asked<'a>(&'a self, by: By<'a>, at: Timestamp) -> (&'a [u8], Asked<'a>) {
+        let within = Some(by.tenant);
+        let asked = Asked { demands: &self.demands, client: self.address, within, origin: by.origin, at };
         (self.key.expose().as_bytes(), asked)
     }
 }
@@ -81,24 +81,34 @@ pub async fn one(
     body: Body<wire::VerificationWish>,
     app: App,
 ) -> Result<Json<wire::Verification>> {
-    let question = Question::read(body.0, "")?;
-    let (presented, asked) = question.asked(&caller, app.now());
-    Ok(Json(shown(verify(&app, presented, &asked).await?)))
+    Ok(Json(answer(&app, By::from(&caller), body.0).await?))
 }
 
-/// Many keys. All questions are understood before the first is asked.
+/// The answer to a question about one key.
+pub async fn answer<K: Keys>(keys: &K, by: By<'_>, wish: wire::VerificationWish) -> Result<wire::Verification> {
+    let question = Question::read(wish, "")?;
+    let (presented, asked) = question.asked(by, keys.now());
+    Ok(shown(verify(keys, presented, &asked).await?))
+}
+
+/// Many keys.
 pub async fn many(
     caller: Caller<ViewApiKeys>,
     body: Body<wire::VerificationWishes>,
     app: App,
 ) -> Result<Json<wire::Verifications>> {
-    let items = body.0.items.ok_or_else(|| Error::member("items", "a list of questions is needed"))?.0;
+    Ok(Json(answers(&app, By::from(&caller), body.0).await?))
+}
+
+/// The answers to questions about many keys. All are understood before the first is asked.
+pub async fn answers<K: Keys>(keys: &K, by: By<'_>, wish: wire::VerificationWishes) -> Result<wire::Verifications> {
+    let items = wish.items.ok_or_else(|| Error::member("items", "a list of questions is needed"))?.0;
     let read = |(at, item): (usize, wire::VerificationWish)| Question::read(item, &format!("items[{at}]."));
     let questions = items.into_iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
-    let now = app.now();
-    let asked: Vec<_> = questions.iter().map(|question| question.asked(&caller, now)).collect();
-    let results = verify_all(&app, &asked).await?.into_iter().map(shown).collect();
-    Ok(Json(wire::Verifications { results }))
+    let now = keys.now();
+    let asked: Vec<_> = questions.iter().map(|question| question.asked(by, now)).collect();
+    let results = verify_all(keys, &asked).await?.into_iter().map(shown).collect();
+    Ok(wire::Verifications { results })
 }
 
 fn shown(verdict: Verdict) -> wire::Verification {

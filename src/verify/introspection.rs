@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::calls::shown_key;
 use super::rules::{Demands, VALID};
-use super::{Asked, Proven, Verdict, verify};
+use super::{Asked, By, Keys, Proven, Verdict, verify};
 use crate::app::App;
-use crate::auth::{self, Caller, ViaKey};
+use crate::auth::{Caller, ViaKey};
 use crate::body::Form;
 use crate::clock::{SECOND, Timestamp};
 use crate::error::{Error, Reason, Result};
@@ -94,11 +94,16 @@ fn misspelt(name: &str) -> Option<&'static str> {
 
 /// The handler.
 pub async fn introspect(caller: Caller<ViewApiKeys, ViaKey>, form: Form, app: App) -> Result<HttpResponse> {
+    answer(&app, By::from(&caller), &form).await
+}
+
+/// The answer to a form, whoever answers.
+pub async fn answer<K: Keys>(keys: &K, by: By<'_>, form: &Form) -> Result<HttpResponse> {
     let asking = read(&form.bytes).map_err(|what| Error::new(Reason::Malformed, format!("The form: {what}.")))?;
-    let (within, origin) = (Some(caller.tenant().id), caller.origin());
-    let asked = Asked { demands: &asking.demands, client: asking.address, within, origin, at: app.now() };
-    let answer = match verify(&app, asking.token.expose_secret().as_bytes(), &asked).await? {
-        Verdict::Valid(proven) => active(&app, &proven).await,
+    let (within, origin) = (Some(by.tenant), by.origin);
+    let asked = Asked { demands: &asking.demands, client: asking.address, within, origin, at: keys.now() };
+    let answer = match verify(keys, asking.token.expose_secret().as_bytes(), &asked).await? {
+        Verdict::Valid(proven) => active(keys, &proven).await,
         Verdict::Refused(failure, whose) => wire::Introspection {
             firstkey: whose.map(|_| wire::IntrospectionDetail { code: failure.code(), ..Default::default() }),
             ..wire::Introspection::default()
@@ -111,10 +116,9 @@ pub async fn introspect(caller: Caller<ViewApiKeys, ViaKey>, form: Form, app: Ap
 }
 
 /// What is told of a key that is good.
-async fn active(app: &App, proven: &Proven) -> wire::Introspection {
+async fn active<K: Keys>(keys: &K, proven: &Proven) -> wire::Introspection {
     let (key, secret) = (&proven.key, proven.secret);
-    // kept nowhere but in its row; the answer is good without
-    let made = app.database.look_up(move |db| auth::secret_made(db, secret)).await.ok().flatten();
+    let made = keys.secret_made(secret).await;
     let end = key.expires().into_iter().chain(key.secret_end(secret)).min();
     let begin = key.special().and_then(|special| special.facts.bounds.constraints.not_before);
     let rights: Vec<String> = key.rights().iter().map(|right| format!("{right:?}")).collect();
@@ -129,7 +133,7 @@ async fn active(app: &App, proven: &Proven) -> wire::Introspection {
         nbf: begin.map(seconds_up),
         sub: Some(key.id().to_string()),
         aud: Some(key.standing.tenant.guid.hyphenated().to_string()),
-        iss: app.urls.general().map(str::to_owned),
+        iss: keys.issuer(),
         firstkey: Some(wire::IntrospectionDetail { code: VALID, key: shown_key(proven) }),
     }
 }

@@ -20,13 +20,28 @@ use std::net::IpAddr;
 use crate::app::App;
 use crate::audit::Origin;
 use crate::auth::known_keys::{Found, KnownKey, SharedKey};
-use crate::auth::{self, RevokedFacts, Rule, Unproven, Uses};
+use crate::auth::{self, Caller, RevokedFacts, Rule, Unproven, Uses};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::{ApiKeyID, TenantID};
 use crate::reach::TenantLabel;
 use crate::secret::PresentedKey;
 use rules::{Demands, Failure};
+
+/// Whoever asks about keys, by a credential of their own.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    /// Whose keys they may ask about.
+    pub tenant: TenantID,
+    /// Of the request in which they ask.
+    pub origin: &'a Origin,
+}
+
+impl<'a, R, V> From<&'a Caller<R, V>> for By<'a> {
+    fn from(caller: &'a Caller<R, V>) -> Self {
+        Self { tenant: caller.tenant().id, origin: caller.origin() }
+    }
+}
 
 /// What is asked of a key.
 pub struct Asked<'a> {
@@ -69,7 +84,7 @@ pub enum Whose {
 }
 
 /// A key against which nothing speaks, with the number of its secret's row; or what does.
-type Considered = Result<(SharedKey, i64), (Failure, Option<Whose>)>;
+pub type Considered = Result<(SharedKey, i64), (Failure, Option<Whose>)>;
 
 const NOT_FOUND: Considered = Err((Failure::NotFound, None));
 
@@ -93,6 +108,20 @@ pub trait Keys {
     /// Counts a use towards whatever bounds how many there may be.
     fn count(&self, known: &KnownKey, at: Timestamp) -> impl Future<Output = Result<Counted>>;
 
+    /// [`Keys::count`] for all of those that nothing else speaks against, in their order. Where that fails nothing was
+    /// counted of any.
+    fn count_all(
+        &self,
+        questions: &[(&[u8], Asked<'_>)],
+        considered: &[Considered],
+    ) -> impl Future<Output = Result<Vec<Counted>>>;
+
+    /// When the secret of a row was made, where that is known.
+    fn secret_made(&self, secret: i64) -> impl Future<Output = Option<Timestamp>>;
+
+    /// The URL by which whoever issues the keys is known, if it has one.
+    fn issuer(&self) -> Option<String>;
+
     /// Hears that a key was used with success, by the secret of that row.
     fn heard_used(&self, known: &SharedKey, secret: i64, from: IpAddr, at: Timestamp);
 }
@@ -110,15 +139,15 @@ pub async fn verify<K: Keys>(keys: &K, presented: &[u8], asked: &Asked<'_>) -> R
 
 /// [`verify`] of many, in their order, as if one came after the other. The uses that keys have left are taken all at once:
 /// where that fails nothing was counted of any.
-pub async fn verify_all(app: &App, questions: &[(&[u8], Asked<'_>)]) -> Result<Vec<Verdict>> {
+pub async fn verify_all<K: Keys>(keys: &K, questions: &[(&[u8], Asked<'_>)]) -> Result<Vec<Verdict>> {
     let mut considered = Vec::with_capacity(questions.len());
     for (presented, asked) in questions {
-        considered.push(consider(app, presented, asked).await?);
+        considered.push(consider(keys, presented, asked).await?);
     }
-    let counted = count_all(app, questions, &considered).await?;
+    let counted = keys.count_all(questions, &considered).await?;
     let verdicts = questions.iter().zip(considered).zip(counted).map(|(((_, asked), considered), counted)| {
         match (considered, counted) {
-            (Ok((key, secret)), Ok(left)) => used(app, asked, Proven { key, secret, left }),
+            (Ok((key, secret)), Ok(left)) => used(keys, asked, Proven { key, secret, left }),
             (Ok((key, _)), Err(failure)) => Verdict::Refused(failure, Some(Whose::Key(key))),
             (Err((failure, whose)), _) => Verdict::Refused(failure, whose),
         }
@@ -206,12 +235,25 @@ impl Keys for App {
         }
     }
 
+    async fn count_all(&self, questions: &[(&[u8], Asked<'_>)], considered: &[Considered]) -> Result<Vec<Counted>> {
+        count_all(self, questions, considered).await
+    }
+
+    async fn secret_made(&self, secret: i64) -> Option<Timestamp> {
+        // kept nowhere but in its row; the answer is good without
+        self.database.look_up(move |db| auth::secret_made(db, secret)).await.ok().flatten()
+    }
+
+    fn issuer(&self) -> Option<String> {
+        self.urls.general().map(str::to_owned)
+    }
+
     fn heard_used(&self, known: &SharedKey, secret: i64, from: IpAddr, at: Timestamp) {
         self.key_usage.used(known, secret, from, at);
     }
 }
 
-/// [`Keys::count`] for all of those that nothing else speaks against, in their order.
+/// [`Keys::count_all`], with one transaction for the uses that keys have left.
 async fn count_all(app: &App, questions: &[(&[u8], Asked<'_>)], considered: &[Considered]) -> Result<Vec<Counted>> {
     let mut counted: Vec<Counted> = Vec::with_capacity(considered.len());
     for ((_, asked), considered) in questions.iter().zip(considered) {

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::{Value, json};
 
 use super::{Beside, HOUR, read};
-use crate::app::{PASSWORD, START, Session, TestApp, secret};
+use crate::app::{Call, PASSWORD, START, Session, TestApp, secret};
 use crate::both;
 use crate::profiles::{MICROSOFT, TREND, mint_under, trend};
-use crate::verify::{asked, is, told};
+use crate::verify::{asked, introspection, is, told};
 
 const COMPUTERS: &str = "platformRights.computerRights.canViewOtherComputers";
 const CREATE: &str = "platformRights.apikeyRights.canCreateNewApiKeys";
@@ -110,6 +110,78 @@ both! {
             let answer = beside.send(&app.call(method, path).key(&full).request, None);
             assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
         }
+    }
+
+    /// Programs are answered in JSON and by introspection as the server answers them, and so are those who may not ask.
+    fn programs_are_answered_as_by_the_server(app: TestApp) {
+        let full = app.full_key();
+        let mint = |name: &str, more: Value| minted(&app, &full, name, more);
+        let (plain, text) = mint("plain", json!({}));
+        let mut secrets = vec![full.clone(), "garbage".into(), wrong(plain), wrong(2_000_000_000), text];
+        secrets.push(mint("ends", json!({ "expiryDate": START.millis() + HOUR })).1);
+        secrets.push(mint("locked", json!({ "active": false })).1);
+        let (revoked, text) = mint("revoked", json!({}));
+        app.delete(&format!("/api/apikeys/{revoked}")).key(&full).send().expect(204);
+        secrets.push(text);
+        secrets.push(mint("there", json!({ "constraints": { "networks": { "allow": ["10.0.0.0/8"] } } })).1);
+        secrets.push(secret(&mint_under(&app, &full, TREND, trend("Logs", json!(["logRetrieval"]))).expect(200).json()));
+        let counted = mint("counted", json!({ "constraints": { "remainingUses": 9 } })).1;
+        let bare = secret(&app.mint("may nothing", app.role("Nothing", &[])));
+
+        let beside = Beside::new(&app);
+        beside.refresh().expect("a snapshot").expect("the first");
+        let demands = [
+            json!({}), json!({ "rights": [COMPUTERS] }), json!({ "rights": [COMPUTERS, CREATE], "match": "any" }),
+            json!({ "apiTypes": ["logRetrieval"] }), json!({ "role": "Auditor" }), json!({ "tenant": "acme" }),
+            json!({ "rights": ["computerRights"] }), json!({ "right": [COMPUTERS] }),
+        ];
+        let mut codes = BTreeSet::new();
+        let mut ask = |call: Call<'_>| {
+            let answer = beside.send(&call.request, None);
+            beside.same(call, None);
+            codes.insert(answer.json()["code"].as_str().unwrap_or_default().to_owned());
+        };
+        for turn in 0..2 {
+            let mut items = Vec::new();
+            for (text, demands) in secrets.iter().flat_map(|text| demands.iter().map(move |demands| (text, demands))) {
+                let body = json!({ "secretKey": text, "demands": demands, "address": "10.0.0.7" });
+                ask(app.post("/api/apikeys/verify", body.clone()).key(&full));
+                items.extend((demands["rights"] != json!(["computerRights"]) && demands.get("right").is_none()).then_some(body));
+            }
+            ask(app.post("/api/apikeys/verify/batch", json!({ "items": items })).key(&full));
+            let refused = json!({ "items": [{ "secretKey": full }, { "secretKey": 1 }] });
+            ask(app.post("/api/apikeys/verify/batch", refused).key(&full));
+            ask(app.post("/api/apikeys/verify/batch", json!({ "items": vec![json!({ "secretKey": "x" }); 1_001] })).key(&full));
+            let form = |text: &String| format!("token={}&address=10.0.0.7", text.replace('+', "%2B"));
+            for form in secrets.iter().map(form).chain(["".into(), "token=a&tokens=b".into()]) {
+                ask(introspection::asking(&app, &form).key(&full));
+            }
+            if turn == 0 {
+                app.clock.advance(HOUR - 1_000);
+                beside.refresh().expect("a snapshot");
+                app.clock.advance(1_000);
+            }
+        }
+        let expected = ["", "ADDRESS_REFUSED", "EXPIRED", "INSUFFICIENT_RIGHTS", "LOCKED", "NOT_FOUND", "REVOKED", "VALID"];
+        assert!(expected.iter().all(|code| codes.contains(*code)), "{codes:?}");
+
+        // who asks
+        let question = || app.post("/api/apikeys/verify", json!({ "secretKey": full }));
+        for call in [
+            question(),
+            question().key("garbage"),
+            question().key(&wrong(plain)),
+            question().key(&bare),
+            question().key(&full).header("Authorization", &format!("Bearer {full}")),
+            question().header("Authorization", "Basic eDp5"),
+            question().header("api-version", "v9").key(&full),
+            app.call("POST", "/api/apikeys/verify").key(&full).body("{"),
+            app.call("GET", "/api/apikeys/verify/batch").key(&full),
+        ].into_iter().chain(secrets.iter().skip(4).map(|text| question().key(text))) {
+            beside.same(call, None);
+        }
+        let refused = beside.send(&question().key(&counted).request, None);
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("usage_exceeded")));
     }
 
     /// What is counted once and for all can be counted in one place only: the edge says so, and the authority's count

@@ -16,7 +16,8 @@ fn form(members: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish()
 }
 
-fn asking<'a>(app: &'a TestApp, body: &str) -> Call<'a> {
+/// A form, sent by nobody yet.
+pub fn asking<'a>(app: &'a TestApp, body: &str) -> Call<'a> {
     let mut call = app.call("POST", "/oauth2/introspect").header("Content-Type", "application/x-www-form-urlencoded");
     call.request.body = body.as_bytes().to_vec();
     call

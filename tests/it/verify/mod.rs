@@ -4,7 +4,7 @@ mod calls;
 mod explain;
 mod forgotten;
 mod gateway;
-mod introspection;
+pub mod introspection;
 mod nodes;
 
 use crate::app::{Call, TestApp};
