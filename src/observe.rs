@@ -17,6 +17,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use futures_util::{Stream, StreamExt as _};
+use smol_str::SmolStr;
 
 use crate::audit::Origin;
 use crate::dialect::{self, ErrorDialect};
@@ -28,14 +29,14 @@ use crate::secret::trace_bytes;
 use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, OAuthErrorBody, ProblemBody, TrendErrorBody};
 
 /// On every answer, unless the handler has set the header itself.
-const ALWAYS: &[(&str, &str)] = &[
-    ("cache-control", "no-cache,no-store"),
-    ("pragma", "no-cache"),
-    ("x-frame-options", "DENY"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("cross-origin-resource-policy", "same-origin"),
+static ALWAYS: [(HeaderName, HeaderValue); 7] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
 /// What the middleware must know, of each worker.
@@ -57,7 +58,10 @@ pub struct LegacyErrors;
 #[derive(Clone, Copy, Debug)]
 pub struct Finished;
 
-const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+static HSTS: (HeaderName, HeaderValue) =
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware.
 pub async fn observe(
@@ -155,8 +159,10 @@ impl Stream for SharedBody {
 }
 
 /// 64 random bits in hex: enough to find a line in a log by.
-fn new_request_id() -> String {
-    data_encoding::HEXLOWER.encode(&trace_bytes())
+fn new_request_id() -> SmolStr {
+    let mut text = [0; 16];
+    data_encoding::HEXLOWER.encode_mut(&trace_bytes(), &mut text);
+    SmolStr::new(String::from_utf8_lossy(&text))
 }
 
 /// What went wrong, for the log.
@@ -284,21 +290,19 @@ fn not_ours(status: u16) -> Error {
 
 fn dress(headers: &mut HeaderMap, request_id: &str, hsts: bool) {
     for (name, value) in ALWAYS.iter().chain(hsts.then_some(&HSTS)) {
-        let name = HeaderName::from_static(name);
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
+        headers.insert(REQUEST_ID, id);
     }
 }
 
 /// One line a request: the route's pattern and not the path, which a client makes up.
 fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, started: Instant) {
     let request = response.request();
-    let route = request.match_pattern();
-    let is_gateway = route.as_deref() == Some(GATEWAY);
+    let is_gateway = request.path() == GATEWAY;
     let level = match fault {
         Some(Fault { reason: Reason::Internal | Reason::NoMoreIDs, .. }) => log::Level::Error,
         Some(Fault { reason: Reason::Unavailable, .. }) => log::Level::Warn,
@@ -308,6 +312,7 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
     if level > log::max_level() {
         return;
     }
+    let route = request.match_pattern();
     log::log!(target: "firstkey::request", level,
         request_id = origin.request_id.as_str(),
         method = request.method().as_str(),

@@ -13,6 +13,7 @@ pub mod verify;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use crate::auth::{Caller, Starter, Who};
 use crate::id::{ApiKeyID, TenantID};
@@ -267,7 +268,7 @@ pub struct Origin {
     /// The other end of the connection.
     pub address: IpAddr,
     /// The request's trace ID.
-    pub request_id: String,
+    pub request_id: SmolStr,
 }
 
 /// Who made something happen.
@@ -300,7 +301,7 @@ impl Actor {
             id: Some(id),
             name,
             address: origin.address.to_string(),
-            request_id: origin.request_id.clone(),
+            request_id: origin.request_id.to_string(),
         }
     }
 
@@ -313,7 +314,7 @@ impl Actor {
             // What was typed for an unknown name may be a password in the wrong field: it is not kept.
             name: known.map(|(_, name)| name.to_owned()).unwrap_or_default(),
             address: origin.address.to_string(),
-            request_id: origin.request_id.clone(),
+            request_id: origin.request_id.to_string(),
         }
     }
 
@@ -353,7 +354,7 @@ impl Actor {
             id: Some(id.get()),
             name: name.to_owned(),
             address: origin.address.to_string(),
-            request_id: origin.request_id.clone(),
+            request_id: origin.request_id.to_string(),
         }
     }
 
@@ -365,7 +366,7 @@ impl Actor {
             id: Some(id),
             name: key_name.to_owned(),
             address: origin.address.to_string(),
-            request_id: origin.request_id.clone(),
+            request_id: origin.request_id.to_string(),
         }
     }
 

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_key_is_told_of_once_a_minute_and_no_flood_is_kept() {
         let seen = ReplacedSecrets::default();
-        let origin = Origin { address: std::net::Ipv4Addr::LOCALHOST.into(), request_id: String::new() };
+        let origin = Origin { address: std::net::Ipv4Addr::LOCALHOST.into(), request_id: Default::default() };
         let presented = |key: i64, at: i64| {
             let (key, at) = (ApiKeyID::new(key), Timestamp::from_millis(at));
             let (name, reference) = (String::new(), String::new());

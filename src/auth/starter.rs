@@ -69,7 +69,7 @@ impl Starter {
             who,
             name: name.clone(),
             address: origin.address.to_string(),
-            request_id: origin.request_id.clone(),
+            request_id: origin.request_id.to_string(),
         })
     }
 

@@ -169,7 +169,7 @@ fn claims_identity(headers: &HeaderMap) -> bool {
 
 /// 200, and who the key is.
 fn identity(key: &KnownKey) -> HttpResponse {
-    let mut response = finished(HttpResponse::Ok());
+    let mut response = HttpResponse::Ok().finish();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(KEY_ID, HeaderValue::from(key.id().get()));
@@ -215,12 +215,6 @@ fn refusal(request: &HttpRequest, mut answer: HttpResponseBuilder, code: &'stati
     answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
     answer.insert_header((CODE, HeaderValue::from_static(code)));
     let mut response = answer.json(ErrorBody { message, code, trace_id, accepted: &[] });
-    response.extensions_mut().insert(Finished);
-    response
-}
-
-fn finished(mut answer: HttpResponseBuilder) -> HttpResponse {
-    let mut response = answer.finish();
     response.extensions_mut().insert(Finished);
     response
 }

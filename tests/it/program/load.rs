@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::PgConnection;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
