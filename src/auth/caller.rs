@@ -9,7 +9,9 @@ use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use super::identify::{invalid_key, session_ended};
-use super::identity::{Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, SessionCaller, Tenant, Who};
+use super::identity::{
+    Absent, Door, Identified, Identity, KeyBounds, KeyCaller, Limited, Pending, SessionCaller, Tenant, Who,
+};
 use super::lookup::{self, Standing};
 use crate::app::App;
 use crate::audit::Origin;
@@ -197,7 +199,9 @@ impl<R: Demand> Caller<R> {
 
     fn absent(db: &mut Db, who: Absent, calls: bool, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
         let known = lookup::absent(db, who, calls, origin.clone(), now)?;
-        let able = known.filter(|identity| must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending).is_ok());
+        let able = known.filter(|identity| {
+            must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending).is_ok()
+        });
         Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }

@@ -26,7 +26,9 @@ pub mod sid_cookie;
 mod starter;
 pub mod throttle;
 
-pub use caller::{AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor, check_api_version, must_have_right};
+pub use caller::{
+    AnyCredential, Caller, CredentialKind, ViaKey, ViaSession, Visitor, check_api_version, must_have_right,
+};
 pub use check::Rule;
 pub use identify::{invalid_key, note_revoked, take_use, take_uses, tenant_of, web_service_not_allowed};
 pub use identity::{

@@ -10,9 +10,9 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::Edge;
 use crate::audit::Origin;
-use crate::auth::identity::Pending;
+
 use crate::auth::presented::only_key;
-use crate::auth::{check_api_version, invalid_key, must_have_right, web_service_not_allowed};
+use crate::auth::{Pending, check_api_version, invalid_key, must_have_right, web_service_not_allowed};
 use crate::body::{Body, Form};
 use crate::error::{Error, Reason, Result};
 use crate::id::TenantID;
@@ -81,7 +81,11 @@ fn refusal(failure: &Failure, whose: Option<Whose>) -> Error {
 }
 
 /// One key.
-pub async fn one(caller: EdgeCaller, body: Body<wire::VerificationWish>, edge: Edge) -> Result<Json<wire::Verification>> {
+pub async fn one(
+    caller: EdgeCaller,
+    body: Body<wire::VerificationWish>,
+    edge: Edge,
+) -> Result<Json<wire::Verification>> {
     Ok(Json(calls::answer(&edge, caller.by(), body.0).await?))
 }
 
