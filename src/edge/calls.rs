@@ -10,7 +10,6 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use super::Edge;
 use crate::audit::Origin;
-
 use crate::auth::presented::only_key;
 use crate::auth::{Pending, check_api_version, invalid_key, must_have_right, web_service_not_allowed};
 use crate::body::{Body, Form};

@@ -8,8 +8,8 @@ use actix_web::web::Json;
 use super::rules::{BadDemand, Demands, Failure, VALID};
 use super::{Asked, By, Keys, Proven, Verdict, Whose, verify, verify_all};
 use crate::app::App;
-use crate::auth::Caller;
 use crate::auth::known_keys::KnownKey;
+use crate::auth::{Caller, RevokedFacts};
 use crate::body::Body;
 use crate::clock::{SECOND, Timestamp};
 use crate::error::{Error, Result};
@@ -138,12 +138,22 @@ fn shown_refused(whose: &Whose, failure: &Failure) -> wire::VerifiedKey {
         Whose::Key(key) => wire::VerifiedKey { retry_after: failure.wait().map(seconds), ..who(key) },
         Whose::Revoked(facts) => wire::VerifiedKey {
             key_id: Some(facts.id),
-            key_name: Some(facts.name.clone()),
             tenant_guid: Some(facts.tenant.guid.hyphenated().to_string()),
-            revoked: Some(facts.revoked),
-            revocation_reason: Some(facts.reason.clone()),
-            ..wire::VerifiedKey::default()
+            ..shown_revocation(facts)
         },
+    }
+}
+
+/// What is known of a revoked key besides that it was revoked; in a snapshot nothing is.
+fn shown_revocation(facts: &RevokedFacts) -> wire::VerifiedKey {
+    if facts.name.is_empty() {
+        return wire::VerifiedKey::default();
+    }
+    wire::VerifiedKey {
+        key_name: Some(facts.name.clone()),
+        revoked: Some(facts.revoked),
+        revocation_reason: Some(facts.reason.clone()),
+        ..wire::VerifiedKey::default()
     }
 }
 

@@ -123,8 +123,9 @@ both! {
         let (revoked, text) = mint("revoked", json!({}));
         app.delete(&format!("/api/apikeys/{revoked}")).key(&full).send().expect(204);
         secrets.push(text);
-        secrets.push(mint("there", json!({ "constraints": { "networks": { "allow": ["10.0.0.0/8"] } } })).1);
-        secrets.push(secret(&mint_under(&app, &full, TREND, trend("Logs", json!(["logRetrieval"]))).expect(200).json()));
+        secrets.push(mint("there", json!({ "constraints": { "networks": { "allow": ["10.1.0.0/16"] } } })).1);
+        // of a profile that bounds calls a minute
+        let typed = secret(&mint_under(&app, &full, TREND, trend("External applications", json!(["logRetrieval"]))).expect(200).json());
         let counted = mint("counted", json!({ "constraints": { "remainingUses": 9 } })).1;
         let bare = secret(&app.mint("may nothing", app.role("Nothing", &[])));
 
@@ -137,9 +138,7 @@ both! {
         ];
         let mut codes = BTreeSet::new();
         let mut ask = |call: Call<'_>| {
-            let answer = beside.send(&call.request, None);
-            beside.same(call, None);
-            codes.insert(answer.json()["code"].as_str().unwrap_or_default().to_owned());
+            codes.insert(beside.answered(call, None).json()["code"].as_str().unwrap_or_default().to_owned());
         };
         for turn in 0..2 {
             let mut items = Vec::new();
@@ -152,8 +151,9 @@ both! {
             let refused = json!({ "items": [{ "secretKey": full }, { "secretKey": 1 }] });
             ask(app.post("/api/apikeys/verify/batch", refused).key(&full));
             ask(app.post("/api/apikeys/verify/batch", json!({ "items": vec![json!({ "secretKey": "x" }); 1_001] })).key(&full));
+            ask(app.post("/api/apikeys/verify", json!({ "secretKey": typed, "demands": demands[3] })).key(&full));
             let form = |text: &String| format!("token={}&address=10.0.0.7", text.replace('+', "%2B"));
-            for form in secrets.iter().map(form).chain(["".into(), "token=a&tokens=b".into()]) {
+            for form in secrets.iter().chain([&typed]).map(form).chain(["".into(), "token=a&tokens=b".into()]) {
                 ask(introspection::asking(&app, &form).key(&full));
             }
             if turn == 0 {
