@@ -2,7 +2,7 @@
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
 //! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool, but for what is only
-//! added, which shares commits there too.
+//! added, which shares commits there too, and on both what it reads first (`db/memo.rs`).
 
 /// A statement on the connection inside, which knows it by its type and need not put its text together each time: for
 /// those behind every verification and every new key.

@@ -388,11 +388,11 @@ fn haproxy_lets_through_whom_the_server_vouches_for() {
     });
 }
 
-/// D8: two nodes behind nginx are stopped and started one after the other while keys are verified and made through it:
-/// nobody is refused.
+/// D8: two nodes behind a balancer that asks `/readyz` are stopped and started one after the other while keys are
+/// verified and made through it: nobody is refused.
 #[test]
 fn a_rolling_restart_refuses_nobody() {
-    if is_missing("nginx", Path::new("/usr/sbin/nginx").is_file()) {
+    if is_missing("haproxy", Path::new("/usr/sbin/haproxy").is_file()) {
         return;
     }
     let home = Home::new(Backend::Postgres);
@@ -400,24 +400,33 @@ fn a_rolling_restart_refuses_nobody() {
     let (first, second, address) = (free(), free(), free());
     let start = |listen: SocketAddr| home.spawn(&["--plain-http", "--listen", &listen.to_string()]).ready();
     let folder = tempfile::tempdir().expect("a temporary folder");
+    // a node that says that it is stopping has a second for the balancer to hear it
     let configuration = format!(
-        "daemon off; pid {0}/pid; error_log {0}/log; events {{}} http {{ access_log off; client_body_temp_path {0}/b; \
-         proxy_temp_path {0}/p; fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; \
-         upstream firstkey {{ server {first} max_fails=0; server {second} max_fails=0; }} \
-         server {{ listen {address}; location / {{ proxy_pass http://firstkey; }} }} }}",
-        folder.path().display()
+        "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n option redispatch\n\
+         frontend all\n bind {address}\n monitor-uri /both\n monitor fail if {{ nbsrv(firstkey) lt 2 }}\n \
+         default_backend firstkey\n\
+         backend firstkey\n option httpchk GET /readyz\n default-server check inter 100ms fall 1 rise 1\n \
+         server first {first}\n server second {second}\n"
     );
-    let file = folder.path().join("nginx.conf");
+    let file = folder.path().join("haproxy.cfg");
     std::fs::write(&file, configuration).expect("written");
     let mut nodes = vec![(first, start(first)), (second, start(second))];
-    let mut nginx = Command::new("/usr/sbin/nginx");
-    nginx.arg("-p").arg(folder.path()).arg("-c").arg(&file).args(["-g", "user root;"]).stderr(Stdio::null());
-    let proxy = Proxy { child: nginx.spawn().expect("it is installed"), address, _folder: folder };
+    let mut haproxy = Command::new("/usr/sbin/haproxy");
+    haproxy.arg("-db").arg("-f").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
+    let proxy = Proxy { child: haproxy.spawn().expect("it is installed"), address, _folder: folder };
     let patience = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < patience, "nginx does not listen");
+        assert!(Instant::now() < patience, "HAProxy does not listen");
         std::thread::yield_now();
     }
+    let both_are_there = || {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while proxy.status("/both", "") != 200 {
+            assert!(Instant::now() < patience, "a node is missing");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    both_are_there();
     let stop = std::sync::atomic::AtomicBool::new(false);
     let over = || stop.load(std::sync::atomic::Ordering::Relaxed);
     let key = format!("api-secret-key: {full}\r\n");
@@ -444,6 +453,7 @@ fn a_rolling_restart_refuses_nobody() {
             let (listen, node) = nodes.remove(0);
             node.stop();
             nodes.push((listen, start(listen)));
+            both_are_there();
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         (verifying.join().expect("nobody was refused"), minting.join().expect("nobody was refused"))
