@@ -402,7 +402,7 @@ fn a_rolling_restart_refuses_nobody() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // a node that says that it is stopping has a second for the balancer to hear it
     let configuration = format!(
-        "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n option redispatch\n\
+        "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n timeout check 5s\n option redispatch\n\
          frontend all\n bind {address}\n monitor-uri /both\n monitor fail if {{ nbsrv(firstkey) lt 2 }}\n \
          default_backend firstkey\n\
          backend firstkey\n option httpchk GET /readyz\n default-server check inter 100ms fall 1 rise 1\n \
