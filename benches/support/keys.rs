@@ -61,10 +61,10 @@ pub fn fill(db: &mut SqliteConnection, keys: i64) {
     let keys = keys + 1;
     db.transaction(|db| {
         diesel::sql_query(format!(
-            "insert into api_keys (tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
+            "insert into api_keys (id, tenant_id, profile_id, kind, key_name, name_fold, description, description_fold, \
              locale, role_id, time_zone, active, created, unsuccessful_sign_in_attempts, service_account, \
              made_with_initial_password) with recursive numbers (n) as (select 1 union all select n + 1 from numbers \
-             where n < {keys}) select 0, 1, 'standard', printf('key %07d', n), printf('key %07d', n), '', '', 'en-US', 2, \
+             where n < {keys}) select n + 1, 0, 1, 'standard', printf('key %07d', n), printf('key %07d', n), '', '', 'en-US', 2, \
              'UTC', true, n, 0, false, false from numbers"
         ))
         .execute(db)?;
