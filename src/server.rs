@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_http::{Request, Response};
@@ -102,14 +102,12 @@ pub fn serve_on(
     let (shared, plain) = (app.clone(), certificate.is_none());
     let queries = gateway::Queries::default();
     let server = HttpServer::new(move || {
-        let openapi = web::Bytes::from(openapi::page().to_string());
         let (proxies, in_flight) = (shared.trusted_proxies.clone(), shared.in_flight.worker());
         actix_web::App::new()
             .app_data(shared.clone())
             .app_data(Observer { proxies, hsts, in_flight })
             .app_data(shared.urls.clone())
             .app_data(BodyDeadline(shared.rules.body_deadline))
-            .app_data(web::Data::new(openapi))
             .app_data(queries.clone())
             .wrap(from_fn(observe))
             // the first route: each that stands in front of it costs every verification
@@ -250,8 +248,10 @@ async fn ready(app: App) -> Result<Json<wire::Health>> {
     Ok(Json(wire::Health { status: "ok" }))
 }
 
-async fn openapi_page(page: web::Data<web::Bytes>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(page.as_ref().clone())
+async fn openapi_page() -> HttpResponse {
+    // put together when somebody asks for it: that takes 30 MiB for a moment, which each thread's heap would keep
+    static PAGE: LazyLock<web::Bytes> = LazyLock::new(|| openapi::page().to_string().into());
+    HttpResponse::Ok().content_type("application/json").body(PAGE.clone())
 }
 
 /// What goes on beside the requests, until the process ends: what each node does for itself, and the chores.
