@@ -277,9 +277,6 @@ pub fn first_slipped_in(db: &mut Db, behind: i64, up_to: i64) -> Result<Option<i
         .optional()?)
 }
 
-/// Links that are written in one statement.
-const LINKS: usize = 1_000;
-
 /// Adds a segment.
 pub fn put_segment(db: &mut Db, seal: &Seal, links: &[Link]) -> Result<()> {
     let row = |link: &Link| {
@@ -289,12 +286,10 @@ pub fn put_segment(db: &mut Db, seal: &Seal, links: &[Link]) -> Result<()> {
             audit_chain::mac.eq(link.mac.clone()),
         )
     };
-    for links in links.chunks(LINKS) {
-        let (into, mut rows) = (diesel::insert_into(audit_chain::table), links.iter().map(row));
-        match db {
-            Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
-            Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
-        }
+    let (into, mut rows) = (diesel::insert_into(audit_chain::table), links.iter().map(row));
+    match db {
+        Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
+        Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
     }
     let row = (
         audit_seals::id.eq(seal.id),
