@@ -1,126 +1,141 @@
-//! What a storm of sign-ins does to those who only use their keys: 8 clients use a key, alone and while
-//! 64 clients try wrong passwords without a pause. Rounds alternate; only the ratios mean anything, for
-//! the clients share the machine with the server.
+//! What a storm of sign-ins does to those whose keys are verified: 8 connections ask about a key, alone and while 64
+//! others try wrong passwords without a pause, all on the machine of the server. Rounds alternate; only the ratios mean
+//! anything. Then how many sign-ins are tried when nothing else is asked, beside what bcrypt alone does.
 //!
-//! `cargo bench --bench storm` (`-- --seconds 5 --rounds 3`)
+//! `cargo bench --bench storm` (`-- --seconds 5 --rounds 3 --nice 5`). Needs wrk.
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use support::http::Request;
-use support::{Options, argument, median};
+use support::keys::QUERY;
+use support::{Load, Options, SUMMARY, Server, argument, median, wrk};
 
 const USERS: usize = 8;
 const ATTACKERS: usize = 64;
+/// As many as find room in the queue, so that no sign-in is turned away.
+const PATIENT: usize = 4;
+/// The default of `sign_in.bcrypt_cost`.
+const COST: u32 = 12;
 
 fn main() {
     let (seconds, rounds) = (argument("--seconds", 5), argument("--rounds", 3));
-    let server = Server(support::Server::start(&Options::default()));
-    println!(
-        "round  calm p50   calm p99   calm/s   storm p50  storm p99  storm/s  p99 ratio  refused 503/s  sign-ins tried/s"
-    );
-    let mut ratios = Vec::new();
-    for round in 1..=rounds {
-        let calm = server.measure(seconds, false);
-        let storm = server.measure(seconds, true);
-        let ratio = storm.percentile(0.99) / calm.percentile(0.99);
-        ratios.push(ratio);
-        println!(
-            "{round:>5}  {:>7.2} ms {:>7.2} ms {:>7.0}  {:>7.2} ms {:>7.2} ms {:>7.0}  {ratio:>9.2}  {:>13.0}  {:>16.1}",
-            calm.percentile(0.5),
-            calm.percentile(0.99),
-            calm.rate(),
-            storm.percentile(0.5),
-            storm.percentile(0.99),
-            storm.rate(),
-            storm.turned_away as f64 / storm.took.as_secs_f64(),
-            storm.hashed as f64 / storm.took.as_secs_f64(),
+    let nice = argument("--nice", 5).to_string();
+    let options = Options { settings: &[("FIRSTKEY_SIGN_IN_PASSWORD_NICE", &nice)], ..Options::default() };
+    let bench =
+        Bench { server: Server::start(&options), folder: tempfile::tempdir().expect("a temporary folder"), seconds };
+    bench.storm(rounds);
+    bench.sign_ins(rounds);
+}
+
+struct Bench {
+    server: Server,
+    folder: tempfile::TempDir,
+    seconds: i64,
+}
+
+/// What came of the attackers' requests.
+#[derive(Debug)]
+struct Storm {
+    /// Sign-ins that were tried, a second.
+    tried: f64,
+    /// Those turned away for want of room, a second.
+    turned_away: f64,
+    /// Half of the answers came sooner, in milliseconds: with room for few, that is the time of a refusal.
+    half: f64,
+}
+
+impl Bench {
+    fn storm(&self, rounds: i64) {
+        println!("round  calm/s  storm/s  share   calm p99  storm p99  ratio   503/s  half of them within  tried/s");
+        let (mut shares, mut ratios) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            let calm = self.verify();
+            let (storm, attack) = std::thread::scope(|scope| {
+                let attack = scope.spawn(|| self.sign_in(ATTACKERS));
+                (self.verify(), attack.join().expect("no panic"))
+            });
+            let (share, ratio) = (storm.rate / calm.rate, storm.slow / calm.slow);
+            println!(
+                "{round:>5} {:>7.0} {:>8.0}   {share:>4.2} {:>7.2} ms {:>7.2} ms   {ratio:>4.2} {:>7.0} {:>17.1} ms {:>8.1}",
+                calm.rate, storm.rate, calm.slow, storm.slow, attack.turned_away, attack.half, attack.tried
+            );
+            shares.push(share);
+            ratios.push(ratio);
+        }
+        println!("medians: {:.2} of the calm rate, p99 {:.2} times as long", median(shares), median(ratios));
+    }
+
+    /// Sign-ins alone, and the crate's comparisons on one thread.
+    fn sign_ins(&self, rounds: i64) {
+        let hash = bcrypt::hash("correct horse battery staple", COST).expect("a hash");
+        let threads = (std::thread::available_parallelism().map_or(1, usize::from) - 1).max(1);
+        let (mut served, mut alone) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            served.push(self.sign_in(PATIENT).tried);
+            alone.push(compared(&hash, threads, Duration::from_secs(self.seconds.unsigned_abs())));
+        }
+        let (served, alone) = (median(served), median(alone));
+        println!("sign-ins alone: {served:.2} a second, bcrypt alone {alone:.2}: {:.2} of it", served / alone);
+    }
+
+    fn verify(&self) -> Load {
+        let text = format!("wrk.headers[\"api-secret-key\"] = \"{}\"\n{SUMMARY}", self.server.key.trim());
+        let script = self.script("verify", &text);
+        let load = wrk(USERS, self.seconds, path(&script), &format!("https://{}{QUERY}", self.server.address));
+        assert_eq!((load.refused, load.failed), (0.0, 0.0), "the key is good");
+        load
+    }
+
+    /// Tries wrong passwords, each connection those of a user of its own or of none.
+    fn sign_in(&self, connections: usize) -> Storm {
+        let text = format!(
+            "wrk.method = \"POST\"\nwrk.headers[\"Content-Type\"] = \"application/json\"\n\
+             local all, at = {{}}, 0\ntried, full, other = 0, 0, 0\n\
+             function setup(thread)\n  table.insert(all, thread)\nend\n\
+             function request()\n  at = at + 1\n  return wrk.format(nil, nil, nil, \
+             string.format('{{\"userName\":\"victim%d\",\"password\":\"wrong\"}}', at % {ATTACKERS}))\nend\n\
+             function response(status)\n  if status == 503 then full = full + 1\n  \
+             elseif status == 401 then tried = tried + 1\n  else other = other + 1 end\nend\n\
+             function done(summary, latency, requests)\n  local t, f, o = 0, 0, 0\n  \
+             for _, thread in ipairs(all) do\n    t = t + thread:get(\"tried\")\n    f = f + thread:get(\"full\")\n    \
+             o = o + thread:get(\"other\")\n  end\n  \
+             io.write(string.format(\"measured %d %d %d %d %d\\n\", t, summary.duration, latency:percentile(50), f, o))\nend\n"
         );
-    }
-    println!("median ratio of the key's p99, storm to calm: {:.2}", median(ratios));
-}
-
-/// What one round came to; latencies in milliseconds, sorted.
-struct Measured {
-    latencies: Vec<f64>,
-    took: Duration,
-    turned_away: u64,
-    hashed: u64,
-}
-
-impl Measured {
-    fn percentile(&self, share: f64) -> f64 {
-        let at = ((self.latencies.len() - 1) as f64 * share) as usize;
-        self.latencies[at]
+        // what the script says in the places of requests, of the slowest and of refused ones
+        let script = self.script("attack", &text);
+        let url = format!("https://{}/api/sessions", self.server.address);
+        let said = wrk(connections, self.seconds, path(&script), &url);
+        assert_eq!(said.failed, 0.0, "a storm is answered 503 or 401");
+        Storm { tried: said.rate, turned_away: said.refused / self.seconds as f64, half: said.slow }
     }
 
-    fn rate(&self) -> f64 {
-        self.latencies.len() as f64 / self.took.as_secs_f64()
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.folder.path().join(format!("{name}.lua"));
+        std::fs::write(&file, text).expect("written");
+        file
     }
 }
 
-struct Server(support::Server);
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a path")
+}
 
-impl Server {
-    fn measure(&self, seconds: i64, storm: bool) -> Measured {
-        let over = AtomicBool::new(false);
-        let (turned_away, hashed) = (AtomicU64::new(0), AtomicU64::new(0));
-        let began = Instant::now();
-        let mut latencies: Vec<f64> = std::thread::scope(|scope| {
-            let users: Vec<_> = (0..USERS).map(|_| scope.spawn(|| self.use_the_key(&over))).collect();
-            if storm {
-                for number in 0..ATTACKERS {
-                    let (over, turned_away, hashed) = (&over, &turned_away, &hashed);
-                    scope.spawn(move || self.attack(number, over, turned_away, hashed));
-                }
+/// Comparisons a second of a password with a hash, on so many threads.
+fn compared(hash: &str, threads: usize, long: Duration) -> f64 {
+    let began = Instant::now();
+    let done: u64 = std::thread::scope(|scope| {
+        let compare = || {
+            let mut done = 0;
+            while began.elapsed() < long {
+                assert!(!bcrypt::verify("wrong", hash).expect("a hash"));
+                done += 1;
             }
-            std::thread::sleep(Duration::from_secs(seconds.unsigned_abs()));
-            over.store(true, Ordering::Relaxed);
-            users.into_iter().flat_map(|user| user.join().expect("no panic")).collect()
-        });
-        latencies.sort_by(f64::total_cmp);
-        Measured {
-            latencies,
-            took: began.elapsed(),
-            turned_away: turned_away.into_inner(),
-            hashed: hashed.into_inner(),
-        }
-    }
-
-    fn use_the_key(&self, over: &AtomicBool) -> Vec<f64> {
-        let request = Request {
-            method: "GET".into(),
-            path: "/api/apikeys/current".into(),
-            headers: vec![("api-secret-key".into(), self.0.key.clone())],
-            body: Vec::new(),
+            done
         };
-        let mut connection = self.0.connect();
-        let mut latencies = Vec::new();
-        while !over.load(Ordering::Relaxed) {
-            let began = Instant::now();
-            let answer = connection.send(&request).expect("an answer");
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            latencies.push(began.elapsed().as_secs_f64() * 1_000.0);
-        }
-        latencies
-    }
-
-    fn attack(&self, number: usize, over: &AtomicBool, turned_away: &AtomicU64, hashed: &AtomicU64) {
-        let request = Request {
-            method: "POST".into(),
-            path: "/api/sessions".into(),
-            headers: vec![("Content-Type".into(), "application/json".into())],
-            body: format!(r#"{{"userName":"victim{number}","password":"wrong"}}"#).into_bytes(),
-        };
-        let mut connection = self.0.connect();
-        while !over.load(Ordering::Relaxed) {
-            match connection.send(&request).expect("an answer").status {
-                503 => turned_away.fetch_add(1, Ordering::Relaxed),
-                401 => hashed.fetch_add(1, Ordering::Relaxed),
-                other => panic!("a storm was answered {other}"),
-            };
-        }
-    }
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(compare)).collect();
+        all.into_iter().map(|one| one.join().expect("no panic")).sum()
+    });
+    done as f64 / began.elapsed().as_secs_f64()
 }

@@ -1,6 +1,7 @@
 //! Every route, on one screen. The server is built from this table, the OpenAPI page is written from it,
 //! and the test of who may do what walks it.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
 use actix_web::http::Method;
@@ -54,17 +55,21 @@ pub enum Access {
 /// A JSON shape by name, with those it is made of.
 pub struct Shape {
     /// Its name among the page's schemas.
-    pub name: String,
-    /// Its schema, and those of what it is made of, by name.
-    pub schemas: Vec<(String, RefOr<Schema>)>,
+    pub name: Cow<'static, str>,
+    /// Puts its schema together, and those of what it is made of, by name. All of them are megabytes, and wanted by the
+    /// page alone.
+    pub schemas: fn() -> Vec<(String, RefOr<Schema>)>,
 }
 
 impl Shape {
     /// The shape of a type of `wire/`.
     pub fn of<T: ToSchema>() -> Self {
-        let mut schemas = vec![(T::name().into_owned(), T::schema())];
-        T::schemas(&mut schemas);
-        Self { name: T::name().into_owned(), schemas }
+        let schemas = || {
+            let mut schemas = vec![(T::name().into_owned(), T::schema())];
+            T::schemas(&mut schemas);
+            schemas
+        };
+        Self { name: T::name(), schemas }
     }
 }
 

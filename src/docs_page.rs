@@ -1,11 +1,15 @@
 //! `/docs`: the OpenAPI page to read and to try out in a browser. Swagger UI comes with the program; nothing is
 //! fetched from anywhere else, and the browser is told so.
 
+use std::io::Read as _;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::http::header::{
+    AcceptEncoding, CONTENT_SECURITY_POLICY, ContentEncoding, Encoding, Header as _, LOCATION, VARY,
+};
 use actix_web::web::Path;
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use flate2::read::GzDecoder;
 use utoipa_swagger_ui::Config;
 
 use crate::error::{Error, Result, catalogue_html};
@@ -27,13 +31,34 @@ pub async fn index() -> impl Responder {
 }
 
 /// One of the page's files; the page itself where none is named.
-pub async fn file(name: Path<String>) -> Result<HttpResponse> {
+pub async fn file(name: Path<String>, request: HttpRequest) -> Result<HttpResponse> {
     let file = utoipa_swagger_ui::serve(&name, CONFIG.clone()).map_err(|error| Error::internal(error.to_string()))?;
     let file = file.ok_or_else(Error::no_such_route)?;
-    Ok(HttpResponse::Ok()
-        .content_type(file.content_type)
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(file.bytes.into_owned()))
+    let mut response = HttpResponse::Ok();
+    response.content_type(file.content_type).insert_header((CONTENT_SECURITY_POLICY, POLICY));
+    response.insert_header((VARY, "Accept-Encoding"));
+    // the program has them packed, which browsers take as they are
+    let bytes = match file.gzpipped {
+        true if !takes_gzip(&request) => unpacked(&file.bytes)?,
+        packed => {
+            if packed {
+                response.insert_header(ContentEncoding::Gzip);
+            }
+            file.bytes.into_owned()
+        }
+    };
+    Ok(response.body(bytes))
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let offered = [Encoding::gzip(), Encoding::identity()];
+    AcceptEncoding::parse(request).is_ok_and(|taken| taken.negotiate(offered.iter()) == Some(Encoding::gzip()))
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).map_err(Error::internal)?;
+    Ok(plain)
 }
 
 /// Every code that a refusal can have; needs nothing but itself.

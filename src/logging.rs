@@ -79,26 +79,46 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
 /// One JSON object and a line feed. The members of every line come first; a value of the record that
 /// bears one of their names is written as `record.<name>`.
 pub fn json_line(time: Timestamp, record: &Record<'_>) -> String {
-    let mut members: Vec<(Cow<'_, str>, Value)> = vec![
-        ("time".into(), time.to_string().into()),
-        ("level".into(), record.level().as_str().into()),
-        ("target".into(), record.target().into()),
-        ("message".into(), record.args().to_string().into()),
-    ];
-    for (key, value) in values(record) {
-        let reserved = matches!(key.as_str(), "time" | "level" | "target" | "message");
-        members.push((if reserved { format!("record.{key}").into() } else { key.into() }, value));
+    let mut line = String::with_capacity(ROOM);
+    for (name, text) in [
+        ("{\"time\":", Cow::from(time.to_string())),
+        (",\"level\":", record.level().as_str().into()),
+        (",\"target\":", record.target().into()),
+        (",\"message\":", record.args().as_str().map_or_else(|| record.args().to_string().into(), Cow::from)),
+    ] {
+        line.push_str(name);
+        push_quoted(&text, &mut line);
     }
-    let members: Vec<String> =
-        members.iter().map(|(key, value)| format!("{}:{value}", Value::from(key.as_ref()))).collect();
-    // In a JSON text such a character can only stand within a string, where \uXXXX says the same.
-    let mut line = escaped(&format!("{{{}}}", members.join(",")), |c, line| {
+    for (key, value) in values(record) {
+        let reserved = matches!(&*key, "time" | "level" | "target" | "message");
+        line.push(',');
+        push_quoted(&if reserved { format!("record.{key}").into() } else { key }, &mut line);
+        line.push(':');
+        match value {
+            Datum::Text(text) => push_quoted(&text, &mut line),
+            Datum::Other(value) => line.push_str(&value.to_string()),
+        }
+    }
+    line.push_str("}\n");
+    line
+}
+
+/// What most lines take, in bytes.
+const ROOM: usize = 384;
+
+/// A text as JSON has it. What is unprintable can only stand within a string, where \uXXXX says the same.
+fn push_quoted(text: &str, line: &mut String) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        line.push('"');
+        line.push_str(text);
+        line.push('"');
+        return;
+    }
+    line.push_str(&escaped(&Value::from(text).to_string(), |c, line| {
         for unit in c.encode_utf16(&mut [0; 2]) {
             line.push_str(&format!("\\u{unit:04x}"));
         }
-    });
-    line.push('\n');
-    line
+    }));
 }
 
 /// Time, level, target, message, then `key=value`, and a line feed.
@@ -106,8 +126,9 @@ pub fn text_line(time: Timestamp, record: &Record<'_>) -> String {
     let mut line = format!("{time} {:5} {} {}", record.level(), record.target(), record.args());
     for (key, value) in values(record) {
         let value = match value {
-            Value::String(text) if is_bare(&text) => text,
-            other => other.to_string(),
+            Datum::Text(text) if is_bare(&text) => text,
+            Datum::Text(text) => Value::from(text).to_string().into(),
+            Datum::Other(value) => value.to_string().into(),
         };
         line.push_str(&format!(" {key}={value}"));
     }
@@ -137,65 +158,84 @@ fn is_unprintable(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The key-values of a record as JSON values, in order; of two with one name the later stays.
-fn values(record: &Record<'_>) -> Vec<(String, Value)> {
-    struct Pairs(Vec<(String, Value)>);
+/// A record's value, as JSON knows it.
+enum Datum<'a> {
+    Text(Cow<'a, str>),
+    /// Whatever is no text.
+    Other(Value),
+}
 
-    impl<'kvs> VisitSource<'kvs> for Pairs {
-        fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-            let mut json = Json(Value::Null);
-            value.visit(&mut json)?;
+/// The key-values of a record, in order; of two with one name the later stays.
+fn values<'a>(record: &'a Record<'_>) -> Vec<(Cow<'a, str>, Datum<'a>)> {
+    struct Pairs<'a>(Vec<(Cow<'a, str>, Datum<'a>)>);
+
+    impl<'a> VisitSource<'a> for Pairs<'a> {
+        fn visit_pair(&mut self, key: kv::Key<'a>, value: kv::Value<'a>) -> Result<(), kv::Error> {
+            let mut read = Reading(Datum::Other(Value::Null));
+            value.visit(&mut read)?;
             match self.0.iter_mut().find(|(known, _)| known == key.as_str()) {
-                Some((_, known)) => *known = json.0,
-                None => self.0.push((key.as_str().to_owned(), json.0)),
+                Some((_, known)) => *known = read.0,
+                None => {
+                    let name = key.to_borrowed_str().map_or_else(|| key.as_str().to_owned().into(), Cow::from);
+                    self.0.push((name, read.0));
+                }
             }
             Ok(())
         }
     }
 
-    let mut pairs = Pairs(Vec::new());
+    let mut pairs = Pairs(Vec::with_capacity(8));
     // A value that cannot be written costs the values after it, not the line.
     let _ = record.key_values().visit(&mut pairs);
     pairs.0
 }
 
-/// A log value as JSON; numbers that JSON's readers would round become text.
-struct Json(Value);
+/// A value that is being read; numbers that JSON's readers would round become text.
+struct Reading<'a>(Datum<'a>);
 
-impl VisitValue<'_> for Json {
-    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        self.0 = value.to_string().into();
+impl<'a> Reading<'a> {
+    fn is(&mut self, value: impl Into<Value>) -> Result<(), kv::Error> {
+        self.0 = Datum::Other(value.into());
         Ok(())
+    }
+
+    fn is_text(&mut self, text: impl Into<Cow<'a, str>>) -> Result<(), kv::Error> {
+        self.0 = Datum::Text(text.into());
+        Ok(())
+    }
+}
+
+impl<'a> VisitValue<'a> for Reading<'a> {
+    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
+        self.is_text(value.to_string())
     }
 
     fn visit_null(&mut self) -> Result<(), kv::Error> {
-        self.0 = Value::Null;
-        Ok(())
+        self.is(Value::Null)
     }
 
     fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
-        self.0 = value.into();
-        Ok(())
+        self.is(value)
     }
 
     fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
-        self.0 = value.into();
-        Ok(())
+        self.is(value)
     }
 
     fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
-        self.0 = if value.is_finite() { value.into() } else { value.to_string().into() };
-        Ok(())
+        if value.is_finite() { self.is(value) } else { self.is_text(value.to_string()) }
     }
 
     fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
-        self.0 = value.into();
-        Ok(())
+        self.is(value)
     }
 
     fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
-        self.0 = value.into();
-        Ok(())
+        self.is_text(value.to_owned())
+    }
+
+    fn visit_borrowed_str(&mut self, value: &'a str) -> Result<(), kv::Error> {
+        self.is_text(value)
     }
 }
 

@@ -17,8 +17,8 @@ pub fn page() -> Value {
     let problem = Shape::of::<wire::ProblemBody<'static>>();
     let mut schemas: BTreeMap<String, Value> = BTreeMap::new();
     let shapes = routes.iter().flat_map(|route| route.request.iter().chain(&route.answer.1)).chain([&error, &problem]);
-    for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
-        schemas.entry(name.clone()).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
+    for (name, schema) in shapes.flat_map(|shape| (shape.schemas)()) {
+        schemas.entry(name).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
     }
     name_settings(&mut schemas);
     let mut paths: Map<String, Value> = Map::new();

@@ -284,7 +284,7 @@ pub async fn describe(
     app: App,
 ) -> Result<Json<wire::ApiKey>> {
     let look = Look::of(&query, &app)?;
-    let (key, more) = app.database.read(move |db| found(db, &caller, id.0, no_such_key, &look)).await?;
+    let (key, more) = app.database.look_up(move |db| found(db, &caller, id.0, no_such_key, &look)).await?;
     Ok(Json(shown(key, more, &app)))
 }
 
@@ -308,7 +308,7 @@ pub async fn describe_current(
     app: App,
 ) -> Result<Json<wire::ApiKeyCurrent>> {
     let (me, id, look) = (caller.clone(), caller.key().id, Look::of(&query, &app)?);
-    let (key, more) = app.database.read(move |db| found(db, &me, id, current_is_gone, &look)).await?;
+    let (key, more) = app.database.look_up(move |db| found(db, &me, id, current_is_gone, &look)).await?;
     Ok(Json(shown_as_current(key, more, &caller, &app)))
 }
 

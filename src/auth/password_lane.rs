@@ -1,7 +1,11 @@
 //! The lane of its own on which passwords are hashed: few threads, of low priority, behind a short
 //! queue, so that a storm of sign-ins slows nobody but those who sign in.
+//!
+//! Where a storm comes from one place, it slows those who come from there: nobody who is not signed in has more than
+//! half of the queue, and whoever else waits is served in between.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +17,8 @@ use crate::error::{Error, Result};
 
 /// Jobs that may wait, for each thread; beyond it the answer is 503 at once.
 const QUEUE_PER_THREAD: usize = 8;
+/// As many of them may be of one client.
+const SHARE_PER_THREAD: usize = QUEUE_PER_THREAD / 2;
 /// How long a job may wait before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -46,13 +52,25 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Whose job was begun last.
+    last: Option<Client>,
     closed: bool,
 }
 
 struct Job {
+    client: Client,
     work: Work,
     queued: Instant,
     caller: oneshot::Sender<Result<Outcome>>,
+}
+
+/// Who waits for a password to be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// Somebody who was let in already.
+    Known,
+    /// Whoever comes from there: an address, or the first of a network that counts as one (`throttle::prefix`).
+    Unknown(IpAddr),
 }
 
 enum Work {
@@ -92,18 +110,18 @@ impl PasswordLane {
 
     /// Refuses when the queue is full, before anything else is done for the request, and after a moment's
     /// pause: clients that come back at once, whatever `Retry-After` says, then leave the machine to others.
-    pub async fn must_have_room(&self) -> Result<()> {
-        let full = self.0.lock().jobs.len() >= self.0.most_waiting();
-        if full {
+    pub async fn must_have_room(&self, client: Client) -> Result<()> {
+        let room = self.0.lock().has_room(client, self.0.layout.threads);
+        if !room {
             tokio::time::sleep(PAUSE).await;
             return Err(busy());
         }
         Ok(())
     }
 
-    /// Hashes a peppered password for storing.
+    /// Hashes a peppered password for storing, for somebody who was let in.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String> {
-        match self.queue(Work::Hash { password }).await? {
+        match self.queue(Client::Known, Work::Hash { password }).await? {
             Outcome::Hashed(hash) => Ok(hash),
             Outcome::Verified(_) => Err(Error::internal("the password lane answered another question")),
         }
@@ -111,10 +129,10 @@ impl PasswordLane {
 
     /// Compares a peppered password with a stored hash; without one the comparison costs the same and
     /// is never true.
-    pub async fn verify(&self, password: Zeroizing<String>, hash: Option<&str>) -> Result<bool> {
+    pub async fn verify(&self, client: Client, password: Zeroizing<String>, hash: Option<&str>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.0.dummy).to_owned();
-        match self.queue(Work::Verify { password, hash }).await? {
+        match self.queue(client, Work::Verify { password, hash }).await? {
             Outcome::Verified(right) => Ok(right && known),
             Outcome::Hashed(_) => Err(Error::internal("the password lane answered another question")),
         }
@@ -138,16 +156,16 @@ impl PasswordLane {
         !hash.starts_with(&format!("{SCHEME}$2b${:02}$", self.0.layout.cost))
     }
 
-    async fn queue(&self, work: Work) -> Result<Outcome> {
+    async fn queue(&self, client: Client, work: Work) -> Result<Outcome> {
         let (caller, answer) = oneshot::channel();
         {
             let mut queue = self.0.lock();
             // those whose client has gone do not stand in anybody's way
             queue.jobs.retain(|job| !job.caller.is_closed());
-            if queue.jobs.len() >= self.0.most_waiting() {
+            if !queue.has_room(client, self.0.layout.threads) {
                 return Err(busy());
             }
-            queue.jobs.push_back(Job { work, queued: Instant::now(), caller });
+            queue.jobs.push_back(Job { client, work, queued: Instant::now(), caller });
         }
         self.0.ready.notify_one();
         answer.await.unwrap_or_else(|_| Err(busy()))
@@ -158,11 +176,23 @@ fn busy() -> Error {
     Error::unavailable(2, "too many passwords are waiting to be checked")
 }
 
-impl Shared {
-    fn most_waiting(&self) -> usize {
-        QUEUE_PER_THREAD * self.layout.threads
+impl Queue {
+    fn has_room(&self, client: Client, threads: usize) -> bool {
+        let theirs = || self.jobs.iter().filter(|job| job.client == client).count();
+        self.jobs.len() < QUEUE_PER_THREAD * threads
+            && (client == Client::Known || theirs() < SHARE_PER_THREAD * threads)
     }
 
+    /// The oldest job of anybody but the client whose turn was last; the oldest of all where nobody else waits.
+    fn take(&mut self) -> Option<Job> {
+        let another = self.jobs.iter().position(|job| Some(job.client) != self.last);
+        let job = self.jobs.remove(another.unwrap_or(0))?;
+        self.last = Some(job.client);
+        Some(job)
+    }
+}
+
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,7 +200,7 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some(job) = queue.take() {
                 return Some(job);
             }
             if queue.closed {
@@ -238,15 +268,39 @@ mod tests {
     async fn a_password_is_known_again_and_another_is_not() {
         let lane = lane();
         let hash = lane.hash(peppered("right")).await.expect("hashed");
-        assert!(lane.verify(peppered("right"), Some(&hash)).await.expect("verified"));
-        assert!(!lane.verify(peppered("wrong"), Some(&hash)).await.expect("verified"));
+        assert!(lane.verify(Client::Known, peppered("right"), Some(&hash)).await.expect("verified"));
+        assert!(!lane.verify(Client::Known, peppered("wrong"), Some(&hash)).await.expect("verified"));
         assert!(!lane.is_outdated(&hash) && lane.is_outdated("$fk1$2b$12$…"));
     }
 
     #[tokio::test]
     async fn an_unknown_name_costs_a_run_and_is_never_right() {
         let lane = lane();
-        assert!(!lane.verify(peppered("anything"), None).await.expect("verified"));
+        assert!(!lane.verify(Client::Known, peppered("anything"), None).await.expect("verified"));
         assert_eq!(lane.runs(), 1);
+    }
+
+    #[test]
+    fn one_client_has_half_of_the_queue_and_others_are_served_in_between() {
+        let (storm, other) = (Client::Unknown([10, 0, 0, 1].into()), Client::Unknown([10, 0, 0, 2].into()));
+        let mut queue = Queue::default();
+        let come = |queue: &mut Queue, client| {
+            let room = queue.has_room(client, 1);
+            if room {
+                let work = Work::Hash { password: peppered("any") };
+                queue.jobs.push_back(Job { client, work, queued: Instant::now(), caller: oneshot::channel().0 });
+            }
+            room
+        };
+        let all: Vec<bool> = (0..6).map(|_| come(&mut queue, storm)).collect();
+        assert_eq!(all, [true, true, true, true, false, false]);
+        assert!(come(&mut queue, other) && come(&mut queue, Client::Known));
+        assert!(!come(&mut queue, storm), "its share is taken");
+        let served: Vec<Client> = std::iter::from_fn(|| queue.take().map(|job| job.client)).collect();
+        assert_eq!(served, [storm, other, storm, Client::Known, storm, storm]);
+        let of_many =
+            (1..=9).map(|last| come(&mut queue, Client::Unknown([10, 0, 0, last].into()))).filter(|room| *room);
+        assert_eq!(of_many.count(), 8, "and all of them together have the queue");
+        assert!(!come(&mut queue, Client::Known));
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 
+use super::password_lane::Client;
 use crate::app::App;
 use crate::clock::{DAY, MINUTE, SECOND, Timestamp};
 use crate::db::Db;
@@ -35,6 +36,8 @@ const RETRIES: u32 = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     number: i64,
+    /// That address, or its network.
+    prefix: IpAddr,
     /// Whether the attempt that was reserved is the last one that makes nobody wait, should it fail.
     pub is_last_free: bool,
 }
@@ -60,17 +63,18 @@ impl App {
     /// Reserves an attempt to sign in to the folded `tenant` (empty: the primary one) as the folded `name`, waiting a moment for its turn; 429 when that
     /// does not come.
     pub async fn reserve_attempt(&self, tenant: &str, name: &str, address: IpAddr) -> Result<Bucket> {
-        let prefix = prefix(address).to_string();
-        let number = self.keyring.bucket(&[tenant.as_bytes(), name.as_bytes(), prefix.as_bytes()], BUCKETS);
+        let prefix = prefix(address);
+        let from = prefix.to_string();
+        let number = self.keyring.bucket(&[tenant.as_bytes(), name.as_bytes(), from.as_bytes()], BUCKETS);
         if !self.rules.throttle {
-            return Ok(Bucket { number, is_last_free: false });
+            return Ok(Bucket { number, prefix, is_last_free: false });
         }
         let free = self.rules_of(TenantID::PRIMARY).await?.attempts;
         let give_up = Instant::now() + self.rules.throttle_patience.min(PATIENCE);
         loop {
             let now = self.now();
             match self.database.write(move |db| reserve(db, number, free, now)).await? {
-                Turn::Reserved(count) => return Ok(Bucket { number, is_last_free: count == free }),
+                Turn::Reserved(count) => return Ok(Bucket { number, prefix, is_last_free: count == free }),
                 Turn::NotBefore(at) if Instant::now() >= give_up || at.since(now) > PATIENCE.as_millis() as i64 => {
                     return Err(throttled(at.since(now)));
                 }
@@ -81,10 +85,15 @@ impl App {
 }
 
 impl App {
+    /// Turns somebody from this address away, before anything else is done, where too many passwords wait already.
+    pub async fn must_have_room(&self, address: IpAddr) -> Result<()> {
+        self.lane.must_have_room(Client::Unknown(prefix(address))).await
+    }
+
     /// Compares a password under a reserved attempt. Where the lane is too busy to look at it, the attempt
     /// was none: else a storm would lock out those who only came at the wrong moment.
     pub async fn try_password(&self, bucket: Bucket, password: &Password, hash: Option<&str>) -> Result<bool> {
-        let compared = self.lane.verify(self.keyring.peppered(password), hash).await;
+        let compared = self.lane.verify(Client::Unknown(bucket.prefix), self.keyring.peppered(password), hash).await;
         if compared.is_err() && self.rules.throttle {
             let now = self.now();
             self.database.write(move |db| undo(db, bucket, now)).await?;

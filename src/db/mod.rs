@@ -42,6 +42,7 @@ use listener::Hearing;
 pub use listener::tell_nodes;
 pub use memo::Memo;
 use replica::Replica;
+use tokio::sync::oneshot;
 use writer::Writer;
 
 use crate::config::DatabaseUrl;
@@ -267,7 +268,7 @@ impl Database {
     }
 
     fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)>) -> Result<T> {
-        let (outcome, touched) = with(&self.0.pool, |db| db.transaction(f))?;
+        let (outcome, touched) = kept(f, |f| in_a_transaction(&self.0.pool, f))?;
         touched.into_iter().for_each(|touched| self.0.freshness.touch(touched));
         Ok(outcome)
     }
@@ -294,12 +295,37 @@ fn pool(url: &DatabaseUrl, connections: u32) -> Result<Pool<Opener>, OpenError> 
         .map_err(|error| OpenError::Refused(error.to_string()))
 }
 
-/// Runs `f` on a connection of the pool; one that lost its database is not given back.
+/// What is done with a connection, whatever comes out of it.
+type Work<'a> = &'a mut dyn FnMut(&mut Db) -> Result<()>;
+
+/// Keeps what comes out of `f`, which `around` runs once at most and knows nothing of: so the program has what is around
+/// once, and not again for each of hundreds of closures.
+fn kept<T>(f: impl FnOnce(&mut Db) -> Result<T>, around: impl FnOnce(Work<'_>) -> Result<()>) -> Result<T> {
+    let (mut f, mut outcome) = (Some(f), None);
+    around(&mut |db| {
+        let f = f.take().ok_or_else(|| Error::internal("a closure was to run twice"))?;
+        outcome = Some(f(db)?);
+        Ok(())
+    })?;
+    outcome.ok_or_else(|| Error::internal("a closure was not run"))
+}
+
+/// Runs `f` on a connection of the pool.
 fn with<T>(pool: &Pool<Opener>, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    kept(f, |f| on_a_connection(pool, f))
+}
+
+/// A connection that lost its database is not given back.
+fn on_a_connection(pool: &Pool<Opener>, f: Work<'_>) -> Result<()> {
     let mut pooled = pool.get().map_err(|error| Error::unavailable(1, error))?;
     let outcome = f(&mut pooled.db);
     pooled.lost = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Unavailable);
     outcome
+}
+
+/// [`on_a_connection`], in a transaction.
+fn in_a_transaction(pool: &Pool<Opener>, f: Work<'_>) -> Result<()> {
+    on_a_connection(pool, &mut |db| db.transaction(&mut *f))
 }
 
 /// A pool's failed attempts to connect belong in the log, at a level that an outage does not flood.
@@ -314,7 +340,11 @@ impl diesel::r2d2::HandleError<OpenError> for LogPoolErrors {
 
 /// Runs blocking work on the pool of blocking threads; a panic in it becomes an error here.
 async fn off_the_worker<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(f).await.unwrap_or_else(|stopped| Err(Error::internal(stopped)))
+    let (sender, outcome) = oneshot::channel();
+    // boxed, so that tokio's part of it is in the program once
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || drop(sender.send(f())));
+    drop(tokio::task::spawn_blocking(work));
+    outcome.await.unwrap_or_else(|_| Err(Error::internal("blocking work panicked; the log says where")))
 }
 
 /// `RETURNING` all columns of a `Selectable`: Diesel's own `as_returning` does not compile over two databases.

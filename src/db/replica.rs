@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::r2d2::Pool;
 
 use super::connection::{Db, Opener};
-use super::{LogPoolErrors, with};
+use super::{LogPoolErrors, Work, kept, on_a_connection};
 use crate::config::DatabaseUrl;
 use crate::error::{Error, Reason, Result};
 
@@ -65,19 +65,7 @@ impl Replica {
             Turn::Look => true,
             Turn::Ask => false,
         };
-        let answer = with(&self.pool, |db| {
-            if looks {
-                must_not_lag(db)?;
-            }
-            // the statements of one read see one state, and nothing can be written by mistake
-            db.transaction(|db| {
-                if let Db::Postgres(inner) = db {
-                    diesel::sql_query("SET TRANSACTION READ ONLY").execute(inner)?;
-                }
-                f(db)
-            })
-        });
-        match answer {
+        match kept(f, |f| self.ask(looks, f)) {
             // a fault may be its own too: tables that it has not got yet
             Err(error) if matches!(error.reason(), Reason::Unavailable | Reason::Internal) => {
                 self.rest(&error);
@@ -88,6 +76,21 @@ impl Replica {
                 Some(answer)
             }
         }
+    }
+
+    fn ask(&self, looks: bool, f: Work<'_>) -> Result<()> {
+        on_a_connection(&self.pool, &mut |db| {
+            if looks {
+                must_not_lag(db)?;
+            }
+            // the statements of one read see one state, and nothing can be written by mistake
+            db.transaction(|db| {
+                if let Db::Postgres(inner) = db {
+                    diesel::sql_query("SET TRANSACTION READ ONLY").execute(inner)?;
+                }
+                f(db)
+            })
+        })
     }
 
     fn turn(&self) -> Turn {

@@ -169,10 +169,13 @@ impl Writer {
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Change { closure: Some(closure), outcome: None, touched: Vec::new(), caller };
-        let shortest = self.lanes.iter().min_by_key(|lane| lane.waiting.load(Ordering::Relaxed)).ok_or_else(gone)?;
-        shortest.take(Box::new(job))?;
+        self.put(Box::new(Change { closure: Some(closure), outcome: None, touched: Vec::new(), caller }))?;
         Ok(answer)
+    }
+
+    fn put(&self, job: Box<dyn Job>) -> Result<()> {
+        let shortest = self.lanes.iter().min_by_key(|lane| lane.waiting.load(Ordering::Relaxed)).ok_or_else(gone)?;
+        shortest.take(job)
     }
 }
 

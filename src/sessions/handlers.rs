@@ -133,7 +133,7 @@ pub fn mfa_code(input: MfaCodeInput) -> Option<MfaCode> {
 
 /// Signs in.
 pub async fn create(visitor: Visitor, cookie: Session, body: Body<wire::SignIn>, app: App) -> Result<HttpResponse> {
-    app.lane.must_have_room().await?;
+    app.must_have_room(visitor.origin.address).await?;
     let credentials = Credentials::read(body.0)?;
     let access_type = credentials.access;
     let opened = sign_in(&app, &visitor, credentials).await?;
@@ -164,7 +164,8 @@ pub(super) async fn sign_in(app: &App, visitor: &Visitor, credentials: Credentia
     let (tenant, elsewhere) = (credentials.tenant.clone(), credentials.elsewhere);
     let name = credentials.username.folded();
     let bucket = app.reserve_attempt(tenant.as_deref().unwrap_or_default(), &name, visitor.origin.address).await?;
-    let account = app.database.read(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
+    let account =
+        app.database.look_up(move |db| administrators::find_for_sign_in(db, tenant.as_deref(), &name)).await?;
     // looked up all the same: who is elsewhere costs what nobody costs
     let account = account.filter(|_| !elsewhere);
 

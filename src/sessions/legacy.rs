@@ -40,7 +40,7 @@ fn credentials(body: Body<wire::LegacySignIn>) -> Result<wire::LegacyCredentials
 
 async fn open(visitor: Visitor, sent: wire::LegacyCredentials, app: App) -> Result<HttpResponse> {
     visitor.must_not_be_a_page()?;
-    app.lane.must_have_room().await?;
+    app.must_have_room(visitor.origin.address).await?;
     let opened = sign_in(&app, &visitor, Credentials::read_legacy(sent)?).await?;
     Ok(HttpResponse::Ok().content_type("text/plain").body(opened.sid.expose().to_string()))
 }

@@ -26,6 +26,12 @@ both! {
         }
         let start = app.get("/docs/swagger-initializer.js").send().expect(200).text();
         assert!(start.contains("/openapi.json") && !start.contains("http"), "{start}");
+        let packed = app.get("/docs/swagger-ui.css").header("Accept-Encoding", "br, gzip;q=0.5").send().expect(200);
+        assert_eq!((packed.header("content-encoding"), &packed.body[..2]), (Some("gzip"), &[0x1f, 0x8b][..]));
+        for unpacked in ["identity", "gzip;q=0, *"] {
+            let plain = app.get("/docs/swagger-ui.css").header("Accept-Encoding", unpacked).send().expect(200);
+            assert_eq!((plain.header("content-encoding"), plain.text().contains(".swagger-ui")), (None, true), "{unpacked}");
+        }
         for nothing in ["/docs/x.js", "/docs/..", "/docs/%2e%2e/", "/docs/a/b", "/docs//"] {
             assert_eq!(app.get(nothing).send().refusal(), (404, "no_such_route".to_owned()), "{nothing}");
         }

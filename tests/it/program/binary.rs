@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -457,6 +457,12 @@ impl Server {
 
     pub fn connect(&self) -> Connection {
         self.dial().open().expect("the server is there")
+    }
+
+    /// From another of this machine's addresses, as if from another machine.
+    pub fn connect_from(&self, source: IpAddr) -> Connection {
+        let Dial { address, tls } = self.dial();
+        Connection::open_from(source, address, &tls).expect("the server is there")
     }
 
     pub fn dial(&self) -> Dial {

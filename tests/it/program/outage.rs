@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::binary::{Home, Server, numbers, request};
 use super::load::{Client, Cluster, Minting, heal, present, rounds};
-use crate::app::Backend;
+use crate::app::{ADMIN, Backend, PASSWORD};
 use crate::http::Answer;
 
 /// Clients that have keys verified until they are told to stop.
@@ -231,6 +231,52 @@ fn a_stop_under_load_finishes_what_has_begun() {
             assert_eq!(home.count("SELECT count(*) AS n FROM api_keys"), acknowledged as i64, "{backend:?}, {round}");
         }
     }
+}
+
+/// D6: a storm of wrong passwords from one place is answered 401, 429 or at once 503, keys go on being good, and who comes
+/// from elsewhere signs in. 64 clients for as long as that takes, a thousand for a minute in the long form.
+#[test]
+fn a_storm_of_sign_ins_is_in_nobody_else_s_way() {
+    let home = Home::new(Backend::Sqlite);
+    let key = home.init();
+    let server = home.start();
+    let right = request("POST", "/api/sessions", &[], Some(&json!({ "userName": ADMIN, "password": PASSWORD })));
+    let stop = AtomicBool::new(false);
+    let turned_away = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for number in 0..rounds(64, 1_000) {
+            let (mut client, stop, turned_away) = (Client::of(&server), &stop, &turned_away);
+            scope.spawn(move || {
+                let wrong = json!({ "userName": format!("victim{}", number % 100), "password": "wrong" });
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = client.send(&request("POST", "/api/sessions", &[], Some(&wrong))).expect("an answer");
+                    match (answer.status, answer.header("retry-after")) {
+                        (401, _) | (429, Some(_)) => {}
+                        (503, Some(_)) => drop(turned_away.fetch_add(1, Ordering::Relaxed)),
+                        _ => panic!("{answer:?}"),
+                    }
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(rounds(0, 60) as u64);
+        let (mut signed_in, mut tries) = (0, 0);
+        while turned_away.load(Ordering::Relaxed) < 500 || signed_in < 3 || Instant::now() < until {
+            assert_eq!(verify(&server, &key), 200);
+            if turned_away.load(Ordering::Relaxed) > 0 && signed_in < 3 {
+                tries += 1;
+                let answer = server.connect_from([127, 0, 0, 2].into()).send(&right).expect("an answer");
+                match answer.status {
+                    200 => signed_in += 1,
+                    // a machine with much else to do may not get round to it in time
+                    503 => assert!(tries < 9, "{answer:?}"),
+                    _ => panic!("{answer:?}"),
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    server.sign_in(PASSWORD);
+    server.stop();
 }
 
 /// Reads until the other side hangs up; what came, and how long that took.
