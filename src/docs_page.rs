@@ -2,7 +2,6 @@
 //! fetched from anywhere else, and the browser is told so.
 
 use std::io::Read as _;
-use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{
     AcceptEncoding, CONTENT_SECURITY_POLICY, ContentEncoding, Encoding, Header as _, LOCATION, VARY,
@@ -10,7 +9,6 @@ use actix_web::http::header::{
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use flate2::read::GzDecoder;
-use utoipa_swagger_ui::Config;
 
 use crate::error::{Error, Result, catalogue_html};
 
@@ -19,11 +17,30 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// No validator: that would be somebody else's server. No credential is kept in the browser's storage.
-static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    let config = Config::from("/openapi.json").validator_url("none").persist_authorization(false);
-    Arc::new(config.doc_expansion("none").default_models_expand_depth(0).filter(true))
-});
+macro_rules! packed {
+    ($name:literal) => {
+        Bytes::Packed(include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")))
+    };
+}
+
+/// A file of the page: its name, its type, and its bytes.
+type File = (&'static str, &'static str, Bytes);
+
+/// A file is in the program as it is, or packed by gzip, which browsers take as it is.
+enum Bytes {
+    Plain(&'static [u8]),
+    Packed(&'static [u8]),
+}
+
+/// Ours first; the others are Swagger UI's, which the build packs.
+const FILES: [File; 6] = [
+    ("", "text/html; charset=utf-8", Bytes::Plain(include_bytes!("docs_page/index.html"))),
+    ("page.css", "text/css; charset=utf-8", Bytes::Plain(include_bytes!("docs_page/page.css"))),
+    ("start.js", "text/javascript; charset=utf-8", Bytes::Plain(include_bytes!("docs_page/start.js"))),
+    ("swagger-ui.css", "text/css; charset=utf-8", packed!("swagger-ui.css")),
+    ("swagger-ui-bundle.js", "text/javascript; charset=utf-8", packed!("swagger-ui-bundle.js")),
+    ("favicon-32x32.png", "image/png", packed!("favicon-32x32.png")),
+];
 
 /// Leads to the page, whose files lie beside it.
 pub async fn index() -> impl Responder {
@@ -32,22 +49,21 @@ pub async fn index() -> impl Responder {
 
 /// One of the page's files; the page itself where none is named.
 pub async fn file(name: Path<String>, request: HttpRequest) -> Result<HttpResponse> {
-    let file = utoipa_swagger_ui::serve(&name, CONFIG.clone()).map_err(|error| Error::internal(error.to_string()))?;
-    let file = file.ok_or_else(Error::no_such_route)?;
+    let file = FILES.iter().find(|(known, ..)| *known == *name);
+    let (_, content_type, bytes) = file.ok_or_else(Error::no_such_route)?;
     let mut response = HttpResponse::Ok();
-    response.content_type(file.content_type).insert_header((CONTENT_SECURITY_POLICY, POLICY));
-    response.insert_header((VARY, "Accept-Encoding"));
-    // the program has them packed, which browsers take as they are
-    let bytes = match file.gzpipped {
-        true if !takes_gzip(&request) => unpacked(&file.bytes)?,
-        packed => {
-            if packed {
-                response.insert_header(ContentEncoding::Gzip);
+    response.content_type(*content_type).insert_header((CONTENT_SECURITY_POLICY, POLICY));
+    Ok(match bytes {
+        Bytes::Plain(bytes) => response.body(*bytes),
+        Bytes::Packed(bytes) => {
+            response.insert_header((VARY, "Accept-Encoding"));
+            if takes_gzip(&request) {
+                response.insert_header(ContentEncoding::Gzip).body(*bytes)
+            } else {
+                response.body(unpacked(bytes)?)
             }
-            file.bytes.into_owned()
         }
-    };
-    Ok(response.body(bytes))
+    })
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {

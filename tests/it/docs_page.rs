@@ -24,7 +24,7 @@ both! {
             let answer = app.get(&format!("/docs/{file}")).send().expect(200);
             assert_eq!(answer.header("content-security-policy"), Some(policy.as_str()), "{file}");
         }
-        let start = app.get("/docs/swagger-initializer.js").send().expect(200).text();
+        let start = app.get("/docs/start.js").send().expect(200).text();
         assert!(start.contains("/openapi.json") && !start.contains("http"), "{start}");
         let packed = app.get("/docs/swagger-ui.css").header("Accept-Encoding", "br, gzip;q=0.5").send().expect(200);
         assert_eq!((packed.header("content-encoding"), &packed.body[..2]), (Some("gzip"), &[0x1f, 0x8b][..]));
