@@ -7,6 +7,7 @@ use std::time::Instant;
 use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 
@@ -37,6 +38,10 @@ pub async fn note_call(
     let response = next.call(request).await?.map_into_boxed_body();
     let items = response.response().extensions().get::<Items>().cloned();
     let known = response.request().extensions().get::<KnownCaller>().map(|KnownCaller(known)| known.clone());
+    // whoever is turned away unheard, as in a storm of sign-ins, does not get the database to write either
+    if known.is_none() && response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        return Ok(response);
+    }
     let call = NewCall {
         tenant: known.as_ref().map(|known| (known.tenant.id, known.tenant.guid.hyphenated().to_string())),
         actor: match known.as_ref().map(|known| &known.who) {

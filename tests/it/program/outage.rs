@@ -277,6 +277,8 @@ fn a_storm_of_sign_ins_is_in_nobody_else_s_way() {
     });
     server.sign_in(PASSWORD);
     server.stop();
+    let noted = |status: u16| home.count(&format!("SELECT count(*) AS n FROM api_usage WHERE status_code = {status}"));
+    assert_eq!((noted(503), noted(200) >= 4), (0, true), "a flood that is turned away costs no rows");
 }
 
 /// Reads until the other side hangs up; what came, and how long that took.
