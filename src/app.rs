@@ -15,6 +15,7 @@ use crate::auth::known_keys::KnownKeys;
 use crate::auth::password_lane::PasswordLane;
 use crate::auth::rate_limit::RateLimits;
 use crate::auth::replaced_secrets::ReplacedSecrets;
+use crate::body::BodyDeadline;
 use crate::clock::{Clock, HOUR, MINUTE, Timestamp, WEEK};
 use crate::db::Database;
 use crate::error::{Error, Result};
@@ -156,7 +157,7 @@ impl Default for Rules {
             throttle: true,
             legacy_login: false,
             throttle_patience: Duration::from_secs(2),
-            body_deadline: Duration::from_secs(10),
+            body_deadline: BodyDeadline::default().0,
             search_deadline: Duration::from_secs(3),
             retain_events: 53 * WEEK,
             snapshot_valid_for: HOUR,

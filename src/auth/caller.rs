@@ -153,7 +153,7 @@ impl<R, V> Caller<R, V> {
         if let Who::Administrator(session) = self.who() {
             admit_session::<D>(session)?;
         }
-        must_have_right::<D>(self.identity.tenant.id, &self.identity.grant.rights, &self.identity.pending)
+        self.identity.must_have_right::<D>()
     }
 
     /// What keeps the caller from bringing about what lasts: the one answer to that question, whatever is to be
@@ -199,9 +199,7 @@ impl<R: Demand> Caller<R> {
 
     fn absent(db: &mut Db, who: Absent, calls: bool, origin: &Origin, now: Timestamp) -> Result<Option<Self>> {
         let known = lookup::absent(db, who, calls, origin.clone(), now)?;
-        let able = known.filter(|identity| {
-            must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending).is_ok()
-        });
+        let able = known.filter(|identity| identity.must_have_right::<R>().is_ok());
         Ok(able.map(|identity| Self { identity: Arc::new(identity), proof: PhantomData }))
     }
 }
@@ -248,8 +246,14 @@ fn demand<R: Demand, V: CredentialKind>(request: &HttpRequest) -> Result<Caller<
     if let Who::Administrator(session) = &identity.who {
         admit_session::<R>(session)?;
     }
-    must_have_right::<R>(identity.tenant.id, &identity.grant.rights, &identity.pending)?;
+    identity.must_have_right::<R>()?;
     Ok(Caller { identity, proof: PhantomData })
+}
+
+impl Identity {
+    fn must_have_right<R: Demand>(&self) -> Result<()> {
+        must_have_right::<R>(self.tenant.id, &self.grant.rights, &self.pending)
+    }
 }
 
 /// Insists on one of the rights that a call needs.

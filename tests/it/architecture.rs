@@ -454,6 +454,7 @@ const TABLE: &[Part] = &[
         files: &["app.rs"],
         may_use: &[
             "auth",
+            "body",
             "clock",
             "db",
             "error",
