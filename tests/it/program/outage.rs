@@ -290,7 +290,7 @@ fn until_hung_up(stream: &mut impl std::io::Read) -> (Vec<u8>, Duration) {
 }
 
 /// D7: connections that say nothing, and clients that send byte by byte, are hung up on when their time is over, and
-/// nobody else notices them. 100 of each, 2,500 in the long form.
+/// nobody else notices them. 100 of each, 3,400 in the long form.
 #[test]
 fn silent_and_slow_clients_are_hung_up_on() {
     use std::io::Write as _;
@@ -298,7 +298,7 @@ fn silent_and_slow_clients_are_hung_up_on() {
     let maker = home.init();
     let server = home.spawn(&["--plain-http", "--listen", "127.0.0.1:0"]).ready();
     let tls = home.start();
-    let many = rounds(100, 2_500);
+    let many = rounds(100, 3_400);
     let open = |address, bytes: &str| {
         let mut stream = std::net::TcpStream::connect(address).expect("the port is open");
         stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a time-out");
