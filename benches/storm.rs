@@ -88,7 +88,7 @@ impl Bench {
         load
     }
 
-    /// Tries wrong passwords, each connection those of a user of its own or of none.
+    /// Tries wrong passwords for as many names that nobody has.
     fn sign_in(&self, connections: usize) -> Storm {
         let text = format!(
             "wrk.method = \"POST\"\nwrk.headers[\"Content-Type\"] = \"application/json\"\n\
