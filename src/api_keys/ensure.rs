@@ -18,7 +18,7 @@ use crate::auth::Caller;
 use crate::auth::key_usage::KeyUsage;
 use crate::body::{Body, HeldSecret, Query, TextInPath};
 use crate::clock::Timestamp;
-use crate::db::{Db, Memo};
+use crate::db::{Db, Shared};
 use crate::error::{Error, Reason, Result};
 use crate::id::ApiTypeID;
 use crate::locale::TimeZone;
@@ -147,7 +147,7 @@ fn fulfil(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Do
 fn create(db: &mut Db, caller: &Caller<EnsureApiKeys>, wish: Wish) -> Result<(Done, Vec<Event>)> {
     caller.must::<CreateApiKeys>()?;
     let plan = wish.key.into_plan(&wish.maker, wish.zone, wish.now)?;
-    let (key, mut events) = mint(db, &mut Memo::default(), caller, plan, wish.secret, wish.now)?;
+    let (key, mut events) = mint(db, &mut Shared::default(), caller, plan, wish.secret, wish.now)?;
     events.extend(spent(db, caller, wish.now)?);
     Ok((Done::new(Outcome::Created, key, false), events))
 }

@@ -34,6 +34,11 @@ impl Look {
         Ok(Self { expand: query.expand()?, app: app.clone(), now: app.now() })
     }
 
+    /// Whether keys' secrets are looked at, which a key that is made along with others does not have yet.
+    pub fn reads_secrets(&self) -> bool {
+        self.expand.lifecycle
+    }
+
     /// For each of these keys of a tenant, in their order, what was asked for. Nothing asked costs no statement.
     pub fn at<R, V>(
         &self,

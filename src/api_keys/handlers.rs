@@ -25,7 +25,7 @@ use crate::auth::{Caller, KeyBounds, ViaKey};
 use crate::body::{Body, InPath, Query};
 use crate::clock::Timestamp;
 use crate::constraints;
-use crate::db::{Db, Deadline, Memo};
+use crate::db::{Db, Deadline, Shared};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::list::{self, Found, Piece};
@@ -52,14 +52,17 @@ pub async fn create(
     let look = Look::of(&query, &app)?;
     let secret = SecretKey::generate()?;
     let digest = secret.digest();
-    let (key, more) = app
-        .add(&caller, move |db, memo, caller| {
-            let (key, mut events) = mint(db, memo, caller, plan, digest, now)?;
-            events.extend(spent(db, caller, now)?);
-            let more = look.at_one(db, caller, &key)?;
-            Ok(((key, more), events))
-        })
-        .await?;
+    let reads_secrets = look.reads_secrets();
+    let make = move |db: &mut Db, shared: &mut Shared, caller: &Caller<CreateApiKeys>| {
+        let (key, mut events) = mint(db, shared, caller, plan, digest, now)?;
+        events.extend(spent(db, caller, now)?);
+        let more = look.at_one(db, caller, &key)?;
+        Ok(((key, more), events))
+    };
+    let (key, more) = match reads_secrets {
+        true => app.change_across(&caller, |db, caller| make(db, &mut Shared::default(), caller)).await?,
+        false => app.add(&caller, make).await?,
+    };
     warn_of_initial_password(&caller, key.id);
     let warning = unbounded(&key);
     Ok(Warned(warning, with_secret(key, more, &secret, caller.tenant().key_prefix(), &app)))
@@ -68,16 +71,16 @@ pub async fn create(
 /// Makes a key that whoever makes it may hand out, with the events of that.
 pub fn mint<R, V>(
     db: &mut Db,
-    memo: &mut Memo,
+    shared: &mut Shared,
     maker_of_it: &Caller<R, V>,
     plan: KeyPlan,
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<(ApiKey, Vec<Event>)> {
     let made_by = Provenance::of(maker_of_it).of_kind(plan.kind);
-    let settled = profiled::settle(db, memo, maker_of_it, maker_of_it.tenant().id, plan, now)?;
+    let settled = profiled::settle(db, shared, maker_of_it, maker_of_it.tenant().id, plan, now)?;
     maker(maker_of_it).must_cover(&settled.role.grant, "The role")?;
-    let key = profiled::insert(db, made_by, &settled, digest, now)?;
+    let key = profiled::insert(db, shared, made_by, &settled, digest, now)?;
     let event = created(&key, &settled);
     Ok((key, vec![event]))
 }
@@ -137,9 +140,10 @@ pub async fn create_for_tenant(
             let tenant = tenants::find(db, id)?.ok_or_else(|| Error::not_found("tenant"))?;
             tenants::must_take_keys(&tenant)?;
             let kind = plan.kind;
-            let settled = profiled::settle(db, &mut Memo::default(), caller, id, plan, now)?;
+            let shared = &mut Shared::default();
+            let settled = profiled::settle(db, shared, caller, id, plan, now)?;
             let made_by = Provenance::for_tenant(caller, id).of_kind(kind);
-            let key = profiled::insert(db, made_by, &settled, digest, now)?;
+            let key = profiled::insert(db, shared, made_by, &settled, digest, now)?;
             let more = look.at(db, caller, id, std::slice::from_ref(&key))?.pop().unwrap_or_default();
             let mut details = settled.details();
             details["serviceAccount"] = json!(true);

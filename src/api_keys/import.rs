@@ -17,7 +17,7 @@ use crate::audit::{Event, EventKind, Target};
 use crate::auth::Caller;
 use crate::body::{self, Query, Upload};
 use crate::clock::Timestamp;
-use crate::db::Db;
+use crate::db::{Db, Shared};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, RoleID, TenantID};
 use crate::locale::TimeZone;
@@ -296,7 +296,7 @@ fn insert<V>(
             skipped += 1;
             continue;
         };
-        let key = profiled::put_in(db, Provenance::of(caller).of_kind(*kind), settled, *digest, now)?;
+        let key = profiled::put_in(db, &mut Shared::default(), Provenance::of(caller).of_kind(*kind), settled, *digest, now)?;
         let mut details = settled.details();
         details["imported"] = json!(true);
         details["hasSecret"] = json!(digest.is_some());

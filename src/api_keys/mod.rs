@@ -29,6 +29,7 @@ pub use handlers::maker;
 pub use history_rules::RevokedKey;
 pub use history_store::{find as find_revoked, purge as purge_history};
 pub use rules::{ApiKey, Bounds, Expiry, KeyPlan, Maker, Wanted};
+pub use secret_store::insert as insert_secret;
 pub use store::{
     Provenance, Written, any_of_profile, ending, expiring, find, find_by_name, initial_password_changed, insert,
     issuer_bears, person_behind, purge, written,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::handlers::role_in_body;
 use super::rules::{ApiKey, KeyPlan, Maker, Properties};
-use super::secret_store;
+use super::secret_store::{self, NewSecret};
 use super::store::{self, Provenance};
 use super::under_profile::{self, Under};
 use crate::administrators;
@@ -15,7 +15,7 @@ use crate::api_key_profiles::{self, Profile, RightsFrom};
 use crate::api_types::{self, ApiType, KeyApiType, TypeName};
 use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
-use crate::db::{Db, Memo};
+use crate::db::{Db, Shared};
 use crate::error::{Error, Reason, Result};
 use crate::id::{ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::name::fold;
@@ -34,44 +34,49 @@ pub(super) struct Settled {
 /// What a plan comes to in a tenant: its profile looked up, its role, its end and its API types by it.
 pub(super) fn settle<R, V>(
     db: &mut Db,
-    memo: &mut Memo,
+    shared: &mut Shared,
     caller: &Caller<R, V>,
     tenant: TenantID,
     plan: KeyPlan,
     now: Timestamp,
 ) -> Result<Settled> {
-    let profile = profile_in_body(db, memo, tenant, plan.asked_under())?;
+    let profile = profile_in_body(db, shared, tenant, plan.asked_under())?;
     let issuers = match profile.rights_from {
         RightsFrom::Role => None,
         RightsFrom::Issuer => Some(issuers_role(db, caller, tenant)?),
     };
     let types = api_types::named(db, tenant, plan.asked_under().wanted_types())?;
     let properties = plan.under(&profile, &types, issuers, now)?;
-    let role = memo.recall(RoleOf(tenant, properties.role), || role_in_body(db, tenant, &properties))?;
+    let role = shared.recall(RoleOf(tenant, properties.role), || role_in_body(db, tenant, &properties))?;
     Ok(Settled { profile, role, properties, types })
 }
 
 /// Makes the key, if the profile has room for it.
 pub(super) fn insert(
     db: &mut Db,
+    shared: &mut Shared,
     made_by: Provenance,
     settled: &Settled,
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<ApiKey> {
     must_have_room(db, made_by.tenant(), &settled.profile, &settled.properties, None)?;
-    put_in(db, made_by, settled, Some(digest), now)
+    put_in(db, shared, made_by, settled, Some(digest), now)
 }
 
 /// Makes the key, for which there is room; without a digest it lets nobody in.
 pub(super) fn put_in(
     db: &mut Db,
+    shared: &mut Shared,
     made_by: Provenance,
     settled: &Settled,
     digest: Option<SecretDigest>,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let key = store::insert(db, made_by, settled.profile.id, &settled.properties, digest, now)?;
+    let key = store::insert(db, made_by, settled.profile.id, &settled.properties, now)?;
+    if let Some(digest) = digest {
+        shared.write_later(db, NewSecret::of(made_by.tenant(), key.id, digest, now))?;
+    }
     if !settled.types.is_empty() {
         api_types::set_of_key(db, made_by.tenant(), key.id, &settled.types)?;
     }
@@ -242,12 +247,12 @@ fn names<'n>(names: impl Iterator<Item = &'n String>) -> Value {
 }
 
 /// The profile that a body names, or the tenant's default; it stays as it is until the key is made.
-fn profile_in_body(db: &mut Db, memo: &mut Memo, tenant: TenantID, under: &Under) -> Result<Profile> {
+fn profile_in_body(db: &mut Db, shared: &mut Shared, tenant: TenantID, under: &Under) -> Result<Profile> {
     let id = match named_profile(db, tenant, under)? {
         Some(id) => id,
-        None => memo.recall(DefaultOf(tenant), || api_key_profiles::default_id(db, tenant))?,
+        None => shared.recall(DefaultOf(tenant), || api_key_profiles::default_id(db, tenant))?,
     };
-    memo.recall(ProfileOf(tenant, id), || {
+    shared.recall(ProfileOf(tenant, id), || {
         api_key_profiles::find_to_use(db, tenant, id)?.ok_or_else(|| unknown_profile("profileID"))
     })
 }

@@ -8,7 +8,7 @@ use super::rotation::{KEPT, Secret, Secrets};
 use crate::auth::key_usage::{KeyUsage, SecretUse};
 use crate::clock::Timestamp;
 use crate::db::schema::api_key_secrets;
-use crate::db::{Db, MultiBackend, inner};
+use crate::db::{Db, Later, MultiBackend, insert_all};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{ApiKeyID, TenantID};
 use crate::secret::{SecretDigest, SecretKey};
@@ -86,18 +86,34 @@ pub fn made(db: &mut Db, tenant: TenantID, key: ApiKeyID) -> Result<Option<Times
         .get_result(db)?)
 }
 
+/// A key's new secret, by its digest.
+#[derive(Insertable)]
+#[diesel(table_name = api_key_secrets, treat_none_as_default_value = false)]
+pub struct NewSecret {
+    tenant_id: TenantID,
+    api_key_id: ApiKeyID,
+    digest: SecretDigest,
+    digest_version: i64,
+    created: Timestamp,
+}
+
+impl NewSecret {
+    pub fn of(tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Self {
+        let digest_version = SecretKey::DIGEST_VERSION;
+        Self { tenant_id: tenant, api_key_id: key, digest, digest_version, created: now }
+    }
+}
+
+impl Later for NewSecret {
+    fn write(db: &mut Db, rows: Vec<Self>) -> Result<()> {
+        insert_all!(db, api_key_secrets::table, rows.into_iter())
+            .map_err(|error| if is_unique_violation(&error) { is_in_use() } else { error.into() })
+    }
+}
+
 /// Gives a key a secret, by its digest.
 pub fn insert(db: &mut Db, tenant: TenantID, key: ApiKeyID, digest: SecretDigest, now: Timestamp) -> Result<()> {
-    let insert = diesel::insert_into(api_key_secrets::table).values((
-        api_key_secrets::tenant_id.eq(tenant),
-        api_key_secrets::api_key_id.eq(key),
-        api_key_secrets::digest.eq(digest),
-        api_key_secrets::digest_version.eq(SecretKey::DIGEST_VERSION),
-        api_key_secrets::created.eq(now),
-    ));
-    inner!(db, inner => insert.execute(inner))
-        .map_err(|error| if is_unique_violation(&error) { is_in_use() } else { error.into() })?;
-    Ok(())
+    NewSecret::write(db, vec![NewSecret::of(tenant, key, digest, now)])
 }
 
 /// A secret of the caller's own that another key has, or that this one had.

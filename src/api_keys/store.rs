@@ -8,7 +8,6 @@ use diesel::sql_types::{BigInt, Nullable};
 use super::conditions::{self, Keys, Moment, seen_by};
 use super::rotation::KEPT;
 use super::rules::{ApiKey, Issuer, Kind, Kinds, Properties};
-use super::secret_store;
 use super::status::Status;
 use super::substring_store;
 use crate::auth::{Caller, Who};
@@ -24,7 +23,6 @@ use crate::search::{
     Comparison, Condition, Field, Filter, Inside, boolean, boolean_field, choice, choice_field, date, date_field,
     derived, lower, number, number_field, text, text_field, with_index, without_index,
 };
-use crate::secret::SecretDigest;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys, check_for_backend(MultiBackend))]
@@ -263,13 +261,12 @@ pub fn unknown_role() -> Error {
     Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
-/// Makes a key with its first secret's digest; without one it lets nobody in.
+/// Makes a key, which lets nobody in as long as it has no secret.
 pub fn insert(
     db: &mut Db,
     made_by: Provenance,
     profile: ProfileID,
     properties: &Properties,
-    digest: impl Into<Option<SecretDigest>>,
     now: Timestamp,
 ) -> Result<ApiKey> {
     let insert = diesel::insert_into(api_keys::table)
@@ -287,9 +284,6 @@ pub fn insert(
         ))
         .returning(api_keys::id);
     let id: ApiKeyID = inner!(db, inner => insert.get_result(inner)).map_err(refused)?;
-    if let Some(digest) = digest.into() {
-        secret_store::insert(db, made_by.tenant, id, digest, now)?;
-    }
     Ok(ApiKey {
         id,
         properties: properties.clone(),

@@ -1,11 +1,11 @@
 //! The one way to change something: a transaction that will not commit without its events.
 
-use super::store::{self, Mark};
+use super::store::{self, Mark, NewRow};
 use super::{Actor, Event, EventKind, Target};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::clock::Timestamp;
-use crate::db::{Db, Memo, Touched, tell_nodes};
+use crate::db::{Db, Shared, Touched, tell_nodes};
 use crate::error::Result;
 use crate::id::{ApiKeyID, TenantID};
 use crate::notices;
@@ -33,14 +33,14 @@ impl App {
         V: 'static,
     {
         let f = self.while_standing(caller, |db, _, caller| f(db, caller));
-        self.change_as(Actor::caller(caller), |db| f(db, &mut Memo::default())).await
+        self.change_as(Actor::caller(caller), |db| f(db, &mut Shared::default())).await
     }
 
     /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
     /// share a commit, on PostgreSQL too, and what they read.
     pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Memo, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Shared, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
         R: 'static,
         V: 'static,
@@ -53,16 +53,16 @@ impl App {
         &self,
         caller: &Caller<R, V>,
         f: F,
-    ) -> impl FnOnce(&mut Db, &mut Memo) -> Result<T> + Send + use<T, R, V, F>
+    ) -> impl FnOnce(&mut Db, &mut Shared) -> Result<T> + Send + use<T, R, V, F>
     where
-        F: FnOnce(&mut Db, &mut Memo, &Caller<R, V>) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Shared, &Caller<R, V>) -> Result<T> + Send + 'static,
         R: 'static,
         V: 'static,
     {
         let (caller, now) = (caller.clone(), self.now());
-        move |db, memo| {
-            caller.must_stand(db, memo, now)?;
-            f(db, memo, &caller)
+        move |db, shared| {
+            caller.must_stand(db, shared, now)?;
+            f(db, shared, &caller)
         }
     }
 
@@ -71,14 +71,14 @@ impl App {
         &self,
         actor: Actor,
         f: F,
-    ) -> impl FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
+    ) -> impl FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
     where
-        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Event>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Event>)> + Send + 'static,
     {
         let (now, with_mail) = (self.now(), self.mailer.is_some());
-        move |db, memo| {
-            let (outcome, events) = f(db, memo)?;
-            let touched = record_and_tell(db, memo, &actor, now, &events, with_mail)?;
+        move |db, shared| {
+            let (outcome, events) = f(db, shared)?;
+            let touched = record_and_tell(db, shared, &actor, now, &events, with_mail)?;
             Ok((outcome, touched))
         }
     }
@@ -90,20 +90,20 @@ impl App {
         T: Send + 'static,
     {
         let f = self.recorded(actor, |db, _| f(db));
-        self.database.change(|db| f(db, &mut Memo::default())).await
+        self.database.change(|db| f(db, &mut Shared::default())).await
     }
 }
 
 /// Writes events within a transaction that is open already, and tells webhooks of them: the first start's, or a
 /// command's, which write no mail.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    record_and_tell(db, &mut Memo::default(), actor, now, events, false).map(drop)
+    record_and_tell(db, &mut Shared::default(), actor, now, events, false).map(drop)
 }
 
 /// Answers with what the events say was touched, and tells the other nodes of it.
 fn record_and_tell(
     db: &mut Db,
-    memo: &mut Memo,
+    shared: &mut Shared,
     actor: &Actor,
     now: Timestamp,
     events: &[Event],
@@ -113,8 +113,8 @@ fn record_and_tell(
     for event in events {
         let other = event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
         let actor = other.as_ref().unwrap_or(actor);
-        store::insert(db, actor, now, event)?;
-        notices::tell(db, memo, actor, now, event, with_mail)?;
+        shared.write_later(db, NewRow::of(actor, now, event))?;
+        notices::tell(db, shared, actor, now, event, with_mail)?;
         touched.extend(touched_by(event, actor.tenant).filter(|new| !touched.contains(new)));
     }
     if touched.len() > MOST_TOUCHED {

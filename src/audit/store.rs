@@ -8,7 +8,7 @@ use super::{Actor, Event};
 use crate::auth::Caller;
 use crate::clock::{MINUTE, Timestamp};
 use crate::db::schema::{audit_chain, audit_cuts, audit_events, audit_seals};
-use crate::db::{Db, MultiBackend, inner};
+use crate::db::{Db, Later, MultiBackend, insert_all};
 use crate::error::Result;
 use crate::id::{AuditEventID, TenantID};
 use crate::name::fold;
@@ -71,49 +71,55 @@ impl Row {
     }
 }
 
+/// An event that is to be stored.
 #[derive(Insertable)]
 #[diesel(table_name = audit_events, treat_none_as_default_value = false)]
-struct NewRow<'a> {
+pub struct NewRow {
     tenant_id: TenantID,
     at: Timestamp,
     number: i64,
-    name: &'a str,
-    level: &'a str,
-    actor_type: &'a str,
+    name: &'static str,
+    level: &'static str,
+    actor_type: &'static str,
     actor_id: Option<i64>,
-    actor_name: &'a str,
-    address: &'a str,
-    request_id: &'a str,
-    target_type: &'a str,
+    actor_name: String,
+    address: String,
+    request_id: String,
+    target_type: &'static str,
     target_id: Option<i64>,
-    target_name: &'a str,
+    target_name: String,
     details: String,
     actor_name_fold: String,
     target_name_fold: String,
 }
 
-pub fn insert(db: &mut Db, actor: &Actor, at: Timestamp, event: &Event) -> Result<()> {
-    let row = NewRow {
-        tenant_id: actor.tenant,
-        at,
-        number: event.kind.number(),
-        name: event.kind.name(),
-        level: event.kind.level(),
-        actor_type: actor.kind,
-        actor_id: actor.id,
-        actor_name: &actor.name,
-        address: &actor.address,
-        request_id: &actor.request_id,
-        target_type: event.target.kind,
-        target_id: event.target.id,
-        target_name: &event.target.name,
-        details: event.details.to_string(),
-        actor_name_fold: fold(&actor.name),
-        target_name_fold: fold(&event.target.name),
-    };
-    let insert = diesel::insert_into(audit_events::table).values(row);
-    inner!(db, inner => insert.execute(inner))?;
-    Ok(())
+impl NewRow {
+    pub fn of(actor: &Actor, at: Timestamp, event: &Event) -> Self {
+        Self {
+            tenant_id: actor.tenant,
+            at,
+            number: event.kind.number(),
+            name: event.kind.name(),
+            level: event.kind.level(),
+            actor_type: actor.kind,
+            actor_id: actor.id,
+            actor_name: actor.name.clone(),
+            address: actor.address.clone(),
+            request_id: actor.request_id.clone(),
+            target_type: event.target.kind,
+            target_id: event.target.id,
+            target_name: event.target.name.clone(),
+            details: event.details.to_string(),
+            actor_name_fold: fold(&actor.name),
+            target_name_fold: fold(&event.target.name),
+        }
+    }
+}
+
+impl Later for NewRow {
+    fn write(db: &mut Db, rows: Vec<Self>) -> Result<()> {
+        Ok(insert_all!(db, audit_events::table, rows.into_iter())?)
+    }
 }
 
 // ---- reading ----
@@ -286,11 +292,7 @@ pub fn put_segment(db: &mut Db, seal: &Seal, links: &[Link]) -> Result<()> {
             audit_chain::mac.eq(link.mac.clone()),
         )
     };
-    let (into, mut rows) = (diesel::insert_into(audit_chain::table), links.iter().map(row));
-    match db {
-        Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
-        Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
-    }
+    insert_all!(db, audit_chain::table, links.iter().map(row))?;
     let row = (
         audit_seals::id.eq(seal.id),
         audit_seals::first_position.eq(seal.first),

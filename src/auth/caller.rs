@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::audit::Origin;
 use crate::clock::Timestamp;
 use crate::constraints::Limit;
-use crate::db::{Db, Memo};
+use crate::db::{Db, Shared};
 use crate::error::{Error, Reason, Result};
 use crate::id::{RoleID, TenantID};
 use crate::rights::{Demand, Grant, Reach, Right, Rights};
@@ -83,8 +83,8 @@ impl<R, V> Clone for Caller<R, V> {
 
 impl<R, V> Caller<R, V> {
     /// Insists, in the transaction of a change, that the caller still is who they were when the call began.
-    pub fn must_stand(&self, db: &mut Db, memo: &mut Memo, now: Timestamp) -> Result<()> {
-        match (lookup::standing(db, memo, &self.identity, now)?, self.who()) {
+    pub fn must_stand(&self, db: &mut Db, shared: &mut Shared, now: Timestamp) -> Result<()> {
+        match (lookup::standing(db, shared, &self.identity, now)?, self.who()) {
             (Standing::AsBefore, _) => Ok(()),
             (Standing::Changed, _) => Err(Error::new(
                 Reason::NotAuthorized,

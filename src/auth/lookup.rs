@@ -18,7 +18,7 @@ use crate::db::schema::{
     administrators, api_key_api_types, api_key_profiles, api_key_secrets, api_keys, api_types, revoked_api_key_secrets,
     revoked_api_keys, roles, sessions, tenants,
 };
-use crate::db::{Db, Memo, MultiBackend, inner};
+use crate::db::{Db, Shared, MultiBackend, inner};
 use crate::error::{Error, Result};
 use crate::id::{AdministratorID, ApiKeyID, ApiTypeID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
@@ -642,9 +642,9 @@ struct StandingOf(ApiKeyID);
 
 /// Looks somebody up again in the transaction of a change: a body may take ten seconds to arrive, and who was demoted,
 /// locked out or removed meanwhile must not finish what they began.
-pub fn standing(db: &mut Db, memo: &mut Memo, identity: &Identity, now: Timestamp) -> Result<Standing> {
+pub fn standing(db: &mut Db, shared: &mut Shared, identity: &Identity, now: Timestamp) -> Result<Standing> {
     let found = match &identity.who {
-        Who::ApiKey(key) => memo
+        Who::ApiKey(key) => shared
             .recall(StandingOf(key.id), || Ok(self::key(db, key.id)?.map(Arc::new)))?
             .filter(|facts| facts.tenant_is_active && facts.grant.ways.web_service)
             .filter(|facts| check::standing(facts, now).is_none() && facts.expires == key.expires)

@@ -17,7 +17,7 @@ use crate::auth::{Absent, Caller, Visitor, Who};
 use crate::body::{Body, InPath};
 use crate::clock::Timestamp;
 use crate::constraints::Networks;
-use crate::db::{Db, Memo};
+use crate::db::{Db, Shared};
 use crate::duration::Duration;
 use crate::error::{Error, Reason, Result};
 use crate::id::{ClaimID, ProfileID, RoleID};
@@ -43,7 +43,7 @@ pub async fn create(
     let digest = code.digest();
     let (claim, warning) = app
         .change(&caller, move |db, caller| {
-            let mint = |db: &mut Db| api_keys::handlers::mint(db, &mut Memo::default(), caller, plan, on_trial, now);
+            let mint = |db: &mut Db| api_keys::handlers::mint(db, &mut Shared::default(), caller, plan, on_trial, now);
             let (key, _) = store::only_tried(db, mint)?;
             let warning = warning(&terms, &key);
             // the key that was tried is the one that will be made, whichever profile is the default by then
@@ -213,7 +213,7 @@ pub async fn redeem(
                 let wish = serde_json::from_str(&claim.wish).map_err(Error::internal)?;
                 let plan = plan_of(with_life(wish, claim.key_valid_for, &maker, now), &maker, &shared, now);
                 let minted =
-                    plan.and_then(|plan| api_keys::handlers::mint(db, &mut Memo::default(), &maker, plan, of_key, now));
+                    plan.and_then(|plan| api_keys::handlers::mint(db, &mut Shared::default(), &maker, plan, of_key, now));
                 let (key, mut events) = minted.map_err(as_refused_now)?;
                 let redemption = Redemption { at: now, address: origin.address.to_string(), key: key.id };
                 store::redeem(db, &claim, &redemption)?;

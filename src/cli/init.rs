@@ -170,7 +170,8 @@ impl<'a> FirstKey<'a> {
         let key = prepared.locked.change(|db| {
             let made_by = Provenance::on_the_host(administrator);
             let properties = self.plan.clone().alone()?;
-            let key = api_keys::insert(db, made_by, ProfileID::DEEP_SECURITY, &properties, digest, now)?;
+            let key = api_keys::insert(db, made_by, ProfileID::DEEP_SECURITY, &properties, now)?;
+            api_keys::insert_secret(db, made_by.tenant(), key.id, digest, now)?;
             let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
             let event = event.with(json!({ "role": role.name, "expiryDate": null }));
             audit::record(db, &Actor::system("firstkey init"), now, &[event])?;

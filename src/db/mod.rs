@@ -2,7 +2,7 @@
 //!
 //! [`Database::read`] runs a closure on a reading connection, [`Database::write`] inside a transaction.
 //! On SQLite every write goes through one writer (`db/writer.rs`); on PostgreSQL through the pool, but for what is only
-//! added, which shares commits there too, and on both what it reads first (`db/memo.rs`).
+//! added, which shares commits there too, and on both what it reads first and writes last (`db/shared.rs`).
 
 /// A statement on the connection inside, which knows it by its type and need not put its text together each time: for
 /// those behind every verification and every new key.
@@ -15,17 +15,43 @@ macro_rules! inner {
     };
 }
 
+/// Inserts rows that an iterator answers with, in its order; they borrow nothing. On SQLite the same short statement again and again is cheaper
+/// than a long one that must be read anew; on PostgreSQL a round trip is dearer, and so is a statement of any length but
+/// a few, which are prepared once.
+macro_rules! insert_all {
+    ($db:expr, $table:expr, $rows:expr) => {{
+        let (into, mut rows) = (diesel::insert_into($table), $rows);
+        match $db {
+            $crate::db::Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop)),
+            $crate::db::Db::Postgres(inner) => {
+                let (mut rows, mut done) = (rows.collect::<Vec<_>>(), Ok(()));
+                while done.is_ok() && !rows.is_empty() {
+                    let inserted = if let Some(some) = $crate::db::first::<_, 16>(&mut rows) {
+                        into.values(some).execute(inner)
+                    } else if let Some(some) = $crate::db::first::<_, 4>(&mut rows) {
+                        into.values(some).execute(inner)
+                    } else {
+                        into.values(rows.remove(0)).execute(inner)
+                    };
+                    done = inserted.map(drop);
+                }
+                done
+            }
+        }
+    }};
+}
+
 mod connection;
 mod deadline;
 mod freshness;
 mod listener;
-mod memo;
+mod shared;
 pub mod migrations;
 mod replica;
 pub mod schema;
 mod writer;
 
-pub(crate) use inner;
+pub(crate) use {inner, insert_all};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +66,7 @@ pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
 use listener::Hearing;
 pub use listener::tell_nodes;
-pub use memo::Memo;
+pub use shared::{Later, Shared};
 use replica::Replica;
 use tokio::sync::oneshot;
 use writer::Writer;
@@ -207,7 +233,7 @@ impl Database {
         T: Send + 'static,
     {
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => sqlite.writer.write(alone(f)).await,
+            Kind::Sqlite(sqlite) => sqlite.writer.change(f).await,
             Kind::Postgres(_) => {
                 let database = self.clone();
                 self.unless_hung(off_the_worker(move || database.in_a_transaction(f))).await
@@ -216,16 +242,17 @@ impl Database {
     }
 
     /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
-    /// share one commit, what they read ([`Memo`]), and hold until then whatever each of them holds. A key of a profile that counts its keys holds its
+    /// share one commit, what they read and what they leave to its end ([`Shared`]), and hold until then whatever each of
+    /// them holds. A key of a profile that counts its keys holds its
     /// tenant's row; where two commits wait for each other PostgreSQL ends one, which is answered 503.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => sqlite.writer.write(f).await,
-            Kind::Postgres(postgres) => self.unless_hung(postgres.writer.write(f)).await,
+            Kind::Sqlite(sqlite) => sqlite.writer.add(f).await,
+            Kind::Postgres(postgres) => self.unless_hung(postgres.writer.add(f)).await,
         }
     }
 
@@ -237,7 +264,7 @@ impl Database {
     {
         let f = move |db: &mut Db| Ok((f(db)?, Vec::new()));
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => sqlite.writer.write_here(alone(f)),
+            Kind::Sqlite(sqlite) => sqlite.writer.change_here(f),
             Kind::Postgres(_) => self.in_a_transaction(f),
         }
     }
@@ -271,16 +298,6 @@ impl Database {
         let (outcome, touched) = kept(f, |f| in_a_transaction(&self.0.pool, f))?;
         touched.into_iter().for_each(|touched| self.0.freshness.touch(touched));
         Ok(outcome)
-    }
-}
-
-/// A change that may alter what others have read.
-fn alone<T>(
-    f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
-) -> impl FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static {
-    move |db, memo| {
-        memo.forget();
-        f(db)
     }
 }
 
@@ -345,6 +362,15 @@ async fn off_the_worker<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send 
     let work: Box<dyn FnOnce() + Send> = Box::new(move || drop(sender.send(f())));
     drop(tokio::task::spawn_blocking(work));
     outcome.await.unwrap_or_else(|_| Err(Error::internal("blocking work panicked; the log says where")))
+}
+
+/// Takes the first `N` out of a list that has as many.
+pub(crate) fn first<T, const N: usize>(list: &mut Vec<T>) -> Option<[T; N]> {
+    if list.len() < N {
+        return None;
+    }
+    let rest = list.split_off(N);
+    std::mem::replace(list, rest).try_into().ok()
 }
 
 /// `RETURNING` all columns of a `Selectable`: Diesel's own `as_returning` does not compile over two databases.

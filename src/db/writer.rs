@@ -6,7 +6,8 @@
 //! 3. Only after the commit is anybody answered, and what is remembered of the rows forgotten just before. When the
 //!    commit fails, everybody is told that it did not come about, and the connection is replaced.
 //!
-//! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours.
+//! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours. What changes that only
+//! add rows leave to the end ([`Shared`]) is written before the commit, or before a change that might look for it.
 //!
 //! On PostgreSQL a batch holds the locks of all its changes until it is committed, and two batches that want the same
 //! two rows in another order would wait for each other. So only what adds rows goes this way there ([`Database::add`](super::Database::add)).
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::connection::{Db, Manager, OpenError, Opener, begin_immediate};
 use super::freshness::{Freshness, Touched};
-use super::memo::Memo;
+use super::shared::Shared;
 use crate::error::{Error, Result};
 
 /// Changes that may wait; beyond it the answer is 503.
@@ -50,7 +51,9 @@ type Waiting = Arc<AtomicUsize>;
 /// One queued change with its type erased: run first, answered after the commit.
 trait Job: Send {
     /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it.
-    fn run(&mut self, db: &mut Db, memo: &mut Memo) -> Result<(), ()>;
+    fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()>;
+    /// Whether it only adds rows, beside which others' reads and rows may wait.
+    fn is_addition(&self) -> bool;
     /// What it touched, once it has run.
     fn touched(&self) -> &[Touched];
     /// Tells the caller how it went; `lost` when the commit did not come about.
@@ -61,6 +64,7 @@ trait Job: Send {
 
 struct Change<T, F> {
     closure: Option<F>,
+    is_addition: bool,
     outcome: Option<Result<T>>,
     touched: Vec<Touched>,
     caller: oneshot::Sender<Result<T>>,
@@ -68,12 +72,12 @@ struct Change<T, F> {
 
 impl<T, F> Job for Change<T, F>
 where
-    F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send,
+    F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send,
     T: Send,
 {
-    fn run(&mut self, db: &mut Db, memo: &mut Memo) -> Result<(), ()> {
+    fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()> {
         let closure = self.closure.take().expect("the writer runs a job once");
-        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db, memo)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db, shared)))
             .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
         let (outcome, done) = match outcome {
             Ok((outcome, touched)) => {
@@ -84,6 +88,10 @@ where
         };
         self.outcome = Some(outcome);
         done
+    }
+
+    fn is_addition(&self) -> bool {
+        self.is_addition
     }
 
     fn touched(&self) -> &[Touched] {
@@ -145,31 +153,40 @@ impl Writer {
         Ok(Self { lanes: (1..=many.max(1)).map(lane).collect::<Result<_, _>>()? })
     }
 
-    /// Queues a change and waits for the commit that holds it.
-    pub async fn write<T, F>(&self, closure: F) -> Result<T>
+    /// Queues a change that may alter what others have read, and waits for the commit that holds it.
+    pub async fn change<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
-        self.enqueue(closure)?.await.unwrap_or_else(|_| Err(gone()))
+        self.enqueue(false, |db, _| closure(db))?.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// [`Writer::write`] for threads that may block.
-    pub fn write_here<T, F>(&self, closure: F) -> Result<T>
+    /// [`Writer::change`] for threads that may block.
+    pub fn change_here<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
-        self.enqueue(closure)?.blocking_recv().unwrap_or_else(|_| Err(gone()))
+        self.enqueue(false, |db, _| closure(db))?.blocking_recv().unwrap_or_else(|_| Err(gone()))
     }
 
-    fn enqueue<T, F>(&self, closure: F) -> Result<oneshot::Receiver<Result<T>>>
+    /// [`Writer::change`] for what only adds rows.
+    pub async fn add<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Memo) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.enqueue(true, closure)?.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn enqueue<T, F>(&self, is_addition: bool, closure: F) -> Result<oneshot::Receiver<Result<T>>>
+    where
+        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        self.put(Box::new(Change { closure: Some(closure), outcome: None, touched: Vec::new(), caller }))?;
+        self.put(Box::new(Change { closure: Some(closure), is_addition, outcome: None, touched: Vec::new(), caller }))?;
         Ok(answer)
     }
 
@@ -216,8 +233,8 @@ struct Open {
     opener: Opener,
     db: Option<Db>,
     freshness: Freshness,
-    /// What the changes so far have read, as far as it still holds.
-    memo: Memo,
+    /// What the changes so far have read, as far as it still holds, and what those of this batch leave to its end.
+    shared: Shared,
     /// Where nobody else should write; none where many do.
     others: Option<Others>,
     /// Changes since the tables' sizes were last looked at; none where that is no question any more.
@@ -231,7 +248,7 @@ const MEASURE_AFTER: usize = 100;
 
 impl Open {
     fn new(opener: Opener, db: Option<Db>, freshness: Freshness) -> Self {
-        Self { opener, db, freshness, memo: Memo::default(), others: None, unmeasured: Some(0), away: false }
+        Self { opener, db, freshness, shared: Shared::by_many(), others: None, unmeasured: Some(0), away: false }
     }
 
     /// Connects, where there is no connection.
@@ -261,10 +278,10 @@ impl Open {
     /// behind this look; on PostgreSQL somebody always may, and what is read holds for one transaction.
     fn look_for_others(&mut self) {
         match &mut self.others {
-            None => self.memo.forget(),
+            None => self.shared.forget(),
             Some(others) => {
                 if others.have_changed(self.db.as_mut()) {
-                    self.memo.forget();
+                    self.shared.forget();
                     self.freshness.touch(Touched::Everything);
                 }
             }
@@ -285,7 +302,7 @@ impl Open {
                     log::error!(changes = batch.len(), error = reason.as_str(); "a commit failed: its changes are refused");
                 }
                 self.db = None;
-                self.memo.forget();
+                self.shared = Shared::by_many();
             }
         }
         batch.iter().flat_map(|job| job.touched()).for_each(|touched| self.freshness.touch(*touched));
@@ -330,7 +347,7 @@ impl Open {
         let until = Instant::now() + BATCH_TIME;
         while let Some(mut job) = next.take() {
             let ran = match &mut self.db {
-                Some(db) if begun.is_ok() && !job.is_abandoned() => savepoint.run(db, &mut self.memo, job.as_mut()),
+                Some(db) if begun.is_ok() && !job.is_abandoned() => savepoint.run(db, &mut self.shared, job.as_mut()),
                 _ => Ok(()),
             };
             batch.push(job);
@@ -341,7 +358,11 @@ impl Open {
         }
         begun?;
         match &mut self.db {
-            Some(db) => savepoint.release(db).and_then(|()| Manager::commit_transaction(db).map_err(in_words)),
+            Some(db) => {
+                self.shared.write_waiting(db).map_err(|error| error.to_string())?;
+                savepoint.release(db)?;
+                Manager::commit_transaction(db).map_err(in_words)
+            }
             None => Ok(()),
         }
     }
@@ -413,13 +434,20 @@ struct Savepoint {
 const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT diesel_savepoint_1; SAVEPOINT diesel_savepoint_1";
 
 impl Savepoint {
-    fn run(&mut self, db: &mut Db, memo: &mut Memo, job: &mut dyn Job) -> Result<(), String> {
+    fn run(&mut self, db: &mut Db, shared: &mut Shared, job: &mut dyn Job) -> Result<(), String> {
+        if !job.is_addition() {
+            // before its savepoint, with which they would be undone
+            shared.write_waiting(db).map_err(|error| error.to_string())?;
+            shared.forget();
+        }
         let begun = if self.is_open { db.batch_execute(NEXT_SAVEPOINT) } else { Manager::begin_transaction(db) };
         begun.map_err(in_words)?;
         self.is_open = true;
-        if job.run(db, memo).is_err() {
+        let done = job.run(db, shared).is_ok();
+        shared.settle(done);
+        if !done {
             // What it read may have been its own, and on PostgreSQL what it held is no longer held.
-            memo.forget();
+            shared.forget();
             // A panic inside a nested transaction leaves that one open too.
             while depth(db)? > 1 {
                 Manager::rollback_transaction(db).map_err(in_words)?;

@@ -13,7 +13,7 @@ use crate::api_keys::{self, Written};
 use crate::audit::{Actor, Event, EventKind};
 use crate::clock::{HOUR, Timestamp};
 use crate::contacts;
-use crate::db::{Db, Memo};
+use crate::db::{Db, Shared};
 use crate::error::Result;
 use crate::id::{ApiKeyID, RoleID, TenantID, WebhookID};
 use crate::name::fold;
@@ -50,9 +50,9 @@ fn told_as(event: &Event) -> Option<HookEvent> {
 }
 
 /// Puts into the outbox what an event means for webhooks and, where there is mail, for people.
-pub fn tell(db: &mut Db, memo: &mut Memo, actor: &Actor, now: Timestamp, event: &Event, with_mail: bool) -> Result<()> {
+pub fn tell(db: &mut Db, shared: &mut Shared, actor: &Actor, now: Timestamp, event: &Event, with_mail: bool) -> Result<()> {
     if let Some(told) = told_as(event) {
-        let wanting = webhooks::wanting_as_known(db, memo, actor.tenant, told)?;
+        let wanting = webhooks::wanting_as_known(db, shared, actor.tenant, told)?;
         tell_webhooks(db, actor, now, event, told, wanting)?;
     }
     let key = match event.target().kind() {

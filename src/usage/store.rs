@@ -7,7 +7,7 @@ use super::rules::{Call, CallLog, NewCall, removable};
 use crate::auth::Caller;
 use crate::clock::{DAY, Timestamp};
 use crate::db::schema::api_usage;
-use crate::db::{Database, Db, MultiBackend};
+use crate::db::{Database, Db, MultiBackend, insert_all};
 use crate::error::Result;
 use crate::id::{TenantID, UsageID};
 use crate::search::{
@@ -19,33 +19,34 @@ const CHUNK: usize = 500;
 
 #[derive(Insertable)]
 #[diesel(table_name = api_usage, treat_none_as_default_value = false)]
-struct NewRow<'a> {
+struct NewRow {
     tenant_id: Option<TenantID>,
-    tenant_guid: &'a str,
+    tenant_guid: String,
     at: Timestamp,
-    action: &'a str,
-    path: &'a str,
+    action: String,
+    path: String,
     duration: i64,
     status_code: i64,
-    authentication_method: &'a str,
-    expand_parameter: &'a str,
+    authentication_method: &'static str,
+    expand_parameter: String,
     response_item_count: Option<i64>,
-    actor_type: &'a str,
+    actor_type: &'static str,
     actor_id: Option<i64>,
 }
 
-impl<'a> From<&'a NewCall> for NewRow<'a> {
-    fn from(call: &'a NewCall) -> Self {
+impl From<NewCall> for NewRow {
+    fn from(call: NewCall) -> Self {
+        let (tenant_id, tenant_guid) = call.tenant.map(|(id, guid)| (Some(id), guid)).unwrap_or_default();
         Self {
-            tenant_id: call.tenant.as_ref().map(|(id, _)| *id),
-            tenant_guid: call.tenant.as_ref().map_or("", |(_, guid)| guid),
+            tenant_id,
+            tenant_guid,
             at: call.at,
-            action: &call.action,
-            path: &call.path,
+            action: call.action,
+            path: call.path,
             duration: call.duration,
             status_code: call.status,
             authentication_method: call.method,
-            expand_parameter: &call.expand,
+            expand_parameter: call.expand,
             response_item_count: call.items,
             actor_type: call.actor.0,
             actor_id: call.actor.1,
@@ -135,7 +136,7 @@ impl CallLog {
         }
         for (at, chunk) in calls.chunks(CHUNK).enumerate() {
             let rows = chunk.to_vec();
-            let written = database.write(move |db| insert(db, &rows)).await;
+            let written = database.write(move |db| insert(db, rows)).await;
             if let Err(error) = written {
                 self.put_back(calls[at * CHUNK..].to_vec());
                 return Err(error);
@@ -145,14 +146,8 @@ impl CallLog {
     }
 }
 
-fn insert(db: &mut Db, calls: &[NewCall]) -> Result<()> {
-    let (into, mut rows) = (diesel::insert_into(api_usage::table), calls.iter().map(NewRow::from));
-    match db {
-        // the same short statement again and again is cheaper than a long one that must be read anew
-        Db::Sqlite(inner) => rows.try_for_each(|row| into.values(row).execute(inner).map(drop))?,
-        Db::Postgres(inner) => drop(into.values(rows.collect::<Vec<_>>()).execute(inner)?),
-    }
-    Ok(())
+fn insert(db: &mut Db, calls: Vec<NewCall>) -> Result<()> {
+    Ok(insert_all!(db, api_usage::table, calls.into_iter().map(NewRow::from))?)
 }
 
 /// Removes calls that are too old or too many, a chunk at a time; answers how many.
