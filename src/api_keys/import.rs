@@ -296,7 +296,8 @@ fn insert<V>(
             skipped += 1;
             continue;
         };
-        let key = profiled::put_in(db, &mut Shared::default(), Provenance::of(caller).of_kind(*kind), settled, *digest, now)?;
+        let key =
+            profiled::put_in(db, &mut Shared::default(), Provenance::of(caller).of_kind(*kind), settled, *digest, now)?;
         let mut details = settled.details();
         details["imported"] = json!(true);
         details["hasSecret"] = json!(digest.is_some());

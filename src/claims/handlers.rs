@@ -212,8 +212,8 @@ pub async fn redeem(
                     Caller::<CreateApiKeys>::of_absent(db, absent(&claim), &origin, now)?.ok_or_else(maker_refused)?;
                 let wish = serde_json::from_str(&claim.wish).map_err(Error::internal)?;
                 let plan = plan_of(with_life(wish, claim.key_valid_for, &maker, now), &maker, &shared, now);
-                let minted =
-                    plan.and_then(|plan| api_keys::handlers::mint(db, &mut Shared::default(), &maker, plan, of_key, now));
+                let minted = plan
+                    .and_then(|plan| api_keys::handlers::mint(db, &mut Shared::default(), &maker, plan, of_key, now));
                 let (key, mut events) = minted.map_err(as_refused_now)?;
                 let redemption = Redemption { at: now, address: origin.address.to_string(), key: key.id };
                 store::redeem(db, &claim, &redemption)?;

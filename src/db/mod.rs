@@ -45,10 +45,10 @@ mod connection;
 mod deadline;
 mod freshness;
 mod listener;
-mod shared;
 pub mod migrations;
 mod replica;
 pub mod schema;
+mod shared;
 mod writer;
 
 pub(crate) use {inner, insert_all};
@@ -66,8 +66,8 @@ pub use deadline::Deadline;
 pub use freshness::{Freshness, Stamp, Touched};
 use listener::Hearing;
 pub use listener::tell_nodes;
-pub use shared::{Later, Shared};
 use replica::Replica;
+pub use shared::{Later, Shared};
 use tokio::sync::oneshot;
 use writer::Writer;
 

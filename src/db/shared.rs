@@ -130,11 +130,12 @@ mod tests {
     fn what_was_asked_is_asked_again_only_when_it_may_be_otherwise() {
         let (mut shared, mut asked) = (Shared::default(), 0);
         let mut ask = |shared: &mut Shared, number| {
-            shared.recall(Double(number), || {
-                asked += 1;
-                Ok(number * 2)
-            })
-            .expect("it can be read")
+            shared
+                .recall(Double(number), || {
+                    asked += 1;
+                    Ok(number * 2)
+                })
+                .expect("it can be read")
         };
         assert_eq!([ask(&mut shared, 1), ask(&mut shared, 2), ask(&mut shared, 1)], [2, 4, 2]);
         shared.forget();

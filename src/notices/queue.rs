@@ -50,7 +50,14 @@ fn told_as(event: &Event) -> Option<HookEvent> {
 }
 
 /// Puts into the outbox what an event means for webhooks and, where there is mail, for people.
-pub fn tell(db: &mut Db, shared: &mut Shared, actor: &Actor, now: Timestamp, event: &Event, with_mail: bool) -> Result<()> {
+pub fn tell(
+    db: &mut Db,
+    shared: &mut Shared,
+    actor: &Actor,
+    now: Timestamp,
+    event: &Event,
+    with_mail: bool,
+) -> Result<()> {
     if let Some(told) = told_as(event) {
         let wanting = webhooks::wanting_as_known(db, shared, actor.tenant, told)?;
         tell_webhooks(db, actor, now, event, told, wanting)?;

@@ -8,7 +8,7 @@ use super::rules::{Health, HookEvent, MOST, Properties, Webhook};
 use crate::auth::Caller;
 use crate::clock::Timestamp;
 use crate::db::schema::webhooks;
-use crate::db::{Db, Shared, MultiBackend, inner};
+use crate::db::{Db, MultiBackend, Shared, inner};
 use crate::error::{Error, Reason, Result, is_unique_violation};
 use crate::id::{TenantID, WebhookID};
 use crate::name::{Description, ObjectName};
@@ -205,7 +205,12 @@ pub fn purge(db: &mut Db, tenant: TenantID, most: i64) -> Result<usize> {
 struct ActiveOf(TenantID);
 
 /// [`wanting`] for whoever has asked it before in the same transaction.
-pub fn wanting_as_known(db: &mut Db, shared: &mut Shared, tenant: TenantID, event: HookEvent) -> Result<Vec<WebhookID>> {
+pub fn wanting_as_known(
+    db: &mut Db,
+    shared: &mut Shared,
+    tenant: TenantID,
+    event: HookEvent,
+) -> Result<Vec<WebhookID>> {
     let active = shared.recall(ActiveOf(tenant), || active(db, tenant).map(Arc::new))?;
     Ok(those_wanting(&active, event))
 }

@@ -75,7 +75,7 @@ const TABLE: &[Part] = &[
     // ---- who is calling, and what is remembered of it ----
     Part {
         // a session's life is judged by its tenant's settings, a key's by its profile
-        files: &["auth/lookup.rs", "auth/key_notes.rs", "auth/key_usage.rs", "auth/key_usage/"],
+        files: &["auth/lookup/", "auth/key_notes.rs", "auth/key_usage.rs", "auth/key_usage/"],
         may_use: &[
             "api_key_profiles",
             "app",
@@ -638,8 +638,9 @@ const TABLES: &[(&str, &[&str])] = &[
     ("auth/throttle.rs", &["sign_in_attempts"]),
     ("auth/key_usage.rs", &["api_key_secrets", "api_keys"]), // the columns that are written behind
     // the look-ups of every call: everything the decision needs, in one statement
+    ("auth/lookup/mod.rs", &["roles", "tenants"]),
     (
-        "auth/lookup.rs",
+        "auth/lookup/keys.rs",
         &[
             "administrators",
             "api_key_api_types",
@@ -650,10 +651,11 @@ const TABLES: &[(&str, &[&str])] = &[
             "revoked_api_key_secrets",
             "revoked_api_keys",
             "roles",
-            "sessions",
             "tenants",
         ],
     ),
+    ("auth/lookup/sessions.rs", &["administrators", "roles", "sessions", "tenants"]),
+    ("auth/lookup/standing.rs", &["administrators", "roles", "sessions", "tenants"]),
     ("bootstrap.rs", &["installation"]),
 ];
 
