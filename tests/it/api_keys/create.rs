@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{IN, assert_refusal, made, presented};
 use crate::app::{START, TestApp, secret};
 use crate::both;
+use crate::sessions::guessing::at_once;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -359,5 +360,45 @@ both! {
         let child = made(&app, &full, json!({ "keyName": "child", "roleID": 2 }));
         let events = app.events_after(between);
         assert!(events[2].starts_with(&format!("5010 apiKey/{maker_id}/full apiKey/{}/child ", child["ID"])), "{events:?}");
+    }
+
+    /// Keys that are made at the same moment share a commit. Each has its secret and its event, whoever is refused leaves
+    /// nothing, and whoever looks for a key among those before it finds it whole.
+    fn keys_that_share_a_commit_have_each_their_own(app: TestApp, |setup| setup.workers = 4) {
+        let maker = app.full_key();
+        made(&app, &maker, json!({ "keyName": "taken", "roleID": 2 }));
+        for round in 0..6 {
+            let before = app.last_event();
+            let mint = |name: String| app.post("/api/apikeys", json!({ "keyName": name, "roleID": 2 })).key(&maker).send();
+            let answers = at_once(24, |n| match n % 4 {
+                0 => mint("taken".to_owned()),
+                1 => {
+                    let path = format!("/api/apikeys/by-name/{round}-{}", n + 1);
+                    app.call("PUT", &path).json(json!({ "roleID": 2 })).key(&maker).send().expect(200)
+                }
+                _ => mint(format!("{round}-{n}")),
+            });
+            let is_new = |key: &&Value| key.get("secretKey").is_some();
+            let keys: Vec<Value> = answers.iter().filter(|answer| answer.status == 200).map(|answer| answer.json()).collect();
+            for key in keys.iter().filter(is_new) {
+                assert_refusal(presented(&app, &secret(key)), IN);
+            }
+            for answer in answers.iter().filter(|answer| answer.status != 200) {
+                assert_eq!(answer.refusal(), (409, "name_taken".to_owned()));
+            }
+            let names: std::collections::BTreeSet<String> =
+                keys.iter().map(|key| key["keyName"].as_str().expect("a name").to_owned()).collect();
+            assert_eq!((names.len(), keys.iter().filter(is_new).count()), (12, 12));
+            let mut expected: Vec<String> =
+                keys.iter().filter(is_new).map(|key| format!("apiKey/{}/{}", key["ID"], key["keyName"].as_str().expect("a name"))).collect();
+            let events = app.events_after(before);
+            let mut told: Vec<String> =
+                events.iter().map(|event| event.split(' ').nth(2).expect("a target").to_owned()).collect();
+            expected.sort();
+            told.sort();
+            assert_eq!(told, expected, "{events:?}");
+            let secrets = format!("select count(*) as n from api_key_secrets s join api_keys k on k.id = s.api_key_id where key_name like '{round}-%'");
+            assert_eq!(app.count(&secrets), 12);
+        }
     }
 }
