@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use support::keys::QUERY;
-use support::{Load, Options, SUMMARY, Server, argument, median, wrk};
+use support::{Load, Options, SUMMARY, Server, argument, measured, median, wrk};
 
 const USERS: usize = 8;
 const ATTACKERS: usize = 64;
@@ -101,14 +101,13 @@ impl Bench {
              function done(summary, latency, requests)\n  local t, f, o = 0, 0, 0\n  \
              for _, thread in ipairs(all) do\n    t = t + thread:get(\"tried\")\n    f = f + thread:get(\"full\")\n    \
              o = o + thread:get(\"other\")\n  end\n  \
-             io.write(string.format(\"measured %d %d %d %d %d\\n\", t, summary.duration, latency:percentile(50), f, o))\nend\n"
+             io.write(string.format(\"measured %d %d %d %d %d\\n\", summary.duration, t, f, o, latency:percentile(50)))\nend\n"
         );
-        // what the script says in the places of requests, of the slowest and of refused ones
         let script = self.script("attack", &text);
         let url = format!("https://{}/api/sessions", self.server.address);
-        let said = wrk(connections, self.seconds, path(&script), &url);
-        assert_eq!(said.failed, 0.0, "a storm is answered 503 or 401");
-        Storm { tried: said.rate, turned_away: said.refused / self.seconds as f64, half: said.slow }
+        let [micros, tried, turned_away, other, half] = measured(connections, self.seconds, path(&script), &url);
+        assert_eq!(other, 0.0, "a storm is answered 503 or 401");
+        Storm { tried: tried / micros * 1e6, turned_away: turned_away / micros * 1e6, half: half / 1e3 }
     }
 
     fn script(&self, name: &str, text: &str) -> PathBuf {

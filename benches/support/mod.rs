@@ -174,6 +174,12 @@ pub const SUMMARY: &str = "function done(summary, latency, requests)\n  io.write
 
 /// Asks for `url` over so many connections, for so long, as the script says, which ends in [`SUMMARY`].
 pub fn wrk(connections: usize, seconds: i64, script: &str, url: &str) -> Load {
+    let [requests, micros, slow, refused, failed] = measured(connections, seconds, script, url);
+    Load { requests, rate: requests / micros * 1e6, slow: slow / 1e3, refused, failed }
+}
+
+/// The numbers behind the word `measured` that a script for wrk ends with.
+pub fn measured<const N: usize>(connections: usize, seconds: i64, script: &str, url: &str) -> [f64; N] {
     let threads = connections.min(2).to_string();
     let output = Command::new("wrk")
         .args(["-t", &threads, "-c", &connections.to_string(), "-d", &format!("{seconds}s"), "-s", script, url])
@@ -185,8 +191,7 @@ pub fn wrk(connections: usize, seconds: i64, script: &str, url: &str) -> Load {
         .find_map(|line| line.strip_prefix("measured "))
         .unwrap_or_else(|| panic!("wrk said {text} {}", String::from_utf8_lossy(&output.stderr)));
     let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
-    let [requests, micros, slow, refused, failed] = numbers[..] else { panic!("{line}") };
-    Load { requests, rate: requests / micros * 1e6, slow: slow / 1e3, refused, failed }
+    numbers.try_into().unwrap_or_else(|_| panic!("{line}"))
 }
 
 /// What the kernel says of a process.
