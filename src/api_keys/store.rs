@@ -379,6 +379,10 @@ pub fn search<R, V>(
 
 /// So many keys are looked at one by one without a thought: a millisecond or two.
 const FEW: i64 = 4_000;
+/// So many are looked at first, in well below a millisecond, and so many in all where what was found among them lets
+/// expect that as many will do.
+const FIRST: i64 = 1_000;
+const SOME: i64 = 16_000;
 /// So many are looked at between two glances at the deadline, where the database does not know it.
 const STRIDE: i64 = 8_000;
 /// Candidates of the index that are looked at together: as many as are wanted at first, then more.
@@ -408,9 +412,17 @@ impl<R, V> Walk<'_, R, V> {
         if let (Db::Sqlite(_), Some(inside)) = (&*db, &inside) {
             return self.by_candidates(db, inside);
         }
-        // what is found nearly everywhere is found here, where PostgreSQL's index would name nearly all keys at once
-        if self.stride(db, FEW)? {
-            return Ok(());
+        // what many keys have is found here, where PostgreSQL's index would name all of them at once
+        let (mut looked_at, mut next) = (0, FIRST);
+        while looked_at + next <= SOME {
+            if self.stride(db, next)? {
+                return Ok(());
+            }
+            looked_at += next;
+            // as many as hold what is missing, if they are like those so far, and some more
+            let found = self.found.len() as i64;
+            let expected = if found == 0 { SOME } else { self.missing() * looked_at / found };
+            next = (expected * 5 / 4).max(looked_at);
         }
         match inside.filter(Inside::has_word) {
             Some(inside) if substring_store::has_indices(db)? => self.by_index(db, &inside),
