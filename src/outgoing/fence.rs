@@ -74,7 +74,7 @@ fn shares(one: u128, other: u128, bits: u32, length: u32) -> bool {
 pub struct HookUrl(Url);
 
 impl HookUrl {
-    /// The longest, in bytes.
+    /// The longest, in bytes, as it comes and as it is called: what is not ASCII grows on the way.
     pub const MOST: usize = 2_048;
 
     /// `https://host…` or `http://host…`, without user, password and fragment; as browsers read it, so that
@@ -82,7 +82,7 @@ impl HookUrl {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let plain = text.len() <= Self::MOST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
         let url = if plain { Url::parse(text).ok() } else { None };
-        let url = url.filter(|url| matches!(url.scheme(), "https" | "http"));
+        let url = url.filter(|url| matches!(url.scheme(), "https" | "http") && url.as_str().len() <= Self::MOST);
         let url = url.ok_or("a URL of at most 2,048 bytes is needed, such as https://hooks.example.com/firstkey")?;
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err("a URL without user, password and # is needed: the receiver knows the server by its signature");
@@ -264,6 +264,8 @@ mod tests {
             "gopher://127.0.0.1/",
             "https://256.1.1.1/",
             &format!("https://hooks.example.com/{}", "x".repeat(2_048)),
+            // six characters each where it is called
+            &format!("https://hooks.example.com/{}", "é".repeat(700)),
         ] {
             assert!(HookUrl::parse(refused).is_err(), "{refused}");
         }

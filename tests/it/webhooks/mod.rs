@@ -78,7 +78,7 @@ both! {
         for (member, value) in [
             ("name", json!("")), ("name", json!("x".repeat(129))), ("name", json!("a\u{0}")), ("name", json!(7)), ("description", json!("x".repeat(1_025))),
             ("url", json!("")), ("url", json!("hooks.example.com")), ("url", json!("ftp://hooks.example.com/")), ("url", json!("https://u:hunter2@hooks.example.com/")),
-            ("url", json!(format!("https://hooks.example.com/{}", "x".repeat(2_048)))), ("url", json!(7)), ("url", json!("http://1.1.1.1/")),
+            ("url", json!(format!("https://hooks.example.com/{}", "x".repeat(2_048)))), ("url", json!(format!("https://hooks.example.com/{}", "é".repeat(700)))), ("url", json!(7)), ("url", json!("http://1.1.1.1/")),
             ("events", json!([])), ("events", json!(["apikey"])), ("events", json!(["*"])), ("events", json!("apikey.created")), ("events", json!([7])), ("events", json!([null])), ("events", json!({})),
             ("active", json!(1)),
         ] {
