@@ -2,7 +2,7 @@
 //! that: one that speaks HTTP/2 stays open with nothing on it.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,11 +12,17 @@ use actix_web::web::Bytes;
 
 /// The requests of all workers. Each counts its own, so that they do not wait for one another's memory.
 #[derive(Clone, Default)]
-pub struct InFlight(Arc<Mutex<Vec<Arc<AtomicUsize>>>>);
+pub struct InFlight {
+    workers: Arc<Mutex<Vec<Arc<AtomicUsize>>>>,
+    closing: Arc<AtomicBool>,
+}
 
 /// The requests of one worker.
 #[derive(Clone, Default)]
-pub struct OfWorker(Arc<AtomicUsize>);
+pub struct OfWorker {
+    count: Arc<AtomicUsize>,
+    closing: Arc<AtomicBool>,
+}
 
 /// One request, until this is dropped.
 pub struct Begun(OfWorker);
@@ -27,15 +33,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 impl InFlight {
     /// For one more worker.
     pub fn worker(&self) -> OfWorker {
-        let own = OfWorker::default();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(own.0.clone());
+        let own = OfWorker { count: Arc::default(), closing: self.closing.clone() };
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(own.count.clone());
         own
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        let workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.iter().map(|own| own.load(Ordering::Acquire)).sum()
+    }
+
+    /// From now on each answer over HTTP/1.1 is the last of its connection: whoever keeps one open learns that the server
+    /// stops before it does.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     /// Waits until there was none for so long.
@@ -53,14 +65,14 @@ impl InFlight {
 impl OfWorker {
     /// One more.
     pub fn begin(&self) -> Begun {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         Begun(self.clone())
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Release);
+        self.0.count.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -69,6 +81,11 @@ impl Drop for Begun {
 const AT_ONCE: u64 = 16 * 1024;
 
 impl Begun {
+    /// Whether its answer is to be the last of its connection.
+    pub fn is_last(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
     /// The request ends with its answer's body.
     pub fn until_sent(self, body: BoxBody) -> BoxBody {
         match body.size() {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -23,8 +24,9 @@ use crate::audit::Origin;
 use crate::dialect::{self, ErrorDialect};
 use crate::error::{Error, Reason};
 use crate::forwarded::{TrustedProxies, Unreadable};
-use crate::in_flight::OfWorker;
+use crate::in_flight::{Begun, OfWorker};
 use crate::reach;
+pub use crate::reach::{GATEWAY, INTROSPECTION};
 use crate::secret::trace_bytes;
 use crate::wire::{ErrorBody, LegacyError, LegacyErrorBody, OAuthErrorBody, ProblemBody, TrendErrorBody};
 
@@ -85,7 +87,7 @@ pub async fn observe(
     let response = match client {
         Ok(_) => next.call(request).await?.map_into_boxed_body(),
         // whoever cannot say from where a request came is not asked for anything
-        Err(Unreadable) => unreadable(request),
+        Err(Unreadable) => unreadable(request, &origin),
     };
     if let Some(body) = body.filter(|_| response.status().is_client_error()) {
         body.drain().await;
@@ -94,6 +96,9 @@ pub async fn observe(
     dress(response.headers_mut(), &origin.request_id, hsts);
     // Scripts were written against answers spelt `Set-Cookie`; HTTP/2 is lower case whatever we say.
     response.response_mut().head_mut().set_camel_case_headers(true);
+    if begun.as_ref().is_some_and(Begun::is_last) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     log_line(&response, &origin, fault.as_ref(), started);
     Ok(match begun {
         Some(begun) => response.map_body(|_, body| begun.until_sent(body)),
@@ -102,18 +107,20 @@ pub async fn observe(
 }
 
 /// The answer to what a trusted proxy passed on with an address that is none; a gateway takes 403 for a refusal.
-fn unreadable(request: ServiceRequest) -> ServiceResponse<BoxBody> {
-    let is_gateway = request.path() == GATEWAY;
-    let reason = if is_gateway { Reason::AddressRefused } else { Reason::BadRequest };
-    let error = Error::new(reason, "X-Forwarded-For: an address cannot be read.");
-    ServiceResponse::from_err(error, request.into_parts().0)
+fn unreadable(request: ServiceRequest, origin: &Origin) -> ServiceResponse<BoxBody> {
+    const MESSAGE: &str = "X-Forwarded-For: an address cannot be read.";
+    if request.path() != GATEWAY {
+        return ServiceResponse::from_err(Error::new(Reason::BadRequest, MESSAGE), request.into_parts().0);
+    }
+    let code = "ADDRESS_REFUSED";
+    let body = ErrorBody { message: MESSAGE, code, trace_id: &origin.request_id, accepted: &[] };
+    let mut answer = HttpResponse::Forbidden().insert_header((GATEWAY_CODE, code)).json(body);
+    answer.extensions_mut().insert(Finished);
+    request.into_response(answer)
 }
 
-/// Where gateways ask; its answers are logged only where somebody wants to know it all.
-pub const GATEWAY: &str = "/auth/verify";
-
-/// Where OAuth clients ask, and read refusals as RFC 6749 §5.2 has them.
-pub const INTROSPECTION: &str = "/oauth2/introspect";
+/// The header that tells them why not.
+pub const GATEWAY_CODE: HeaderName = HeaderName::from_static("x-firstkey-code");
 
 /// A request's body, kept hold of: a refusal that leaves it unread resets the stream under HTTP/2, and
 /// clients (curl 7.88 among them) then report the reset instead of the answer.

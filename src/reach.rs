@@ -86,6 +86,12 @@ pub fn is_label(text: &str) -> bool {
     text.len() <= 63 && text.split('-').all(word)
 }
 
+/// Where gateways ask; its answers are logged only where somebody wants to know it all.
+pub const GATEWAY: &str = "/auth/verify";
+
+/// Where OAuth clients ask, and read refusals as RFC 6749 §5.2 has them.
+pub const INTROSPECTION: &str = "/oauth2/introspect";
+
 /// Takes a tenant's prefix and the version off a request's path and remembers whose it is. What only looks like one stays
 /// as it is, and is no route.
 pub fn take_off(request: &mut ServiceRequest) {
@@ -109,8 +115,8 @@ pub fn take_off(request: &mut ServiceRequest) {
     request.extensions_mut().insert(TenantLabel(label));
 }
 
-/// The label of `/t/<label>/api/…`, or of `/t/<label>/v1/api/…`, and the same URI without what is in front of `/api/`;
-/// none where nothing is. The path is read as it came: a percent, a dot or a second slash there makes it something else.
+/// The label of `/t/<label>/api/…`, of `/t/<label>/v1/api/…`, or of the two calls beside the API, and the same URI without
+/// what is in front; none where nothing is. The path is read as it came: a percent, a dot or a second slash there makes it something else.
 fn split(uri: &Uri) -> Option<(Option<&str>, Uri)> {
     let whole = uri.path();
     let (label, rest) = match whole.strip_prefix(PREFIX) {
@@ -121,7 +127,10 @@ fn split(uri: &Uri) -> Option<(Option<&str>, Uri)> {
         None => (None, whole),
     };
     let below = rest.strip_prefix(VERSION).unwrap_or(rest);
-    if below.len() == whole.len() || !below.starts_with("/api/") {
+    let is_below_api = below.len() < whole.len() && below.starts_with("/api/");
+    let is_a_question = label.is_some() && [GATEWAY, INTROSPECTION].contains(&rest);
+    let below = if is_a_question { rest } else { below };
+    if !is_below_api && !is_a_question {
         return None;
     }
     let target = match uri.query() {

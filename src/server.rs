@@ -156,7 +156,8 @@ where
     for listener in listeners {
         server = match certificate {
             Some(store) => server.listen_rustls_0_23(listener, tls::server_config(store.clone()))?,
-            None => server.listen_auto_h2c(listener)?,
+            // no guessing whether it is HTTP/2: who never says a word would be waited for without an end
+            None => server.listen(listener)?,
         };
     }
     Ok(server.run())
@@ -283,9 +284,10 @@ pub async fn flush(app: &App) {
     }
 }
 
-/// Waits until whoever spreads the load has seen that `/readyz` says no, closes the listeners, and waits until what has
+/// Tells whoever keeps a connection open that it ends, waits until whoever spreads the load has seen that `/readyz` says no, closes the listeners, and waits until what has
 /// begun is finished. The server itself waits for connections, and one of HTTP/2 with nothing on it never ends.
 pub(crate) async fn finish(server: &ServerHandle, in_flight: &InFlight) {
+    in_flight.close();
     log::info!("stopping");
     tokio::time::sleep(DRAIN_DELAY).await;
     tokio::select! {

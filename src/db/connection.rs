@@ -128,7 +128,7 @@ pub struct Pooled {
 
 /// A connection that has rested longer than this is tried before it is handed out; a busy one is not,
 /// because that would be one round trip more for every statement.
-const RESTED: Duration = Duration::from_secs(1);
+pub const RESTED: Duration = Duration::from_secs(1);
 
 impl ManageConnection for Opener {
     type Connection = Pooled;

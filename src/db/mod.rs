@@ -76,6 +76,8 @@ use crate::error::{Error, Reason, Result};
 
 /// How long a request waits for a connection before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same where the database is known to be away.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The one handle on the database; cheap to clone.
 #[derive(Clone)]
@@ -207,7 +209,7 @@ impl Database {
         T: Send + 'static,
     {
         match &self.0.kind {
-            Kind::Sqlite(sqlite) => with(&sqlite.in_place, f),
+            Kind::Sqlite(sqlite) => with(&sqlite.in_place, PATIENCE, f),
             Kind::Postgres(_) => self.read(f).await,
         }
     }
@@ -271,12 +273,20 @@ impl Database {
 
     /// [`Database::read`] for the command line.
     pub fn read_here<T>(&self, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-        with(&self.0.pool, f)
+        with(&self.0.pool, self.patience(), f)
     }
 
     /// Whether the database answers.
     pub async fn answers(&self) -> Result<()> {
         self.read(|db| Ok(diesel::select(true.into_sql::<diesel::sql_types::Bool>()).execute(db).map(drop)?)).await
+    }
+
+    /// How long to wait for a connection: not long where nothing has been heard of the database for a while.
+    fn patience(&self) -> Duration {
+        match &self.0.kind {
+            Kind::Postgres(postgres) if !postgres.hearing.is_recent() => LITTLE_PATIENCE,
+            _ => PATIENCE,
+        }
     }
 
     /// Waits for an outcome as long as the database lives. One that hangs, or is cut off without a word, does not say so:
@@ -295,7 +305,7 @@ impl Database {
     }
 
     fn in_a_transaction<T>(&self, f: impl FnOnce(&mut Db) -> Result<(T, Vec<Touched>)>) -> Result<T> {
-        let (outcome, touched) = kept(f, |f| in_a_transaction(&self.0.pool, f))?;
+        let (outcome, touched) = kept(f, |f| in_a_transaction(&self.0.pool, self.patience(), f))?;
         touched.into_iter().for_each(|touched| self.0.freshness.touch(touched));
         Ok(outcome)
     }
@@ -328,21 +338,21 @@ fn kept<T>(f: impl FnOnce(&mut Db) -> Result<T>, around: impl FnOnce(Work<'_>) -
 }
 
 /// Runs `f` on a connection of the pool.
-fn with<T>(pool: &Pool<Opener>, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
-    kept(f, |f| on_a_connection(pool, f))
+fn with<T>(pool: &Pool<Opener>, patience: Duration, f: impl FnOnce(&mut Db) -> Result<T>) -> Result<T> {
+    kept(f, |f| on_a_connection(pool, patience, f))
 }
 
 /// A connection that lost its database is not given back.
-fn on_a_connection(pool: &Pool<Opener>, f: Work<'_>) -> Result<()> {
-    let mut pooled = pool.get().map_err(|error| Error::unavailable(1, error))?;
+fn on_a_connection(pool: &Pool<Opener>, patience: Duration, f: Work<'_>) -> Result<()> {
+    let mut pooled = pool.get_timeout(patience).map_err(|error| Error::unavailable(1, error))?;
     let outcome = f(&mut pooled.db);
     pooled.lost = outcome.as_ref().is_err_and(|error| error.reason() == Reason::Unavailable);
     outcome
 }
 
 /// [`on_a_connection`], in a transaction.
-fn in_a_transaction(pool: &Pool<Opener>, f: Work<'_>) -> Result<()> {
-    on_a_connection(pool, &mut |db| db.transaction(&mut *f))
+fn in_a_transaction(pool: &Pool<Opener>, patience: Duration, f: Work<'_>) -> Result<()> {
+    on_a_connection(pool, patience, &mut |db| db.transaction(&mut *f))
 }
 
 /// A pool's failed attempts to connect belong in the log, at a level that an outage does not flood.

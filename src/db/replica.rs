@@ -79,7 +79,7 @@ impl Replica {
     }
 
     fn ask(&self, looks: bool, f: Work<'_>) -> Result<()> {
-        on_a_connection(&self.pool, &mut |db| {
+        on_a_connection(&self.pool, PATIENCE, &mut |db| {
             if looks {
                 must_not_lag(db)?;
             }

@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{SimpleConnection as _, TransactionManager as _};
 use diesel::prelude::*;
+use diesel::r2d2::R2D2Connection as _;
 use tokio::sync::oneshot;
 
-use super::connection::{Db, Manager, OpenError, Opener, begin_immediate};
+use super::connection::{Db, Manager, OpenError, Opener, RESTED, begin_immediate};
 use super::freshness::{Freshness, Touched};
 use super::shared::Shared;
 use crate::error::{Error, Result};
@@ -241,6 +242,7 @@ struct Open {
     unmeasured: Option<usize>,
     /// Whether it was said already that the database is away.
     away: bool,
+    used: Instant,
 }
 
 /// After so many changes PostgreSQL is asked whether it knows how large the tables have become.
@@ -248,11 +250,28 @@ const MEASURE_AFTER: usize = 100;
 
 impl Open {
     fn new(opener: Opener, db: Option<Db>, freshness: Freshness) -> Self {
-        Self { opener, db, freshness, shared: Shared::by_many(), others: None, unmeasured: Some(0), away: false }
+        Self {
+            opener,
+            db,
+            freshness,
+            shared: Shared::by_many(),
+            others: None,
+            unmeasured: Some(0),
+            away: false,
+            used: Instant::now(),
+        }
     }
 
-    /// Connects, where there is no connection.
+    /// Connects, where there is no connection, or none any more: what has rested may have been cut off meanwhile, which
+    /// PostgreSQL's side would tell the next change only.
     fn reopen(&mut self) {
+        if let Some(db @ Db::Postgres(_)) = &mut self.db
+            && self.used.elapsed() > RESTED
+            && db.ping().is_err()
+        {
+            self.db = None;
+        }
+        self.used = Instant::now();
         if self.db.is_some() {
             return;
         }

@@ -129,6 +129,18 @@ both! {
             }
         }
         app.assert_rows(&before, "refused");
+        // nor is it good there, whoever asks about it
+        let good = |label: &str, key: &str| app.get(&format!("/t/{label}/auth/verify")).key(key).send().status;
+        assert_eq!([good("blue", &blue_key), good("red", &blue_key), good("blue", &full), good("nobody", &full)], [200, 401, 401, 401]);
+        let form = format!("token={}", blue_key.replace('+', "%2B"));
+        let introspected = |label: &str| {
+            let mut call = app.call("POST", &format!("/t/{label}/oauth2/introspect")).key(&blue_key);
+            call = call.header("Content-Type", "application/x-www-form-urlencoded");
+            call.request.body = form.clone().into_bytes();
+            call.send()
+        };
+        assert_eq!(introspected("blue").expect(200).json()["active"], json!(true));
+        assert_eq!(introspected("red").status, 404);
         // and at their own doors they are who they are
         app.get("/t/blue/api/apikeys/current").key(&blue_key).send().expect(200);
         assert_eq!(app.get("/t/blue/api/apikeys").key(&expired).send().refusal(), (401, "api_key_expired".into()));

@@ -525,6 +525,11 @@ pub struct Dial {
 }
 
 impl Dial {
+    /// Whom it trusts.
+    pub fn tls(&self) -> Arc<rustls::ClientConfig> {
+        self.tls.clone()
+    }
+
     pub fn open(&self) -> std::io::Result<Connection> {
         Connection::open(self.address, &self.tls)
     }

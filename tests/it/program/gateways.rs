@@ -312,12 +312,20 @@ fn behind(what: &str, program: &str, start: impl Fn(&Path) -> Command) {
         "x-firstkey_role",
         "X-Firstkey-Expires",
         "X_Firstkey_Api_Types",
+        "X'Firstkey'Role",
+        "x+firstkey~role",
     ] {
         let status = proxy.status("/", &format!("api-secret-key: {auditor}\r\n{name}: forged\r\n"));
         let seen = application.take();
         assert!(status == 403 && seen.is_empty() || status == 200, "{what}: {name} {status}");
         assert!(!format!("{seen:?}").contains("forged"), "{what}: {name} gets through: {seen:?}");
     }
+
+    // more headers than the server reads over HTTP/1.1: where it is asked so, nobody says that the key is good
+    let many: String = (0..120).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let status = proxy.status("/", &format!("api-secret-key: {auditor}\r\n{many}"));
+    assert!([200, 400, 403, 431, 503].contains(&status), "{what}: {status}");
+    assert_eq!(application.take().len(), usize::from(status == 200), "{what}");
 
     // T-26: whatever the path looks like, the question is the same
     for path in

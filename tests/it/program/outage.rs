@@ -95,6 +95,28 @@ fn a_restart_of_postgresql_costs_its_time_and_nothing_else() {
     server.stop();
 }
 
+/// D4: connections that PostgreSQL cut off while nobody wrote are found out before anything is written over them.
+#[test]
+fn what_was_cut_off_while_nobody_wrote_costs_nobody_anything() {
+    let home = Home::new(Backend::Postgres);
+    let maker = home.init();
+    let server = home.start();
+    for number in 0..4 {
+        mint(&server, &maker, &format!("before {number}")).expect(200);
+    }
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    home.database().batch_execute(cut).expect("all but this one");
+    // what has rested for less than a second is not tried
+    let cut = Instant::now();
+    while cut.elapsed() < Duration::from_millis(1_200) {
+        assert_eq!(server.send("GET", "/healthz", &[], None).status, 200);
+    }
+    for number in 0..4 {
+        mint(&server, &maker, &format!("after {number}")).expect(200);
+    }
+    server.stop();
+}
+
 /// D4: the first of two servers dies under load and its replica takes over: who asks meanwhile is answered 503 with a
 /// time to wait, and afterwards everything that was acknowledged is there.
 #[test]
@@ -310,6 +332,7 @@ fn silent_and_slow_clients_are_hung_up_on() {
          Content-Length: 50\r\n\r\n{{"
     );
     let mut silent: Vec<_> = (0..many).map(|_| open(tls.address, "")).collect();
+    let mut speechless: Vec<_> = (0..many).map(|_| open(server.address, "")).collect();
     let mut heads: Vec<_> = (0..many).map(|_| open(server.address, "GET /healthz HTTP/1.1\r\nHost: ")).collect();
     let mut bodies: Vec<_> = (0..many).map(|_| open(server.address, &slow_body)).collect();
     let begun = Instant::now();
@@ -317,7 +340,12 @@ fn silent_and_slow_clients_are_hung_up_on() {
         mint(&tls, &maker, &format!("meanwhile {number}")).expect(200);
         assert_eq!(verify(&tls, &maker), 200);
     }
-    let limits = [(&mut silent, 3, ""), (&mut heads, 5, "HTTP/1.1 408"), (&mut bodies, 10, "HTTP/1.1 408")];
+    let limits = [
+        (&mut silent, 3, ""),
+        (&mut speechless, 5, ""),
+        (&mut heads, 5, "HTTP/1.1 408"),
+        (&mut bodies, 10, "HTTP/1.1 408"),
+    ];
     for (streams, seconds, answer) in limits {
         for stream in streams {
             let (read, _) = until_hung_up(stream);

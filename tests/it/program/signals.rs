@@ -51,6 +51,8 @@ on_both! {
         server.says("stopping");
         let draining = watching.send(&request("GET", "/readyz", &[], None)).expect("an answer").expect(503);
         assert_eq!(draining.header("retry-after"), Some("5"));
+        // whoever keeps a connection open is told that this was the last answer on it
+        assert_eq!(draining.header("connection"), Some("close"));
         slow.write_raw(other.as_bytes()).expect("written");
         let key = slow.read(false).expect("the answer still comes").expect(200).json();
         assert_eq!(key["keyName"], "slow");
@@ -87,12 +89,17 @@ fn a_connection_without_a_request_on_it_holds_nobody_up() {
     use std::io::{Read as _, Write as _};
     let home = Home::new(Backend::Sqlite);
     home.init();
-    let server = home.spawn(&["--plain-http", "--listen", "127.0.0.1:0"]).ready();
-    let mut idle = std::net::TcpStream::connect(server.address).expect("the port is open");
+    let server = home.start();
+    let mut tls = (*server.dial().tls()).clone();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let socket = std::net::TcpStream::connect(server.address).expect("the port is open");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    let name = "localhost".try_into().expect("a name");
+    let client = rustls::ClientConnection::new(std::sync::Arc::new(tls), name).expect("TLS");
+    let mut idle = rustls::StreamOwned::new(client, socket);
     // RFC 9113: the preface, no settings of ours, and GET / on stream 1 with an empty authority
     idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").expect("written");
     idle.write_all(b"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x01x").expect("written");
-    idle.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
     let mut read = Vec::new();
     // a frame of headers on stream 1: the request was answered
     while !read.windows(6).any(|bytes| bytes[0] == 1 && bytes[2..] == [0, 0, 0, 1]) {
