@@ -78,7 +78,11 @@ pub fn read(form: &[u8]) -> Result<Asking, String> {
         (role.as_deref(), tenant.as_deref(), matching.as_deref()),
     );
     let address = address.map(|address| address.parse().map_err(|_| "address is one of IPv4 or IPv6".to_owned()));
-    Ok(Asking { token, demands: demands.map_err(|bad| bad.message())?, address: address.transpose()? })
+    Ok(Asking {
+        token,
+        demands: demands.map_err(|bad| bad.message().trim_end_matches('.').to_owned())?,
+        address: address.transpose()?,
+    })
 }
 
 /// One of our members that a name is not but for its case, a mark or one letter.
