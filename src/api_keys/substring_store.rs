@@ -35,10 +35,10 @@ pub fn has_indices(db: &mut Db) -> Result<bool> {
     Ok(diesel::sql_query(query).get_result::<Found>(inner)?.id == INDEXED.len() as i64)
 }
 
-/// The pattern, asked of the expression that is indexed.
+/// What is asked of the expression that is indexed; the pattern itself is still to be asked of what is found.
 pub fn indexed_pattern(inside: &Inside) -> Condition<api_keys::table> {
     let head = format!("(api_keys.{} || '') LIKE ", column_of(&inside.field));
-    Box::new(diesel::dsl::sql::<Bool>(&head).bind::<Text, _>(inside.pattern.clone()))
+    Box::new(diesel::dsl::sql::<Bool>(&head).bind::<Text, _>(inside.for_index()))
 }
 
 // ---- SQLite: a table of trigrams, written to a moment after the keys ----

@@ -7,6 +7,9 @@ use super::{Filter, Pattern, Test, TextTest};
 
 /// What an index can be asked for at most; whatever it finds is looked at again, so that fewer are no fault.
 const MOST: usize = 8;
+/// Characters that an index knows together, and so many in a row that hardly any text holds them by chance.
+const RUN: usize = 3;
+const LONG: usize = 5;
 
 /// A criterion that only texts meet which hold certain runs of three characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,19 @@ impl Inside {
     /// Whether some run is letters and digits of ASCII throughout: PostgreSQL's index knows no others for certain.
     pub fn has_word(&self) -> bool {
         self.trigrams.iter().any(|trigram| trigram.chars().all(|c| c.is_ascii_alphanumeric()))
+    }
+
+    /// A pattern that every text meets which meets this one, for PostgreSQL's index: where a word is long enough to say
+    /// much, the words alone. What begins or ends with a blank or a mark stands in nearly every text, and to look that up
+    /// takes longer than to look at the few texts that it would rule out.
+    pub fn for_index(&self) -> String {
+        let runs = plain_runs(&self.pattern);
+        let words = runs.iter().flat_map(|run| run.split(|c| !c.is_ascii_alphanumeric()));
+        let words: Vec<String> = words.filter(|word| word.len() >= RUN).map(String::from_iter).collect();
+        match words.iter().any(|word| word.len() >= LONG) {
+            true => format!("%{}%", words.join("%")),
+            false => self.pattern.clone(),
+        }
     }
 }
 
@@ -130,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn an_index_is_asked_for_long_words_alone() {
+        let of = |text: &str| filter(&[("name", true, text)]).inside(&["name"]).expect("a pattern").for_index();
+        assert_eq!(of("%y 0500000%"), "%0500000%");
+        assert_eq!(of("%blue keys_of the red%"), "%blue keys_of the red%", "no word is long");
+        assert_eq!(of("%blue\\%green-a b%12345%"), "%blue%green%12345%");
+        assert_eq!(of("%abc def%"), "%abc def%");
+    }
+
+    #[test]
     fn the_pattern_that_says_most_is_taken() {
         let known = ["name", "description"];
         let cases = [
@@ -177,6 +202,8 @@ mod tests {
                     for trigram in &inside.trigrams {
                         prop_assert!(text.contains(trigram.as_str()), "{text} {trigram}");
                     }
+                    let for_index: Vec<char> = inside.for_index().chars().collect();
+                    prop_assert!(matches(&for_index, &characters), "{text} {for_index:?}");
                 }
             }
         }
