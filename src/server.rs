@@ -284,8 +284,9 @@ pub async fn flush(app: &App) {
     }
 }
 
-/// Tells whoever keeps a connection open that it ends, waits until whoever spreads the load has seen that `/readyz` says no, closes the listeners, and waits until what has
-/// begun is finished. The server itself waits for connections, and one of HTTP/2 with nothing on it never ends.
+/// Tells whoever keeps a connection open that it ends, waits until whoever spreads the load has seen that `/readyz` says
+/// no, closes the listeners, and waits until what has begun is finished. The server itself waits for connections, and one
+/// of HTTP/2 with nothing on it never ends.
 pub(crate) async fn finish(server: &ServerHandle, in_flight: &InFlight) {
     in_flight.close();
     log::info!("stopping");
