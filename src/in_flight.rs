@@ -13,14 +13,17 @@ use actix_web::web::Bytes;
 /// The requests of all workers. Each counts its own, so that they do not wait for one another's memory.
 #[derive(Clone, Default)]
 pub struct InFlight {
-    workers: Arc<Mutex<Vec<Arc<AtomicUsize>>>>,
+    workers: Arc<Mutex<Vec<OfWorker>>>,
     closing: Arc<AtomicBool>,
 }
 
 /// The requests of one worker.
 #[derive(Clone, Default)]
-pub struct OfWorker {
-    count: Arc<AtomicUsize>,
+pub struct OfWorker(Arc<Worker>);
+
+#[derive(Default)]
+struct Worker {
+    count: AtomicUsize,
     closing: Arc<AtomicBool>,
 }
 
@@ -33,15 +36,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 impl InFlight {
     /// For one more worker.
     pub fn worker(&self) -> OfWorker {
-        let own = OfWorker { count: Arc::default(), closing: self.closing.clone() };
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(own.count.clone());
+        let own = OfWorker(Arc::new(Worker { count: AtomicUsize::new(0), closing: self.closing.clone() }));
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(own.clone());
         own
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.iter().map(|own| own.load(Ordering::Acquire)).sum()
+        workers.iter().map(|own| own.0.count.load(Ordering::Acquire)).sum()
     }
 
     /// From now on each answer over HTTP/1.1 is the last of its connection: whoever keeps one open learns that the server
@@ -65,14 +68,14 @@ impl InFlight {
 impl OfWorker {
     /// One more.
     pub fn begin(&self) -> Begun {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
         Begun(self.clone())
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Release);
+        self.0.0.count.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -83,7 +86,7 @@ const AT_ONCE: u64 = 16 * 1024;
 impl Begun {
     /// Whether its answer is to be the last of its connection.
     pub fn is_last(&self) -> bool {
-        self.0.closing.load(Ordering::Relaxed)
+        self.0.0.closing.load(Ordering::Relaxed)
     }
 
     /// The request ends with its answer's body.
