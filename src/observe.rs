@@ -119,7 +119,7 @@ fn unreadable(request: ServiceRequest, origin: &Origin) -> ServiceResponse<BoxBo
     request.into_response(answer)
 }
 
-/// The header that tells them why not.
+/// The header that tells gateways why not.
 pub const GATEWAY_CODE: HeaderName = HeaderName::from_static("x-firstkey-code");
 
 /// A request's body, kept hold of: a refusal that leaves it unread resets the stream under HTTP/2, and

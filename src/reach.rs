@@ -116,7 +116,8 @@ pub fn take_off(request: &mut ServiceRequest) {
 }
 
 /// The label of `/t/<label>/api/…`, of `/t/<label>/v1/api/…`, or of the two calls beside the API, and the same URI without
-/// what is in front; none where nothing is. The path is read as it came: a percent, a dot or a second slash there makes it something else.
+/// what is in front; none where nothing is. The path is read as it came: a percent, a dot or a second slash there makes it
+/// something else.
 fn split(uri: &Uri) -> Option<(Option<&str>, Uri)> {
     let whole = uri.path();
     let (label, rest) = match whole.strip_prefix(PREFIX) {

@@ -37,7 +37,8 @@ impl App {
     }
 
     /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
-    /// share a commit, on PostgreSQL too, and what they read.
+    /// share a commit, on PostgreSQL too, what they read, and the writing of what they leave to its end: `f` must not look
+    /// for the secrets and events of what it makes.
     pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db, &mut Shared, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,

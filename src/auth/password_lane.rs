@@ -108,8 +108,9 @@ impl PasswordLane {
         self.0.runs.load(Ordering::Relaxed)
     }
 
-    /// Refuses when the queue is full, or the client's share of it, before anything else is done for the request, and after a moment's
-    /// pause: clients that come back at once, whatever `Retry-After` says, then leave the machine to others.
+    /// Refuses when the queue is full, or the client's share of it, before anything else is done for the request, and
+    /// after a moment's pause: clients that come back at once, whatever `Retry-After` says, then leave the machine to
+    /// others.
     pub async fn must_have_room(&self, client: Client) -> Result<()> {
         let room = self.0.lock().has_room(client, self.0.layout.threads);
         if !room {

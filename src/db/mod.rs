@@ -15,9 +15,9 @@ macro_rules! inner {
     };
 }
 
-/// Inserts rows that an iterator answers with, in its order; they borrow nothing. On SQLite the same short statement again and again is cheaper
-/// than a long one that must be read anew; on PostgreSQL a round trip is dearer, and so is a statement of any length but
-/// a few, which are prepared once.
+/// Inserts rows that an iterator answers with, in its order; they borrow nothing. On SQLite the same short statement
+/// again and again is cheaper than a long one that must be read anew; on PostgreSQL a round trip is dearer, and so is a
+/// statement of any length but a few, which are prepared once.
 macro_rules! insert_all {
     ($db:expr, $table:expr, $rows:expr) => {{
         let (into, mut rows) = (diesel::insert_into($table), $rows);
@@ -245,8 +245,8 @@ impl Database {
 
     /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
     /// share one commit, what they read and what they leave to its end ([`Shared`]), and hold until then whatever each of
-    /// them holds. A key of a profile that counts its keys holds its
-    /// tenant's row; where two commits wait for each other PostgreSQL ends one, which is answered 503.
+    /// them holds. A key of a profile that counts its keys holds its tenant's row; where two commits wait for each other
+    /// PostgreSQL ends one, which is answered 503.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
         F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
