@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,40 @@ pub struct Observer {
     pub hsts: bool,
     /// Counts what has begun.
     pub in_flight: OfWorker,
+    /// Which lines about 503 are written.
+    pub lines: Lines,
+}
+
+/// Lines about requests that could not be answered. In an outage, or a storm of sign-ins, there are as many as there are
+/// requests, each like the one before: the first of each second are written.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Mutex<Second>>);
+
+/// So many lines of a second are written, of each worker.
+const LINES: u32 = 20;
+
+/// What was written in a second.
+#[derive(Default)]
+struct Second {
+    began: Option<Instant>,
+    written: u32,
+    /// Lines that were left out since one was written.
+    left_out: u64,
+}
+
+impl Second {
+    /// Whether one more line is written now, and how many were left out before it.
+    fn one_more(&mut self, now: Instant) -> Option<u64> {
+        if self.began.is_none_or(|began| now.saturating_duration_since(began) >= Duration::from_secs(1)) {
+            (self.began, self.written) = (Some(now), 0);
+        }
+        if self.written >= LINES {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
 }
 
 /// Left with the routes of the older API: their refusals have its shape.
@@ -319,6 +354,14 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
     if level > log::max_level() {
         return;
     }
+    let observer = request.app_data::<Observer>();
+    if let (log::Level::Warn, Some(observer)) = (level, observer) {
+        match observer.lines.0.lock().unwrap_or_else(PoisonError::into_inner).one_more(Instant::now()) {
+            None => return,
+            Some(0) => {}
+            Some(left_out) => log::warn!(lines = left_out; "more requests could not be answered"),
+        }
+    }
     let route = request.match_pattern();
     log::log!(target: "firstkey::request", level,
         request_id = origin.request_id.as_str(),
@@ -338,6 +381,18 @@ mod tests {
     use actix_web::web::{self, Data};
     use actix_web::{App, test as http};
     use serde_json::Value;
+
+    #[test]
+    fn of_many_lines_the_first_of_a_second_are_written_and_the_rest_counted() {
+        let (mut second, began) = (Second::default(), Instant::now());
+        let mut write = |millis, lines: u32| -> Vec<Option<u64>> {
+            (0..lines).map(|_| second.one_more(began + Duration::from_millis(millis))).collect()
+        };
+        assert_eq!(write(0, LINES), vec![Some(0); LINES as usize]);
+        assert_eq!(write(999, 3), [None, None, None]);
+        assert_eq!(write(1_000, 2), [Some(3), Some(0)]);
+        assert_eq!(write(1_999, LINES).iter().flatten().count(), LINES as usize - 2);
+    }
 
     /// What the one route of these tests answers, and which shape a key's profile would ask for.
     #[derive(Clone, Copy)]

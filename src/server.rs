@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::docs_page;
 use crate::error::{Error, Result};
 use crate::in_flight::InFlight;
-use crate::observe::{GATEWAY, LegacyErrors, Observer, observe};
+use crate::observe::{GATEWAY, LegacyErrors, Lines, Observer, observe};
 use crate::openapi;
 use crate::tls::{self, CertificateStore};
 use crate::usage::observe::note_call;
@@ -105,7 +105,7 @@ pub fn serve_on(
         let (proxies, in_flight) = (shared.trusted_proxies.clone(), shared.in_flight.worker());
         actix_web::App::new()
             .app_data(shared.clone())
-            .app_data(Observer { proxies, hsts, in_flight })
+            .app_data(Observer { proxies, hsts, in_flight, lines: Lines::default() })
             .app_data(shared.urls.clone())
             .app_data(BodyDeadline(shared.rules.body_deadline))
             .app_data(queries.clone())

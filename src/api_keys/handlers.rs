@@ -54,13 +54,13 @@ pub async fn create(
     let digest = secret.digest();
     let reads_secrets = look.reads_secrets();
     let make = move |db: &mut Db, shared: &mut Shared, caller: &Caller<CreateApiKeys>| {
-        let (key, mut events) = mint(db, shared, caller, plan, digest, now)?;
+        let (key, mut events) = mint(db, shared, caller, plan.clone(), digest, now)?;
         events.extend(spent(db, caller, now)?);
         let more = look.at_one(db, caller, &key)?;
         Ok(((key, more), events))
     };
     let (key, more) = match reads_secrets {
-        true => app.change_across(&caller, |db, caller| make(db, &mut Shared::default(), caller)).await?,
+        true => app.change_across(&caller, move |db, caller| make(db, &mut Shared::default(), caller)).await?,
         false => app.add(&caller, make).await?,
     };
     warn_of_initial_password(&caller, key.id);

@@ -60,7 +60,7 @@ pub(super) fn insert(
     digest: SecretDigest,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    must_have_room(db, made_by.tenant(), &settled.profile, &settled.properties, None)?;
+    must_have_room(db, shared, made_by.tenant(), &settled.profile, &settled.properties, None)?;
     put_in(db, shared, made_by, settled, Some(digest), now)
 }
 
@@ -73,11 +73,12 @@ pub(super) fn put_in(
     digest: Option<SecretDigest>,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let key = store::insert(db, made_by, settled.profile.id, &settled.properties, now)?;
+    let key = store::insert(db, shared, made_by, settled.profile.id, &settled.properties, now)?;
     if let Some(digest) = digest {
         shared.write_later(db, NewSecret::of(made_by.tenant(), key.id, digest, now))?;
     }
     if !settled.types.is_empty() {
+        shared.write_waiting(db)?;
         api_types::set_of_key(db, made_by.tenant(), key.id, &settled.types)?;
     }
     Ok(key)
@@ -354,6 +355,7 @@ fn role_of_issuer<R, V>(db: &mut Db, caller: &Caller<R, V>) -> Result<RoleID> {
 /// The count stands until the transaction ends: whoever wants to add a key that is counted waits for the same row.
 fn must_have_room(
     db: &mut Db,
+    shared: &mut Shared,
     tenant: TenantID,
     profile: &Profile,
     properties: &Properties,
@@ -363,6 +365,7 @@ fn must_have_room(
     if !under_profile::counts(profile, target) {
         return Ok(());
     }
+    shared.write_waiting(db)?;
     tenants::hold(db, tenant)?;
     let all = store::count_of_profile(db, tenant, profile.id, None, but)?;
     let of_target = store::count_of_profile(db, tenant, profile.id, target, but)?;
@@ -417,7 +420,7 @@ pub(super) fn change<R, V>(
     }
     under_profile::must_keep_role(&profile, &old.properties, &new)?;
     if new.constraints.target != old.properties.constraints.target {
-        must_have_room(db, tenant, &profile, &new, Some(old.id))?;
+        must_have_room(db, &mut Shared::default(), tenant, &profile, &new, Some(old.id))?;
     }
     let replaces_secret = types.is_some() && profile.replace_secret_on_type_change;
     if replaces_secret && new.expiry == old.properties.expiry {

@@ -105,6 +105,8 @@ impl NewSecret {
 }
 
 impl Later for NewSecret {
+    const RANK: u8 = 1;
+
     fn write(db: &mut Db, rows: Vec<Self>) -> Result<()> {
         insert_all!(db, api_key_secrets::table, rows.into_iter())
             .map_err(|error| if is_unique_violation(&error) { is_in_use() } else { error.into() })

@@ -14,7 +14,7 @@ use crate::auth::{Caller, Who};
 use crate::clock::Timestamp;
 use crate::constraints::{Constraints, Networks, from_json, to_json};
 use crate::db::schema::api_keys;
-use crate::db::{Db, Deadline, MultiBackend, inner};
+use crate::db::{Db, Deadline, Later, MultiBackend, Shared, inner, insert_all};
 use crate::error::{Error, Reason, Result, is_foreign_key_violation, is_unique_violation};
 use crate::id::{AdministratorID, ApiKeyID, ProfileID, RoleID, TenantID};
 use crate::locale::{Locale, TimeZone};
@@ -261,29 +261,85 @@ pub fn unknown_role() -> Error {
     Error::new(Reason::UnknownRole, "roleID: there is no such role. POST /api/administratorroles/search finds them.")
 }
 
-/// Makes a key, which lets nobody in as long as it has no secret.
+/// A key that is to be stored.
+#[derive(Insertable)]
+#[diesel(table_name = api_keys, treat_none_as_default_value = false)]
+struct NewRow {
+    #[diesel(embed)]
+    properties: PropertiesRow,
+    tenant_id: TenantID,
+    profile_id: ProfileID,
+    kind: &'static str,
+    created: Timestamp,
+    unsuccessful_sign_in_attempts: i64,
+    service_account: bool,
+    made_by_administrator_id: Option<AdministratorID>,
+    made_by_key_id: Option<ApiKeyID>,
+    made_with_initial_password: bool,
+}
+
+/// One whose number was taken before.
+#[derive(Insertable)]
+#[diesel(table_name = api_keys, treat_none_as_default_value = false)]
+struct NumberedRow {
+    id: ApiKeyID,
+    #[diesel(embed)]
+    row: NewRow,
+}
+
+impl Later for NumberedRow {
+    const RANK: u8 = 0;
+
+    fn write(db: &mut Db, rows: Vec<Self>) -> Result<()> {
+        insert_all!(db, api_keys::table, rows.into_iter()).map_err(refused)
+    }
+}
+
+/// Takes so many numbers of new keys. SQLite has no round trips to spare, and numbers a key as it is stored.
+fn take_numbers(db: &mut Db, many: usize) -> Result<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = BigInt)]
+        id: i64,
+    }
+    let Db::Postgres(inner) = db else { return Ok(Vec::new()) };
+    let many = i64::try_from(many).map_err(Error::internal)?;
+    let query = "SELECT nextval(pg_get_serial_sequence('api_keys', 'id')) AS id FROM generate_series(1, $1)";
+    let taken: Vec<Taken> = diesel::sql_query(query).bind::<BigInt, _>(many).load(inner)?;
+    Ok(taken.into_iter().map(|taken| taken.id).collect())
+}
+
+/// Makes a key, which lets nobody in as long as it has no secret. Its row may be written later.
 pub fn insert(
     db: &mut Db,
+    shared: &mut Shared,
     made_by: Provenance,
     profile: ProfileID,
     properties: &Properties,
     now: Timestamp,
 ) -> Result<ApiKey> {
-    let insert = diesel::insert_into(api_keys::table)
-        .values((
-            PropertiesRow::from(properties),
-            api_keys::tenant_id.eq(made_by.tenant),
-            api_keys::profile_id.eq(profile),
-            api_keys::kind.eq(made_by.kind.as_str()),
-            api_keys::created.eq(now),
-            api_keys::unsuccessful_sign_in_attempts.eq(0),
-            api_keys::service_account.eq(made_by.service_account),
-            api_keys::made_by_administrator_id.eq(made_by.administrator),
-            api_keys::made_by_key_id.eq(made_by.key),
-            api_keys::made_with_initial_password.eq(made_by.initial_password),
-        ))
-        .returning(api_keys::id);
-    let id: ApiKeyID = inner!(db, inner => insert.get_result(inner)).map_err(refused)?;
+    let row = NewRow {
+        properties: PropertiesRow::from(properties),
+        tenant_id: made_by.tenant,
+        profile_id: profile,
+        kind: made_by.kind.as_str(),
+        created: now,
+        unsuccessful_sign_in_attempts: 0,
+        service_account: made_by.service_account,
+        made_by_administrator_id: made_by.administrator,
+        made_by_key_id: made_by.key,
+        made_with_initial_password: made_by.initial_password,
+    };
+    let id = match shared.next_number(db, take_numbers)?.map(ApiKeyID::new) {
+        Some(id) => {
+            shared.write_later(db, NumberedRow { id, row })?;
+            id
+        }
+        None => {
+            let insert = diesel::insert_into(api_keys::table).values(row).returning(api_keys::id);
+            inner!(db, inner => insert.get_result(inner)).map_err(refused)?
+        }
+    };
     Ok(ApiKey {
         id,
         properties: properties.clone(),

@@ -32,56 +32,32 @@ impl App {
         R: 'static,
         V: 'static,
     {
-        let f = self.while_standing(caller, |db, _, caller| f(db, caller));
-        self.change_as(Actor::caller(caller), |db| f(db, &mut Shared::default())).await
+        let (actor, caller, now) = (Actor::caller(caller), caller.clone(), self.now());
+        self.change_as(actor, move |db| {
+            caller.must_stand(db, &mut Shared::default(), now)?;
+            f(db, &caller)
+        })
+        .await
     }
 
     /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
     /// share a commit, on PostgreSQL too, what they read, and the writing of what they leave to its end: `f` must not look
-    /// for the secrets and events of what it makes.
-    pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, f: F) -> Result<T>
+    /// for the secrets and events of what it makes. Where another one fails, `f` may be undone and run again.
+    pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, mut f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Shared, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
+        F: FnMut(&mut Db, &mut Shared, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
         R: 'static,
         V: 'static,
     {
-        self.database.add(self.recorded(Actor::caller(caller), self.while_standing(caller, f))).await
-    }
-
-    /// `f` as soon as it is seen that the caller is still who they were when the call began.
-    fn while_standing<T, R, V, F>(
-        &self,
-        caller: &Caller<R, V>,
-        f: F,
-    ) -> impl FnOnce(&mut Db, &mut Shared) -> Result<T> + Send + use<T, R, V, F>
-    where
-        F: FnOnce(&mut Db, &mut Shared, &Caller<R, V>) -> Result<T> + Send + 'static,
-        R: 'static,
-        V: 'static,
-    {
-        let (caller, now) = (caller.clone(), self.now());
-        move |db, shared| {
-            caller.must_stand(db, shared, now)?;
-            f(db, shared, &caller)
-        }
-    }
-
-    /// `f`, and behind it its events; what was touched.
-    fn recorded<T, F>(
-        &self,
-        actor: Actor,
-        f: F,
-    ) -> impl FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + use<T, F>
-    where
-        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Event>)> + Send + 'static,
-    {
-        let (now, with_mail) = (self.now(), self.mailer.is_some());
-        move |db, shared| {
-            let (outcome, events) = f(db, shared)?;
-            let touched = record_and_tell(db, shared, &actor, now, &events, with_mail)?;
-            Ok((outcome, touched))
-        }
+        let (actor, caller, recorder) = (Actor::caller(caller), caller.clone(), Recorder::of(self));
+        self.database
+            .add(move |db, shared| {
+                caller.must_stand(db, shared, recorder.now)?;
+                let (outcome, events) = f(db, shared, &caller)?;
+                Ok((outcome, recorder.record(db, shared, &actor, &events)?))
+            })
+            .await
     }
 
     /// [`App::change`] for somebody who is not a caller yet, such as one who signs in.
@@ -90,39 +66,50 @@ impl App {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Event>)> + Send + 'static,
         T: Send + 'static,
     {
-        let f = self.recorded(actor, |db, _| f(db));
-        self.database.change(|db| f(db, &mut Shared::default())).await
+        let recorder = Recorder::of(self);
+        self.database
+            .change(move |db| {
+                let (outcome, events) = f(db)?;
+                Ok((outcome, recorder.record(db, &mut Shared::default(), &actor, &events)?))
+            })
+            .await
+    }
+}
+
+/// Writes events, and tells whoever is to be told of them.
+struct Recorder {
+    now: Timestamp,
+    with_mail: bool,
+}
+
+impl Recorder {
+    fn of(app: &App) -> Self {
+        Self { now: app.now(), with_mail: app.mailer.is_some() }
+    }
+
+    /// Answers with what the events say was touched, and tells the other nodes of it.
+    fn record(&self, db: &mut Db, shared: &mut Shared, actor: &Actor, events: &[Event]) -> Result<Vec<Touched>> {
+        let mut touched = Vec::new();
+        for event in events {
+            let other =
+                event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
+            let actor = other.as_ref().unwrap_or(actor);
+            shared.write_later(db, NewRow::of(actor, self.now, event))?;
+            notices::tell(db, shared, actor, self.now, event, self.with_mail)?;
+            touched.extend(touched_by(event, actor.tenant).filter(|new| !touched.contains(new)));
+        }
+        if touched.len() > MOST_TOUCHED {
+            touched = vec![Touched::Everything];
+        }
+        tell_nodes(db, &touched)?;
+        Ok(touched)
     }
 }
 
 /// Writes events within a transaction that is open already, and tells webhooks of them: the first start's, or a
 /// command's, which write no mail.
 pub fn record(db: &mut Db, actor: &Actor, now: Timestamp, events: &[Event]) -> Result<()> {
-    record_and_tell(db, &mut Shared::default(), actor, now, events, false).map(drop)
-}
-
-/// Answers with what the events say was touched, and tells the other nodes of it.
-fn record_and_tell(
-    db: &mut Db,
-    shared: &mut Shared,
-    actor: &Actor,
-    now: Timestamp,
-    events: &[Event],
-    with_mail: bool,
-) -> Result<Vec<Touched>> {
-    let mut touched = Vec::new();
-    for event in events {
-        let other = event.tenant.filter(|tenant| *tenant != actor.tenant).map(|tenant| actor.primary_tenant(tenant));
-        let actor = other.as_ref().unwrap_or(actor);
-        shared.write_later(db, NewRow::of(actor, now, event))?;
-        notices::tell(db, shared, actor, now, event, with_mail)?;
-        touched.extend(touched_by(event, actor.tenant).filter(|new| !touched.contains(new)));
-    }
-    if touched.len() > MOST_TOUCHED {
-        touched = vec![Touched::Everything];
-    }
-    tell_nodes(db, &touched)?;
-    Ok(touched)
+    Recorder { now, with_mail: false }.record(db, &mut Shared::default(), actor, events).map(drop)
 }
 
 /// The same numbers as long as nothing has changed in a tenant on which verification depends: its events of those kinds

@@ -117,6 +117,8 @@ impl NewRow {
 }
 
 impl Later for NewRow {
+    const RANK: u8 = 2;
+
     fn write(db: &mut Db, rows: Vec<Self>) -> Result<()> {
         Ok(insert_all!(db, audit_events::table, rows.into_iter())?)
     }

@@ -15,6 +15,7 @@ use crate::bootstrap::{self, FIRST_ADMINISTRATOR, Prepared, mark_initialised, wr
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Flags};
 use crate::constraints;
+use crate::db::Shared;
 use crate::id::{AdministratorID, ProfileID, RoleID, TenantID};
 use crate::locale::TimeZone;
 use crate::name::Username;
@@ -170,7 +171,8 @@ impl<'a> FirstKey<'a> {
         let key = prepared.locked.change(|db| {
             let made_by = Provenance::on_the_host(administrator);
             let properties = self.plan.clone().alone()?;
-            let key = api_keys::insert(db, made_by, ProfileID::DEEP_SECURITY, &properties, now)?;
+            let key =
+                api_keys::insert(db, &mut Shared::default(), made_by, ProfileID::DEEP_SECURITY, &properties, now)?;
             api_keys::insert_secret(db, made_by.tenant(), key.id, digest, now)?;
             let event = Event::new(EventKind::ApiKeyCreated, Target::new("apiKey", key.id.get(), name));
             let event = event.with(json!({ "role": role.name, "expiryDate": null }));

@@ -246,10 +246,10 @@ impl Database {
     /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
     /// share one commit, what they read and what they leave to its end ([`Shared`]), and hold until then whatever each of
     /// them holds. A key of a profile that counts its keys holds its tenant's row; where two commits wait for each other
-    /// PostgreSQL ends one, which is answered 503.
+    /// PostgreSQL ends one, which is answered 503. Where one of them fails, others may be undone and run again.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnMut(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         match &self.0.kind {

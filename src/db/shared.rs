@@ -5,9 +5,10 @@
 //! transaction need not ask again. On SQLite, whose one writer sees everything that is written, neither need it in the
 //! next transaction, for as long as nothing else was written at all.
 //!
-//! And each of them writes a row or two that nobody reads before the commit, such as its event. Those wait until all have
-//! run and are written together, which spares a round trip each on PostgreSQL, and on SQLite a copy of every page that
-//! they fall on for the sake of the savepoint.
+//! And what each of them writes hardly anybody reads before the commit: its event, for one. Such rows wait until all have
+//! run and are written together, which spares a round trip each on PostgreSQL. A row that others refer to can wait too
+//! where its number is known before: numbers are taken for many at once. Whoever does read such rows has them written
+//! first ([`Shared::write_waiting`]).
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -26,45 +27,49 @@ pub struct Shared {
     answers: HashMap<TypeId, Box<dyn Any + Send>>,
     /// Rows that are still to be written, a kind after the other; none where a row is written at once.
     later: Option<Vec<Box<dyn Waiting>>>,
+    /// How many more changes are expected, the one at hand included.
+    expected: usize,
+    /// Numbers of new keys that were taken and not given yet, the lowest last.
+    numbers: Vec<i64>,
 }
 
-/// A kind of row that can be written later, in the same transaction: nothing in it reads such a row, refers to it or is
-/// refused because of it.
+/// So many numbers are taken at once.
+const NUMBERS: usize = 64;
+
+/// A kind of row that can be written later, in the same transaction.
 pub trait Later: Sized + Send + 'static {
+    /// Rows of a lower rank are written first: those that others refer to.
+    const RANK: u8;
+
     /// Writes the rows.
     fn write(db: &mut Db, rows: Vec<Self>) -> Result<()>;
 }
 
 /// Rows of one kind that wait, whichever that is.
 trait Waiting: Any + Send {
+    fn rank(&self) -> u8;
     fn write(&mut self, db: &mut Db) -> Result<()>;
-    fn settle(&mut self, done: bool);
+    fn drop_all(&mut self);
 }
 
-struct Rows<R> {
-    rows: Vec<R>,
-    /// How many of them are those of changes that have come about.
-    settled: usize,
-}
+impl<R: Later> Waiting for Vec<R> {
+    fn rank(&self) -> u8 {
+        R::RANK
+    }
 
-impl<R: Later> Waiting for Rows<R> {
     fn write(&mut self, db: &mut Db) -> Result<()> {
-        let rows = std::mem::take(&mut self.rows);
-        self.settled = 0;
+        let rows = std::mem::take(self);
         if rows.is_empty() { Ok(()) } else { R::write(db, rows) }
     }
 
-    fn settle(&mut self, done: bool) {
-        match done {
-            true => self.settled = self.rows.len(),
-            false => self.rows.truncate(self.settled),
-        }
+    fn drop_all(&mut self) {
+        self.clear();
     }
 }
 
 impl Shared {
-    /// Of changes that run one after another in a transaction of somebody who calls [`Shared::settle`] after each, and
-    /// [`Shared::write_waiting`] before the commit.
+    /// Of changes that run one after another in a transaction of somebody who calls [`Shared::write_waiting`] before the
+    /// commit, and [`Shared::drop_waiting`] where they are undone.
     pub(super) fn by_many() -> Self {
         Self { later: Some(Vec::new()), ..Self::default() }
     }
@@ -98,22 +103,49 @@ impl Shared {
         let Some(kinds) = &mut self.later else { return R::write(db, vec![row]) };
         let same = kinds.iter_mut().find_map(|kind| {
             let kind: &mut dyn Any = kind.as_mut();
-            kind.downcast_mut::<Rows<R>>()
+            kind.downcast_mut::<Vec<R>>()
         });
         match same {
-            Some(kind) => kind.rows.push(row),
-            None => kinds.push(Box::new(Rows { rows: vec![row], settled: 0 })),
+            Some(rows) => rows.push(row),
+            None => {
+                kinds.push(Box::new(vec![row]));
+                kinds.sort_by_key(|kind| kind.rank());
+            }
         }
         Ok(())
     }
 
-    /// A change has run; the rows of one that has not come about are not written.
-    pub(super) fn settle(&mut self, done: bool) {
-        self.later.iter_mut().flatten().for_each(|kind| kind.settle(done));
+    /// The number of a new key whose row is written later; none where it is written at once and numbered then. `take`
+    /// takes so many numbers, or none.
+    pub fn next_number(
+        &mut self,
+        db: &mut Db,
+        take: impl FnOnce(&mut Db, usize) -> Result<Vec<i64>>,
+    ) -> Result<Option<i64>> {
+        if self.numbers.is_empty() && self.expected > 1 {
+            self.numbers = take(db, self.expected.min(NUMBERS))?;
+            self.numbers.reverse();
+        }
+        Ok(self.numbers.pop())
+    }
+
+    /// So many more changes are expected, the next one included; with none, no numbers are taken.
+    pub(super) fn expect(&mut self, changes: usize) {
+        self.expected = changes;
+    }
+
+    /// The transaction is over: what was taken and not given is lost.
+    pub(super) fn end(&mut self) {
+        self.numbers.clear();
+    }
+
+    /// What waits is of changes that have not come about, and is not written.
+    pub(super) fn drop_waiting(&mut self) {
+        self.later.iter_mut().flatten().for_each(|kind| kind.drop_all());
     }
 
     /// Writes what waits.
-    pub(super) fn write_waiting(&mut self, db: &mut Db) -> Result<()> {
+    pub fn write_waiting(&mut self, db: &mut Db) -> Result<()> {
         self.later.iter_mut().flatten().try_for_each(|kind| kind.write(db))
     }
 }

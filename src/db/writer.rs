@@ -1,13 +1,15 @@
 //! Writers with group commit: SQLite's one, and on PostgreSQL a few for what is only added.
 //!
 //! 1. A change is a closure; it is queued with a channel for its answer. A full queue is a 503 at once.
-//! 2. The writer begins a transaction, runs the first change and whatever has arrived meanwhile, each
-//!    in a savepoint of its own, and commits once for all of them.
+//! 2. The writer begins a transaction, runs the first change and whatever has arrived meanwhile, kept
+//!    apart by savepoints, and commits once for all of them.
 //! 3. Only after the commit is anybody answered, and what is remembered of the rows forgotten just before. When the
 //!    commit fails, everybody is told that it did not come about, and the connection is replaced.
 //!
-//! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours. What changes that only
-//! add rows leave to the end ([`Shared`]) is written before the commit, or before a change that might look for it.
+//! A change that fails or panics is rolled back to its savepoint and harms none of its neighbours. Changes that only add
+//! rows hardly ever fail: those that a batch begins with share one savepoint, and leave rows to be written together at its
+//! end ([`Shared`]). When one of them fails after all, or such a row is refused, all are undone and run once more, each in
+//! a savepoint of its own.
 //!
 //! On PostgreSQL a batch holds the locks of all its changes until it is committed, and two batches that want the same
 //! two rows in another order would wait for each other. So only what adds rows goes this way there ([`Database::add`](super::Database::add)).
@@ -51,10 +53,13 @@ type Waiting = Arc<AtomicUsize>;
 
 /// One queued change with its type erased: run first, answered after the commit.
 trait Job: Send {
-    /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it.
+    /// Runs the change in the savepoint that the writer has opened; `Err` asks to roll back to it. What only adds rows can
+    /// be run again after that.
     fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()>;
     /// Whether it only adds rows, beside which others' reads and rows may wait.
     fn is_addition(&self) -> bool;
+    /// It has run, and what it left to be written is refused.
+    fn fail(&mut self, error: Error);
     /// What it touched, once it has run.
     fn touched(&self) -> &[Touched];
     /// Tells the caller how it went; `lost` when the commit did not come about.
@@ -64,7 +69,7 @@ trait Job: Send {
 }
 
 struct Change<T, F> {
-    closure: Option<F>,
+    closure: F,
     is_addition: bool,
     outcome: Option<Result<T>>,
     touched: Vec<Touched>,
@@ -73,12 +78,11 @@ struct Change<T, F> {
 
 impl<T, F> Job for Change<T, F>
 where
-    F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send,
+    F: FnMut(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send,
     T: Send,
 {
     fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()> {
-        let closure = self.closure.take().expect("the writer runs a job once");
-        let outcome = catch_unwind(AssertUnwindSafe(|| closure(db, shared)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.closure)(db, shared)))
             .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
         let (outcome, done) = match outcome {
             Ok((outcome, touched)) => {
@@ -93,6 +97,11 @@ where
 
     fn is_addition(&self) -> bool {
         self.is_addition
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.touched.clear();
+        self.outcome = Some(Err(error));
     }
 
     fn touched(&self) -> &[Touched] {
@@ -160,7 +169,7 @@ impl Writer {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
-        self.enqueue(false, |db, _| closure(db))?.await.unwrap_or_else(|_| Err(gone()))
+        self.enqueue(false, once(closure))?.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// [`Writer::change`] for threads that may block.
@@ -169,13 +178,13 @@ impl Writer {
         F: FnOnce(&mut Db) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
-        self.enqueue(false, |db, _| closure(db))?.blocking_recv().unwrap_or_else(|_| Err(gone()))
+        self.enqueue(false, once(closure))?.blocking_recv().unwrap_or_else(|_| Err(gone()))
     }
 
-    /// [`Writer::change`] for what only adds rows.
+    /// [`Writer::change`] for what only adds rows; it may be run twice, when what came of the first time was undone.
     pub async fn add<T, F>(&self, closure: F) -> Result<T>
     where
-        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnMut(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         self.enqueue(true, closure)?.await.unwrap_or_else(|_| Err(gone()))
@@ -183,11 +192,11 @@ impl Writer {
 
     fn enqueue<T, F>(&self, is_addition: bool, closure: F) -> Result<oneshot::Receiver<Result<T>>>
     where
-        F: FnOnce(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
+        F: FnMut(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        self.put(Box::new(Change { closure: Some(closure), is_addition, outcome: None, touched: Vec::new(), caller }))?;
+        self.put(Box::new(Change { closure, is_addition, outcome: None, touched: Vec::new(), caller }))?;
         Ok(answer)
     }
 
@@ -222,6 +231,15 @@ impl Lane {
                 TrySendError::Disconnected(_) => gone(),
             }
         })
+    }
+}
+
+/// A change as the writer runs it, which is once.
+fn once<T>(closure: impl FnOnce(&mut Db) -> Result<T>) -> impl FnMut(&mut Db, &mut Shared) -> Result<T> {
+    let mut closure = Some(closure);
+    move |db, _| match closure.take() {
+        Some(closure) => closure(db),
+        None => Err(Error::internal("a change was to run twice")),
     }
 }
 
@@ -310,7 +328,8 @@ impl Open {
     /// Does the first change and those behind it, in one commit, and answers them.
     fn commit(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, waiting: &Waiting) {
         let mut batch = Vec::new();
-        let lost = self.commit_batch(first, jobs, &mut batch).err();
+        let lost = self.commit_batch(first, jobs, waiting, &mut batch).err();
+        self.shared.end();
         match &lost {
             None => {
                 self.away = false;
@@ -352,6 +371,7 @@ impl Open {
         &mut self,
         first: Box<dyn Job>,
         jobs: &Receiver<Box<dyn Job>>,
+        waiting: &Waiting,
         batch: &mut Vec<Box<dyn Job>>,
     ) -> Result<(), String> {
         let begun = match &mut self.db {
@@ -364,13 +384,12 @@ impl Open {
         let mut savepoint = Savepoint::default();
         let mut next = Some(first);
         let until = Instant::now() + BATCH_TIME;
-        while let Some(mut job) = next.take() {
-            let ran = match &mut self.db {
-                Some(db) if begun.is_ok() && !job.is_abandoned() => savepoint.run(db, &mut self.shared, job.as_mut()),
-                _ => Ok(()),
-            };
+        while let Some(job) = next.take() {
             batch.push(job);
-            ran?;
+            if let (Some(db), true) = (&mut self.db, begun.is_ok()) {
+                self.shared.expect((waiting.load(Ordering::Relaxed) + 1).saturating_sub(batch.len()));
+                savepoint.run_last(db, &mut self.shared, batch)?;
+            }
             if begun.is_ok() && batch.len() < BATCH && Instant::now() < until {
                 next = jobs.try_recv().ok();
             }
@@ -378,8 +397,7 @@ impl Open {
         begun?;
         match &mut self.db {
             Some(db) => {
-                self.shared.write_waiting(db).map_err(|error| error.to_string())?;
-                savepoint.release(db)?;
+                savepoint.release(db, &mut self.shared, batch)?;
                 Manager::commit_transaction(db).map_err(in_words)
             }
             None => Ok(()),
@@ -439,45 +457,99 @@ fn data_version(db: Option<&mut Db>) -> Option<i64> {
     asked.ok().map(|version| version.data_version)
 }
 
-/// The savepoint that each job of a batch has for itself. What follows upon a good one begins its own by the statement
-/// that ends the last one's: one round trip less on PostgreSQL.
+/// The savepoint that the job at hand is in: with all before it, as long as they are additions of which none has failed;
+/// otherwise its own. What follows upon a good one begins its own by the statement that ends the last one's: one round
+/// trip less on PostgreSQL.
 ///
 /// An `Err` means that the transaction around it is gone: SQLite itself ends one when the disk is full, and then the
 /// savepoint is no longer there to be released.
 #[derive(Default)]
 struct Savepoint {
     is_open: bool,
+    /// Whether each job has one of its own from now on.
+    is_own: bool,
 }
 
 /// Diesel's name of the first savepoint in a transaction.
 const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT diesel_savepoint_1; SAVEPOINT diesel_savepoint_1";
 
 impl Savepoint {
-    fn run(&mut self, db: &mut Db, shared: &mut Shared, job: &mut dyn Job) -> Result<(), String> {
+    /// Runs the last of a batch's jobs, behind those that ran already.
+    fn run_last(&mut self, db: &mut Db, shared: &mut Shared, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+        let Some((last, before)) = batch.split_last_mut() else { return Ok(()) };
+        if last.is_abandoned() {
+            return Ok(());
+        }
+        if !last.is_addition() {
+            // it may look for what the others have left
+            self.part(db, shared, before)?;
+        }
+        if self.is_own {
+            return self.run_alone(db, shared, last.as_mut());
+        }
+        if !self.is_open {
+            Manager::begin_transaction(db).map_err(in_words)?;
+            self.is_open = true;
+        }
+        match last.run(db, shared) {
+            Ok(()) => Ok(()),
+            Err(()) => self.run_again(db, shared, batch),
+        }
+    }
+
+    /// From now on each job has a savepoint of its own. Those that ran already have left nothing behind, or run again.
+    fn part(&mut self, db: &mut Db, shared: &mut Shared, before: &mut [Box<dyn Job>]) -> Result<(), String> {
+        if self.is_own || shared.write_waiting(db).is_ok() {
+            self.is_own = true;
+            return Ok(());
+        }
+        self.run_again(db, shared, before)
+    }
+
+    /// Undoes what jobs did together, and runs them one by one.
+    fn run_again(&mut self, db: &mut Db, shared: &mut Shared, jobs: &mut [Box<dyn Job>]) -> Result<(), String> {
+        self.is_own = true;
+        self.undo(db, shared)?;
+        let mut jobs = jobs.iter_mut().filter(|job| !job.is_abandoned());
+        jobs.try_for_each(|job| self.run_alone(db, shared, job.as_mut()))
+    }
+
+    fn run_alone(&mut self, db: &mut Db, shared: &mut Shared, job: &mut dyn Job) -> Result<(), String> {
+        shared.expect(0);
         if !job.is_addition() {
-            // before its savepoint, with which they would be undone
-            shared.write_waiting(db).map_err(|error| error.to_string())?;
             shared.forget();
         }
         let begun = if self.is_open { db.batch_execute(NEXT_SAVEPOINT) } else { Manager::begin_transaction(db) };
         begun.map_err(in_words)?;
         self.is_open = true;
-        let done = job.run(db, shared).is_ok();
-        shared.settle(done);
-        if !done {
-            // What it read may have been its own, and on PostgreSQL what it held is no longer held.
-            shared.forget();
-            // A panic inside a nested transaction leaves that one open too.
-            while depth(db)? > 1 {
-                Manager::rollback_transaction(db).map_err(in_words)?;
-            }
-            self.is_open = false;
+        if job.run(db, shared).is_err() {
+            return self.undo(db, shared);
         }
+        match shared.write_waiting(db) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                job.fail(error);
+                self.undo(db, shared)
+            }
+        }
+    }
+
+    /// Undoes what was done since the savepoint, and what was left to the end.
+    fn undo(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), String> {
+        shared.drop_waiting();
+        // What was read may have been these jobs' own, and on PostgreSQL what they held is no longer held.
+        shared.forget();
+        // A panic inside a nested transaction leaves that one open too.
+        while depth(db)? > 1 {
+            Manager::rollback_transaction(db).map_err(in_words)?;
+        }
+        self.is_open = false;
         Ok(())
     }
 
-    /// Ends the last job's.
-    fn release(self, db: &mut Db) -> Result<(), String> {
+    /// Ends the last one.
+    fn release(mut self, db: &mut Db, shared: &mut Shared, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+        self.part(db, shared, batch)?;
         if self.is_open { Manager::commit_transaction(db).map_err(in_words) } else { Ok(()) }
     }
 }

@@ -16,7 +16,7 @@ use crate::body::BodyDeadline;
 use crate::config::Config;
 use crate::error::Result;
 use crate::forwarded::TrustedProxies;
-use crate::observe::{GATEWAY, Observer, observe};
+use crate::observe::{GATEWAY, Lines, Observer, observe};
 use crate::reach::PublicUrl;
 use crate::server::{alive, finish, limited, open};
 use crate::tls::CertificateStore;
@@ -37,7 +37,7 @@ pub fn serve_on(
         let (proxies, in_flight) = (proxies.clone(), shared.in_flight().worker());
         actix_web::App::new()
             .app_data(shared.clone())
-            .app_data(Observer { proxies, hsts: false, in_flight })
+            .app_data(Observer { proxies, hsts: false, in_flight, lines: Lines::default() })
             .app_data(urls.clone())
             .app_data(queries.clone())
             .app_data(BodyDeadline::default())

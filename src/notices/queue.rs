@@ -67,7 +67,11 @@ pub fn tell(
         _ => None,
     };
     match (event.kind(), key) {
-        (EventKind::ApiKeyCreated, Some(key)) if with_mail => tell_issuer(db, actor, now, event, key),
+        (EventKind::ApiKeyCreated, Some(key)) if with_mail => {
+            // who is to be told is found by the key's row
+            shared.write_waiting(db)?;
+            tell_issuer(db, actor, now, event, key)
+        }
         (EventKind::ApiKeyUpdated, Some(key)) if event.details().get("expiryDate").is_some() => {
             tell_if_near(db, actor.tenant, key, now, with_mail)
         }
