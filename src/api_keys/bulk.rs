@@ -16,6 +16,7 @@ use super::history_store;
 use super::profiled;
 use super::rotation::one_at_a_time;
 use super::rules::{ApiKey, Expiry, Maker, Properties};
+use super::search_store::Pages;
 use super::secrets::{self, NewSecret};
 use super::{confirmation_store, secret_store, store};
 use crate::api_key_profiles::Profile;
@@ -271,7 +272,7 @@ fn survey<R>(db: &mut Db, caller: &Caller<R>, asked: &Asked, app: &App) -> Resul
     };
     let mut grants = Grants::default();
     let moment = moment(db, caller, now)?;
-    let mut pages = store::Pages::new(db, caller, &asked.filter, moment)?;
+    let mut pages = Pages::new(db, caller, &asked.filter, moment)?;
     loop {
         let page = pages.next(db, PAGE)?;
         grants.look_at_secrets(db, caller.tenant().id, &asked.order, &page, &app.key_usage, now)?;

@@ -12,6 +12,7 @@ use super::expand::{Look, shown_networks, shown_window};
 use super::history_rules::{Revocation, Why};
 use super::profiled::{self, Settled};
 use super::rules::{ApiKey, Bounds, Changes, Expiry, Issuer, KeyPlan, Kinds, Maker, Properties, Ties, Wanted};
+use super::search_store;
 use super::secrets::{self, NewSecret};
 use super::status::Status;
 use super::store::{self, Provenance};
@@ -254,7 +255,7 @@ pub async fn search(
     let deadline = Deadline::after(app.rules.search_deadline);
     let found = app.database.read_list(move |db| {
         let moment = moment(db, &caller, now)?;
-        let keys = store::search(db, &caller, kinds, filter.clone(), &moment, deadline)?;
+        let keys = search_store::search(db, &caller, kinds, filter.clone(), &moment, deadline)?;
         let more = look.at(db, &caller, caller.tenant().id, &keys)?;
         Ok((keys, more))
     });
@@ -269,7 +270,7 @@ pub async fn counts(caller: Caller<ViewApiKeys>, query: Query, app: App) -> Resu
     app.key_usage.flush_soon(&app.database).await?;
     let counted = app.database.read_list(move |db| {
         let moment = moment(db, &caller, now)?;
-        store::counts(db, &caller, kinds, &moment)
+        search_store::counts(db, &caller, kinds, &moment)
     });
     let statuses = Status::WORDS.into_iter().zip(counted.await?).collect();
     Ok(Json(wire::ApiKeyCounts { statuses }))

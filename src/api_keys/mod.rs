@@ -16,6 +16,7 @@ pub mod inventory;
 mod profiled;
 mod rotation;
 mod rules;
+mod search_store;
 mod secret_store;
 pub mod secrets;
 mod status;
