@@ -22,9 +22,9 @@ fn main() {
     first_start(rounds);
     later_start(keys, rounds);
     println!();
-    memory(&Memory { keys: 1_000, remembered: "100000", seconds }, folder.path());
-    memory(&Memory { keys, remembered: "100000", seconds }, folder.path());
-    memory(&Memory { keys, remembered: &(keys + keys / 10).to_string(), seconds }, folder.path());
+    memory(&Memory { keys: 1_000, remembered: None, seconds }, folder.path());
+    memory(&Memory { keys, remembered: None, seconds }, folder.path());
+    memory(&Memory { keys, remembered: Some(&(keys + keys / 10).to_string()), seconds }, folder.path());
 }
 
 /// As it is shipped, without the symbols.
@@ -95,15 +95,17 @@ fn later_start(keys: i64, rounds: i64) {
 /// What is looked at.
 struct Memory<'a> {
     keys: i64,
-    remembered: &'a str,
+    /// None for as many as usual.
+    remembered: Option<&'a str>,
     seconds: i64,
 }
 
 fn memory(memory: &Memory<'_>, folder: &Path) {
     let fill = |db: &mut diesel::SqliteConnection| fill(db, memory.keys);
+    let settings: Vec<_> = memory.remembered.map(|most| ("FIRSTKEY_VERIFY_KEYS", most)).into_iter().collect();
     let server = Server::start(&Options {
         plain_http: true,
-        settings: &[("FIRSTKEY_VERIFY_KEYS", memory.remembered)],
+        settings: &settings,
         fill: Some(Fill { sqlite: &fill, postgres: &|_| unreachable!("SQLite") }),
         ..Options::default()
     });
@@ -126,7 +128,7 @@ fn memory(memory: &Memory<'_>, folder: &Path) {
     println!(
         "{:>9} keys, {:>7} remembered at most: {:>6.1} MiB (PSS) idle, {:>6.1} after {:.0} verifications, {:>6.1} of it anonymous",
         memory.keys,
-        memory.remembered,
+        memory.remembered.unwrap_or("default"),
         idle as f64 / MIB,
         process.proportional() as f64 / MIB,
         load.requests + memory.keys as f64,

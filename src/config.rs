@@ -81,7 +81,7 @@ settings! {
     "webhooks.allow_http": "true or false", "`false`", "Webhooks may lead to `http://` too. What they say travels in clear there.";
     "outgoing.ca_file": "PEM file", "the public authorities", "Whose certificates mail servers and receivers of webhooks may have, in place of the public authorities.";
     "trusted_proxies": "list of networks", "none", "Proxies whose `X-Forwarded-For` is believed, as `10.20.0.5` or `10.20.0.0/24`: the client's address is then the last one there that is none of them. Nobody else's is.";
-    "verify.keys": "1 to 10000000", "`100000`", "Keys that each node remembers for verification, about 160 bytes each; for others it asks the database.";
+    "verify.keys": "1 to 10000000", "`300000`", "Keys that each node remembers for verification, about 160 bytes each; for others it asks the database.";
     "snapshot.valid_for": "60 to 2592000", "`3600`", "Seconds for which an edge may verify from a snapshot; it fetches another when half of them are over.";
     "connections.most": "1 to 1000000", "`25000`", "Open connections for each worker; more wait to be accepted.";
     "database.connections": "1 to 1000", "`16`", "Connections to the database that are kept for use.";
@@ -428,7 +428,7 @@ impl Config {
             },
             outgoing_ca_file: from.path("outgoing.ca_file")?,
             trusted_proxies: from.trusted_proxies()?,
-            keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(100_000),
+            keys_remembered: from.number("verify.keys", 1..=10_000_000)?.unwrap_or(300_000),
             snapshot_valid_for: from.number("snapshot.valid_for", 60..=2_592_000)?.unwrap_or(3_600),
             most_connections: from.number("connections.most", 1..=1_000_000)?.unwrap_or(25_000),
             database_connections: from.number("database.connections", 1..=1_000)?.unwrap_or(16),

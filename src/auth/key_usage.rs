@@ -13,7 +13,7 @@ use super::known_keys::{KeyCache, SharedKey};
 use super::lookup::KeyFacts;
 use crate::clock::Timestamp;
 use crate::db::schema::{api_key_secrets, api_keys};
-use crate::db::{Database, Db};
+use crate::db::{Database, Db, inner};
 use crate::error::{Error, Result};
 use crate::id::ApiKeyID;
 
@@ -195,17 +195,23 @@ impl KeyUsage {
     /// difference afterwards. They are taken in the order of their numbers, or two nodes could wait for each other.
     async fn write(&self, database: &Database, rows: (Rows<ApiKeyID, Note>, Rows<i64, SecretNote>)) -> Result<()> {
         let (keys, secrets) = rows;
-        for chunk in keys.chunks(CHUNK) {
-            let rows = chunk.to_vec();
-            database.write(move |db| rows.iter().try_for_each(|(key, note)| write_down(db, *key, *note))).await?;
-            chunk.iter().for_each(|(key, written)| self.notes().settle(*key, *written));
+        let (mut keys, mut secrets) = (keys.chunks(CHUNK), secrets.chunks(CHUNK));
+        // keys and secrets in one transaction: each makes SQLite's readers let go of all pages that they have at hand
+        loop {
+            let (keys, secrets) = (keys.next().unwrap_or_default(), secrets.next().unwrap_or_default());
+            if keys.is_empty() && secrets.is_empty() {
+                return Ok(());
+            }
+            let rows = (keys.to_vec(), secrets.to_vec());
+            let write = move |db: &mut Db| {
+                rows.0.iter().try_for_each(|(key, note)| write_down(db, *key, *note))?;
+                rows.1.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))
+            };
+            database.write(write).await?;
+            let mut notes = self.notes();
+            keys.iter().for_each(|(key, written)| notes.settle(*key, *written));
+            secrets.iter().for_each(|(row, written)| notes.settle_use(*row, *written));
         }
-        for chunk in secrets.chunks(CHUNK) {
-            let rows = chunk.to_vec();
-            database.write(move |db| rows.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))).await?;
-            chunk.iter().for_each(|(row, written)| self.notes().settle_use(*row, *written));
-        }
-        Ok(())
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -219,36 +225,33 @@ async fn to_the_end(task: impl Future<Output = Result<()>> + Send + 'static) -> 
 }
 
 fn write_down(db: &mut Db, key: ApiKeyID, note: Note) -> Result<()> {
-    let row = api_keys::table.find(key);
-    match note.last_success {
-        Some(at) => {
-            diesel::update(row).set(api_keys::unsuccessful_sign_in_attempts.eq(note.failures)).execute(db)?;
-            // another node may have written a later moment
-            diesel::update(row)
-                .filter(api_keys::last_sign_in.is_null().or(api_keys::last_sign_in.lt(at)))
-                .set(api_keys::last_sign_in.eq(at))
-                .execute(db)?;
-        }
-        None => {
-            diesel::update(row)
-                .set(
-                    api_keys::unsuccessful_sign_in_attempts.eq(api_keys::unsuccessful_sign_in_attempts + note.failures),
-                )
-                .execute(db)?;
-        }
+    let row = api_keys::table.filter(api_keys::id.eq(key));
+    let Some(at) = note.last_success else {
+        let added = api_keys::unsuccessful_sign_in_attempts.eq(api_keys::unsuccessful_sign_in_attempts + note.failures);
+        inner!(db, inner => diesel::update(row).set(added).execute(inner))?;
+        return Ok(());
+    };
+    let failures = api_keys::unsuccessful_sign_in_attempts.eq(note.failures);
+    let earlier = api_keys::last_sign_in.is_null().or(api_keys::last_sign_in.lt(at));
+    let both = (failures, api_keys::last_sign_in.eq(at));
+    // another node may have written a later moment
+    if inner!(db, inner => diesel::update(row.filter(earlier)).set(both).execute(inner))? == 0 {
+        inner!(db, inner => diesel::update(row).set(failures).execute(inner))?;
     }
     Ok(())
 }
 
 /// Nodes add up what each of them saw.
 fn write_down_use(db: &mut Db, row: i64, note: SecretNote) -> Result<()> {
-    let row = api_key_secrets::table.find(row);
-    diesel::update(row).set(api_key_secrets::uses.eq(api_key_secrets::uses + note.uses)).execute(db)?;
-    let used =
+    let row = api_key_secrets::table.filter(api_key_secrets::id.eq(row));
+    let uses = api_key_secrets::uses.eq(api_key_secrets::uses + note.uses);
+    let earlier = api_key_secrets::last_used.is_null().or(api_key_secrets::last_used.le(note.last_used));
+    let last =
         (api_key_secrets::last_used.eq(note.last_used), api_key_secrets::last_address.eq(note.address.to_string()));
     // another node may have written a later moment
-    let earlier = api_key_secrets::last_used.is_null().or(api_key_secrets::last_used.le(note.last_used));
-    diesel::update(row).filter(earlier).set(used).execute(db)?;
+    if inner!(db, inner => diesel::update(row.filter(earlier)).set((uses, last)).execute(inner))? == 0 {
+        inner!(db, inner => diesel::update(row).set(uses).execute(inner))?;
+    }
     Ok(())
 }
 

@@ -322,6 +322,13 @@ fn pool(url: &DatabaseUrl, connections: u32) -> Result<Pool<Opener>, OpenError> 
         .map_err(|error| OpenError::Refused(error.to_string()))
 }
 
+/// Has PostgreSQL plan each statement of this transaction for the values that it comes with. A plan that it keeps for all
+/// values does not know how rare a pattern is, and works the pattern out anew for each row.
+pub fn plan_for_values(db: &mut Db) -> Result<()> {
+    let Db::Postgres(inner) = db else { return Ok(()) };
+    Ok(inner.batch_execute("SET LOCAL plan_cache_mode = force_custom_plan")?)
+}
+
 /// What is done with a connection, whatever comes out of it.
 type Work<'a> = &'a mut dyn FnMut(&mut Db) -> Result<()>;
 

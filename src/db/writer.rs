@@ -58,7 +58,7 @@ trait Job: Send {
     fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()>;
     /// Whether it only adds rows, beside which others' reads and rows may wait.
     fn is_addition(&self) -> bool;
-    /// It has run, and what it left to be written is refused.
+    /// Nothing came of it.
     fn fail(&mut self, error: Error);
     /// What it touched, once it has run.
     fn touched(&self) -> &[Touched];
@@ -84,15 +84,16 @@ where
     fn run(&mut self, db: &mut Db, shared: &mut Shared) -> Result<(), ()> {
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.closure)(db, shared)))
             .unwrap_or_else(|_| Err(Error::internal("a change panicked; the log says where")));
-        let (outcome, done) = match outcome {
+        match outcome {
             Ok((outcome, touched)) => {
-                self.touched = touched;
-                (Ok(outcome), Ok(()))
+                (self.outcome, self.touched) = (Some(Ok(outcome)), touched);
+                Ok(())
             }
-            Err(error) => (Err(error), Err(())),
-        };
-        self.outcome = Some(outcome);
-        done
+            Err(error) => {
+                self.fail(error);
+                Err(())
+            }
+        }
     }
 
     fn is_addition(&self) -> bool {

@@ -102,7 +102,7 @@ impl Setup {
             outgoing_ca_file: None,
             public_url: None,
             trusted_proxies: Vec::new(),
-            keys_remembered: 100_000,
+            keys_remembered: 300_000,
             replica: None,
         }
     }
