@@ -475,7 +475,8 @@ pub fn page() -> String {
          * `FIRSTKEY_DATABASE_URL_FILE` names a file that holds the database's URL, so that its password stands neither in\n\
          \x20 the environment nor in a list of processes; `FIRSTKEY_MAIL_URL_FILE` does so for the mail server, `FIRSTKEY_DATABASE_REPLICA_URL_FILE` for the replica.\n\
          * `FIRSTKEY_LOG` sets the levels of the log: `info` (the default), `warn`, `firstkey=debug`. Code of others is never\n\
-         \x20 logged below `info`, since it would log headers with keys in them.\n\
+         \x20 logged below `info`, since it would log headers with keys in them. Of requests that cannot be answered (503)\n\
+         \x20 the first twenty of each second and cause have a line, of each worker; the next one says how many more there were.\n\
          * Relative paths start at the folder in which the program was started.\n\n\
          | setting | flag | value | default | meaning |\n|---|---|---|---|---|\n",
     );

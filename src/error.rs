@@ -395,8 +395,8 @@ pub fn catalogue() -> String {
     let mut page = String::from(
         "# Error codes\n\n\
          Every refused call that is HTTP at all answers `application/json` with `message` (for a person), `code` (stable, for a program) and\n\
-         `traceId` (also the header `X-Request-ID`; the server's log names it). Some answers add `accepted`, the list of\n\
-         values that would have been taken.\n\n\
+         `traceId` (also the header `X-Request-ID`; the server's log names it, but of many 503 in a second only the first).\n\
+         Some answers add `accepted`, the list of values that would have been taken.\n\n\
          The same comes in two other shapes, where the header `Accept` names one or the profile of the key says so:\n\
          `application/problem+json` is RFC 9457, whose `type` leads to the code on this page (`/docs/errors` on every\n\
          server), and `application/vnd.firstkey.cas+json` is `{code, msg, traceId}` with the status as `code`, as Trend\n\

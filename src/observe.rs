@@ -2,6 +2,7 @@
 //! a line in the log. An error has no bytes before it comes by here.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -56,12 +57,14 @@ pub struct Observer {
 }
 
 /// Lines about requests that could not be answered. In an outage, or a storm of sign-ins, there are as many as there are
-/// requests, each like the one before: the first of each second are written.
+/// requests: for each cause the first of a second are written.
 #[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Second>>);
+pub struct Lines(Arc<Mutex<HashMap<String, Second>>>);
 
 /// So many lines of a second are written, of each worker.
 const LINES: u32 = 20;
+/// Causes that are told apart; then they begin anew.
+const CAUSES: usize = 16;
 
 /// What was written in a second.
 #[derive(Default)]
@@ -72,8 +75,21 @@ struct Second {
     left_out: u64,
 }
 
-impl Second {
+impl Lines {
     /// Whether one more line is written now, and how many were left out before it.
+    fn one_more(&self, cause: &str, now: Instant) -> Option<u64> {
+        let mut causes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(second) = causes.get_mut(cause) {
+            return second.one_more(now);
+        }
+        if causes.len() >= CAUSES {
+            causes.clear();
+        }
+        causes.entry(cause.to_owned()).or_default().one_more(now)
+    }
+}
+
+impl Second {
     fn one_more(&mut self, now: Instant) -> Option<u64> {
         if self.began.is_none_or(|began| now.saturating_duration_since(began) >= Duration::from_secs(1)) {
             (self.began, self.written) = (Some(now), 0);
@@ -341,7 +357,7 @@ fn dress(headers: &mut HeaderMap, request_id: &str, hsts: bool) {
     }
 }
 
-/// One line a request: the route's pattern and not the path, which a client makes up.
+/// One line a request, but for [`Lines`]: the route's pattern and not the path, which a client makes up.
 fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, started: Instant) {
     let request = response.request();
     let is_gateway = request.path() == GATEWAY;
@@ -354,12 +370,12 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
     if level > log::max_level() {
         return;
     }
-    let observer = request.app_data::<Observer>();
-    if let (log::Level::Warn, Some(observer)) = (level, observer) {
-        match observer.lines.0.lock().unwrap_or_else(PoisonError::into_inner).one_more(Instant::now()) {
+    let cause = fault.and_then(|fault| fault.cause.as_deref()).unwrap_or("");
+    if let (log::Level::Warn, Some(observer)) = (level, request.app_data::<Observer>()) {
+        match observer.lines.one_more(cause, Instant::now()) {
             None => return,
             Some(0) => {}
-            Some(left_out) => log::warn!(lines = left_out; "more requests could not be answered"),
+            Some(left_out) => log::warn!(lines = left_out, cause = cause; "more requests could not be answered"),
         }
     }
     let route = request.match_pattern();
@@ -371,7 +387,7 @@ fn log_line(response: &ServiceResponse, origin: &Origin, fault: Option<&Fault>, 
         duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         address = origin.address.to_string().as_str(),
         code = fault.map_or("", |fault| fault.reason.code()),
-        cause = fault.and_then(|fault| fault.cause.as_deref()).unwrap_or("");
+        cause = cause;
         "answered");
 }
 
@@ -384,12 +400,13 @@ mod tests {
 
     #[test]
     fn of_many_lines_the_first_of_a_second_are_written_and_the_rest_counted() {
-        let (mut second, began) = (Second::default(), Instant::now());
-        let mut write = |millis, lines: u32| -> Vec<Option<u64>> {
-            (0..lines).map(|_| second.one_more(began + Duration::from_millis(millis))).collect()
+        let (lines, began) = (Lines::default(), Instant::now());
+        let write = |millis, many: u32| -> Vec<Option<u64>> {
+            (0..many).map(|_| lines.one_more("away", began + Duration::from_millis(millis))).collect()
         };
         assert_eq!(write(0, LINES), vec![Some(0); LINES as usize]);
         assert_eq!(write(999, 3), [None, None, None]);
+        assert_eq!(lines.one_more("too many passwords", began), Some(0));
         assert_eq!(write(1_000, 2), [Some(3), Some(0)]);
         assert_eq!(write(1_999, LINES).iter().flatten().count(), LINES as usize - 2);
     }

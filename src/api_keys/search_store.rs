@@ -17,6 +17,7 @@ use crate::search::{
     Comparison, Condition, Field, Filter, Inside, boolean, boolean_field, choice, choice_field, date, date_field,
     derived, lower, number, number_field, text, text_field, with_index, without_index,
 };
+
 /// What can be searched, and how (row DS-47): `$plain` stands around columns that have an index.
 macro_rules! fields {
     ($plain:ident) => {

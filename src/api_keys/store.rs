@@ -257,7 +257,7 @@ fn take_numbers(db: &mut Db, many: usize) -> Result<Vec<i64>> {
     }
     let Db::Postgres(inner) = db else { return Ok(Vec::new()) };
     let many = i64::try_from(many).map_err(Error::internal)?;
-    let query = "SELECT nextval(pg_get_serial_sequence('api_keys', 'id')) AS id FROM generate_series(1, $1)";
+    let query = "SELECT nextval('api_keys_id_seq') AS id FROM generate_series(1, $1)";
     let taken: Vec<Taken> = diesel::sql_query(query).bind::<BigInt, _>(many).load(inner)?;
     Ok(taken.into_iter().map(|taken| taken.id).collect())
 }

@@ -41,8 +41,9 @@ impl App {
     }
 
     /// [`App::change_across`] for what adds rows and changes none that others change, such as a new key: many of them
-    /// share a commit, on PostgreSQL too, what they read, and the writing of what they leave to its end: `f` must not look
-    /// for the secrets and events of what it makes. Where another one fails, `f` may be undone and run again.
+    /// share a commit, on PostgreSQL too, what they read, and the writing of what they leave to its end: what `f` makes, its
+    /// secrets and events `f` must not look for before [`Shared::write_waiting`]. Where another one fails, `f` may be undone
+    /// and run again.
     pub async fn add<T, R, V, F>(&self, caller: &Caller<R, V>, mut f: F) -> Result<T>
     where
         F: FnMut(&mut Db, &mut Shared, &Caller<R, V>) -> Result<(T, Vec<Event>)> + Send + 'static,

@@ -208,9 +208,8 @@ impl KeyUsage {
                 rows.1.iter().try_for_each(|(row, note)| write_down_use(db, *row, *note))
             };
             database.write(write).await?;
-            let mut notes = self.notes();
-            keys.iter().for_each(|(key, written)| notes.settle(*key, *written));
-            secrets.iter().for_each(|(row, written)| notes.settle_use(*row, *written));
+            keys.iter().for_each(|(key, written)| self.notes().settle(*key, *written));
+            secrets.iter().for_each(|(row, written)| self.notes().settle_use(*row, *written));
         }
     }
 

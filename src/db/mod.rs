@@ -246,7 +246,7 @@ impl Database {
     /// [`Database::change`] for what adds rows, and hardly changes any that others change: on PostgreSQL too many of them
     /// share one commit, what they read and what they leave to its end ([`Shared`]), and hold until then whatever each of
     /// them holds. A key of a profile that counts its keys holds its tenant's row; where two commits wait for each other
-    /// PostgreSQL ends one, which is answered 503. Where one of them fails, others may be undone and run again.
+    /// PostgreSQL ends one, whose changes are undone and run again. The same is done where one of them fails.
     pub async fn add<T, F>(&self, f: F) -> Result<T>
     where
         F: FnMut(&mut Db, &mut Shared) -> Result<(T, Vec<Touched>)> + Send + 'static,

@@ -26,7 +26,7 @@ pub struct Shared {
     /// Answers of the database by what was asked. A kind of question is a type of its own.
     answers: HashMap<TypeId, Box<dyn Any + Send>>,
     /// Rows that are still to be written, a kind after the other; none where a row is written at once.
-    later: Option<Vec<Box<dyn Waiting>>>,
+    later: Option<Vec<Box<dyn Rows>>>,
     /// How many more changes are expected, the one at hand included.
     expected: usize,
     /// Numbers of new keys that were taken and not given yet, the lowest last.
@@ -46,13 +46,13 @@ pub trait Later: Sized + Send + 'static {
 }
 
 /// Rows of one kind that wait, whichever that is.
-trait Waiting: Any + Send {
+trait Rows: Any + Send {
     fn rank(&self) -> u8;
     fn write(&mut self, db: &mut Db) -> Result<()>;
     fn drop_all(&mut self);
 }
 
-impl<R: Later> Waiting for Vec<R> {
+impl<R: Later> Rows for Vec<R> {
     fn rank(&self) -> u8 {
         R::RANK
     }
@@ -134,7 +134,8 @@ impl Shared {
         self.expected = changes;
     }
 
-    /// The transaction is over: what was taken and not given is lost.
+    /// Nobody waits any more: numbers that were taken and not given are lost. Kept for longer they would be given to keys
+    /// that come behind others with higher ones.
     pub(super) fn end(&mut self) {
         self.numbers.clear();
     }

@@ -60,6 +60,8 @@ trait Job: Send {
     fn is_addition(&self) -> bool;
     /// Nothing came of it.
     fn fail(&mut self, error: Error);
+    /// What came of it is undone, and it is to run again.
+    fn reset(&mut self);
     /// What it touched, once it has run.
     fn touched(&self) -> &[Touched];
     /// Tells the caller how it went; `lost` when the commit did not come about.
@@ -103,6 +105,10 @@ where
     fn fail(&mut self, error: Error) {
         self.touched.clear();
         self.outcome = Some(Err(error));
+    }
+
+    fn reset(&mut self) {
+        (self.outcome, self.touched) = (None, Vec::new());
     }
 
     fn touched(&self) -> &[Touched] {
@@ -330,7 +336,6 @@ impl Open {
     fn commit(&mut self, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, waiting: &Waiting) {
         let mut batch = Vec::new();
         let lost = self.commit_batch(first, jobs, waiting, &mut batch).err();
-        self.shared.end();
         match &lost {
             None => {
                 self.away = false;
@@ -345,7 +350,9 @@ impl Open {
             }
         }
         batch.iter().flat_map(|job| job.touched()).for_each(|touched| self.freshness.touch(*touched));
-        waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+        if waiting.fetch_sub(batch.len(), Ordering::Relaxed) == batch.len() {
+            self.shared.end();
+        }
         for job in batch {
             job.answer(lost.as_deref());
         }
@@ -467,9 +474,15 @@ fn data_version(db: Option<&mut Db>) -> Option<i64> {
 #[derive(Default)]
 struct Savepoint {
     is_open: bool,
+    /// How many jobs share it, as long as jobs do.
+    together: usize,
     /// Whether each job has one of its own from now on.
     is_own: bool,
 }
+
+/// Jobs that are run again are run one after the other, for so long at most: whoever waits for the same lock as one of
+/// them waits again.
+const AGAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Diesel's name of the first savepoint in a transaction.
 const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT diesel_savepoint_1; SAVEPOINT diesel_savepoint_1";
@@ -492,10 +505,11 @@ impl Savepoint {
             Manager::begin_transaction(db).map_err(in_words)?;
             self.is_open = true;
         }
-        match last.run(db, shared) {
-            Ok(()) => Ok(()),
-            Err(()) => self.run_again(db, shared, batch),
+        if last.run(db, shared).is_ok() {
+            self.together += 1;
+            return Ok(());
         }
+        if self.together == 0 { self.undo(db, shared) } else { self.run_again(db, shared, batch) }
     }
 
     /// From now on each job has a savepoint of its own. Those that ran already have left nothing behind, or run again.
@@ -511,8 +525,16 @@ impl Savepoint {
     fn run_again(&mut self, db: &mut Db, shared: &mut Shared, jobs: &mut [Box<dyn Job>]) -> Result<(), String> {
         self.is_own = true;
         self.undo(db, shared)?;
-        let mut jobs = jobs.iter_mut().filter(|job| !job.is_abandoned());
-        jobs.try_for_each(|job| self.run_alone(db, shared, job.as_mut()))
+        // what the first run said may have been about another's row
+        jobs.iter_mut().for_each(|job| job.reset());
+        let until = Instant::now() + AGAIN_TIME;
+        for job in jobs.iter_mut().filter(|job| !job.is_abandoned()) {
+            match Instant::now() < until {
+                true => self.run_alone(db, shared, job.as_mut())?,
+                false => job.fail(Error::unavailable(1, "other changes held the writer up")),
+            }
+        }
+        Ok(())
     }
 
     fn run_alone(&mut self, db: &mut Db, shared: &mut Shared, job: &mut dyn Job) -> Result<(), String> {
@@ -545,7 +567,8 @@ impl Savepoint {
             Manager::rollback_transaction(db).map_err(in_words)?;
         }
         self.is_open = false;
-        Ok(())
+        // where SQLite ended a transaction inside another, Diesel takes it that there is none
+        if depth(db)? == 1 { Ok(()) } else { Err("the transaction is gone".to_owned()) }
     }
 
     /// Ends the last one.

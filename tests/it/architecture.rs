@@ -354,6 +354,7 @@ const TABLE: &[Part] = &[
             "*/store.rs",
             "api_keys/secret_store.rs",
             "api_keys/confirmation_store.rs",
+            "api_keys/search_store.rs",
             "api_keys/substring_store.rs",
         ],
         may_use: &[
@@ -611,6 +612,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("administrators/store.rs", &["administrators", "tenants"]), // an account is found by its tenant's name, in one statement
     ("api_key_profiles/store.rs", &["api_key_profiles", "default_api_key_profiles"]),
     ("api_keys/confirmation_store.rs", &["spent_confirmations"]),
+    ("api_keys/search_store.rs", &["api_keys"]), // searches in the table of api_keys/store.rs
     ("api_keys/secret_store.rs", &["api_key_secrets"]),
     ("api_keys/store.rs", &["api_keys"]),
     ("api_keys/substring_store.rs", &["api_keys"]), // an index of its own that only SQLite has, and a condition on keys
