@@ -304,13 +304,16 @@ fn write_down_of(
     usage: &KeyUsage,
     now: Timestamp,
 ) -> Result<(usize, Vec<Event>)> {
-    let mut events = Vec::new();
+    let (mut held, mut events) = (Vec::new(), Vec::new());
+    // all keys before any of their secrets, as those do who write uses down, or these could wait for each other
     for id in keys {
-        // gone since, or written down by somebody else
-        let Some(key) = store::find_of_tenant_to_change(db, tenant, *id)? else { continue };
-        let secrets = secret_store::of_key(db, tenant, *id, usage)?;
+        // none where it is gone since
+        held.extend(store::find_of_tenant_to_change(db, tenant, *id)?);
+    }
+    for key in held {
+        let secrets = secret_store::of_key(db, tenant, key.id, usage)?;
         events.append(&mut write_down_ends(db, &key, &secrets, now)?);
-        secret_store::trim(db, tenant, *id, now)?;
+        secret_store::trim(db, tenant, key.id, now)?;
     }
     Ok((events.len(), events))
 }
